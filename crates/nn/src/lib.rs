@@ -1,1 +1,26 @@
-//! See `docs/architecture.md`.
+//! The LibTorch layer that every learner stands on.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`runtime`] | loading the CUDA backend at run time, devices, threads |
+//! | [`parameters`] | all weights of a model in one flat buffer, with named views |
+//! | [`layers`] | linear layers and whole-sequence recurrent layers over [`parameters`] |
+//! | [`optimiser`] | Adam and RMSprop on the flat buffer, gradient clipping |
+//! | [`schedule`] | linear schedules |
+//! | [`random`] | named, seeded, serialisable random streams |
+//! | [`arrays`] | named arrays in safetensors files, with shapes checked on reading |
+//!
+//! Modules hold *indices* into a [`parameters::Parameters`], never tensors: the same
+//! network description runs with online weights, target weights, a snapshot on an
+//! actor thread, or a shard of the learner.
+
+pub mod arrays;
+pub mod error;
+pub mod layers;
+pub mod optimiser;
+pub mod parameters;
+pub mod random;
+pub mod runtime;
+pub mod schedule;
+
+pub use error::NnError;

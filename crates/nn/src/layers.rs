@@ -1,0 +1,83 @@
+//! Layers over [`Parameters`]: they hold indices, never tensors.
+
+use tch::Tensor;
+
+use crate::parameters::{Initialisation, ParameterIndex, ParameterLayout, Parameters};
+
+/// `y = x W^T + b`, drawn as `torch.nn.Linear` draws: uniform in `±1/sqrt(inputs)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    weight: ParameterIndex, // [outputs, inputs]
+    bias: ParameterIndex,   // [outputs]
+}
+
+impl Linear {
+    /// Declares the weights `{name}.weight` and `{name}.bias`.
+    pub fn declare(layout: &mut ParameterLayout, name: &str, inputs: i64, outputs: i64) -> Self {
+        let initialisation = Initialisation::Uniform(1.0 / (inputs as f32).sqrt());
+        Self {
+            weight: layout.declare(format!("{name}.weight"), &[outputs, inputs], initialisation),
+            bias: layout.declare(format!("{name}.bias"), &[outputs], initialisation),
+        }
+    }
+
+    /// `[.., inputs]` to `[.., outputs]`.
+    pub fn forward(&self, parameters: &Parameters, input: &Tensor) -> Tensor {
+        input.linear(parameters.get(self.weight), Some(parameters.get(self.bias)))
+    }
+}
+
+/// A gated recurrent unit over whole sequences (Cho et al. 2014, in the form of
+/// `torch.nn.GRU`/`GRUCell`), drawn uniform in `±1/sqrt(hidden)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gru {
+    input_weight: ParameterIndex,  // [3 hidden, inputs]
+    hidden_weight: ParameterIndex, // [3 hidden, hidden]
+    input_bias: ParameterIndex,    // [3 hidden]
+    hidden_bias: ParameterIndex,   // [3 hidden]
+}
+
+impl Gru {
+    /// Declares the four weights under `{name}.`, with the names of `torch.nn.GRUCell`.
+    pub fn declare(layout: &mut ParameterLayout, name: &str, inputs: i64, hidden: i64) -> Self {
+        let initialisation = Initialisation::Uniform(1.0 / (hidden as f32).sqrt());
+        let mut weight = |suffix: &str, shape: &[i64]| {
+            layout.declare(format!("{name}.{suffix}"), shape, initialisation)
+        };
+        Self {
+            input_weight: weight("weight_ih", &[3 * hidden, inputs]),
+            hidden_weight: weight("weight_hh", &[3 * hidden, hidden]),
+            input_bias: weight("bias_ih", &[3 * hidden]),
+            hidden_bias: weight("bias_hh", &[3 * hidden]),
+        }
+    }
+
+    /// Runs a whole sequence in one call.
+    ///
+    /// `input` `[time, batch, inputs]`, `hidden` `[batch, hidden]`; returns the outputs
+    /// `[time, batch, hidden]` and the last hidden state `[batch, hidden]`.
+    pub fn forward(
+        &self,
+        parameters: &Parameters,
+        input: &Tensor,
+        hidden: &Tensor,
+    ) -> (Tensor, Tensor) {
+        let weights = [
+            parameters.get(self.input_weight),
+            parameters.get(self.hidden_weight),
+            parameters.get(self.input_bias),
+            parameters.get(self.hidden_bias),
+        ];
+        let (output, last) = input.gru(
+            &hidden.unsqueeze(0),
+            &weights,
+            true,
+            1,
+            0.0,
+            false,
+            false,
+            false,
+        );
+        (output, last.squeeze_dim(0))
+    }
+}
