@@ -1,1 +1,24 @@
-//! See `docs/architecture.md`.
+//! Typed configuration: layers, validation, presets.
+//!
+//! A configuration is closed TOML (`version = 1`, `job = "train"`); unknown keys
+//! are errors. Five layers decide each value, the later over the earlier:
+//! default, preset, file, `CONCORD_*` environment, `--set`. [`load()`] merges them,
+//! remembers the [`Origin`] of every value and either returns a complete
+//! [`RunConfig`] or all problems at once. See [`env`] for the spelling of
+//! variables.
+
+mod device;
+mod field;
+mod nearest;
+mod origin;
+mod problem;
+mod run;
+pub mod train;
+
+pub use device::DeviceChoice;
+pub use field::{Condition, Field, FieldKind};
+pub use nearest::nearest;
+pub use origin::{Origin, Origins};
+pub use problem::{Problem, Severity};
+pub use run::{Job, RunConfig, VERSION};
+pub use train::TrainConfig;

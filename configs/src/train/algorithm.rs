@@ -1,0 +1,204 @@
+//! `[algorithm]`: how the agents learn.
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::{Field, FieldKind};
+
+/// The learning algorithm and its own settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AlgorithmConfig {
+    /// Independent Q-learning: each agent learns its own action values.
+    Iql(IqlConfig),
+}
+
+/// Independent Q-learning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IqlConfig {
+    /// Step size of the optimiser.
+    pub learning_rate: f64,
+    /// The optimiser: Adam (epsilon 1e-8) or RMSprop (alpha 0.99, epsilon 1e-5).
+    pub optimizer: OptimizerKind,
+    /// Weight of a reward one step later (gamma).
+    pub discount: f64,
+    /// Whether the online network picks the action that the target network values.
+    pub double_q: bool,
+    /// Largest norm of the gradient over all parameters; 0 turns clipping off.
+    pub gradient_clip: f64,
+    /// Whether rewards are standardised by their running mean and deviation.
+    pub standardise_rewards: bool,
+    /// How the target network follows the online one.
+    pub target_update: TargetUpdate,
+}
+
+/// First-order optimisers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerKind {
+    /// Adam with betas 0.9 and 0.999 and epsilon 1e-8.
+    Adam,
+    /// RMSprop with alpha 0.99 and epsilon 1e-5.
+    Rmsprop,
+}
+
+/// How the target network follows the online one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TargetUpdate {
+    /// Copy all parameters now and then.
+    Hard(HardTargetUpdate),
+    /// Move a little after each update.
+    Soft(SoftTargetUpdate),
+}
+
+/// Copy all parameters now and then.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HardTargetUpdate {
+    /// Learner updates between two copies of the online network.
+    pub interval_updates: u64,
+}
+
+/// Move a little after each update.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoftTargetUpdate {
+    /// Share of the online network mixed into the target after each update (tau).
+    pub rate: f64,
+}
+
+impl Default for AlgorithmConfig {
+    fn default() -> Self {
+        Self::Iql(IqlConfig::default())
+    }
+}
+
+impl Default for IqlConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 3e-4,
+            optimizer: OptimizerKind::Adam,
+            discount: 0.99,
+            double_q: true,
+            gradient_clip: 10.0,
+            standardise_rewards: true,
+            target_update: TargetUpdate::default(),
+        }
+    }
+}
+
+impl Default for TargetUpdate {
+    fn default() -> Self {
+        Self::Hard(HardTargetUpdate::default())
+    }
+}
+
+impl Default for HardTargetUpdate {
+    fn default() -> Self {
+        Self {
+            interval_updates: 200,
+        }
+    }
+}
+
+impl Default for SoftTargetUpdate {
+    fn default() -> Self {
+        Self { rate: 0.01 }
+    }
+}
+
+impl AlgorithmConfig {
+    /// The field table of this section.
+    pub const FIELDS: &'static [Field] = &[
+        Field::new(
+            "algorithm.kind",
+            "Algorithm",
+            FieldKind::Variant { values: &["iql"] },
+            "The learning algorithm and its own settings.",
+        ),
+        Field::new(
+            "algorithm.learning_rate",
+            "Learning rate",
+            FieldKind::Number {
+                min: 0.0,
+                max: 1.0,
+                min_excluded: true,
+            },
+            "Step size of the optimiser.",
+        ),
+        Field::new(
+            "algorithm.optimizer",
+            "Optimiser",
+            FieldKind::Choice {
+                values: &["adam", "rmsprop"],
+            },
+            "The optimiser: Adam (epsilon 1e-8) or RMSprop (alpha 0.99, epsilon 1e-5).",
+        )
+        .advanced(),
+        Field::new(
+            "algorithm.discount",
+            "Discount",
+            FieldKind::Number {
+                min: 0.0,
+                max: 1.0,
+                min_excluded: false,
+            },
+            "Weight of a reward one step later (gamma).",
+        ),
+        Field::new(
+            "algorithm.double_q",
+            "Double Q",
+            FieldKind::Boolean,
+            "Whether the online network picks the action that the target network values.",
+        )
+        .advanced(),
+        Field::new(
+            "algorithm.gradient_clip",
+            "Gradient clip",
+            FieldKind::Number {
+                min: 0.0,
+                max: f64::MAX,
+                min_excluded: false,
+            },
+            "Largest norm of the gradient over all parameters; 0 turns clipping off.",
+        )
+        .advanced(),
+        Field::new(
+            "algorithm.standardise_rewards",
+            "Standardise rewards",
+            FieldKind::Boolean,
+            "Whether rewards are standardised by their running mean and deviation.",
+        ),
+        Field::new(
+            "algorithm.target_update.kind",
+            "Target update",
+            FieldKind::Variant {
+                values: &["hard", "soft"],
+            },
+            "How the target network follows the online one.",
+        ),
+        Field::new(
+            "algorithm.target_update.interval_updates",
+            "Target interval",
+            FieldKind::Integer {
+                min: 1,
+                max: i64::MAX,
+            },
+            "Learner updates between two copies of the online network.",
+        )
+        .unit("updates")
+        .when("algorithm.target_update.kind", "hard"),
+        Field::new(
+            "algorithm.target_update.rate",
+            "Target rate",
+            FieldKind::Number {
+                min: 0.0,
+                max: 1.0,
+                min_excluded: true,
+            },
+            "Share of the online network mixed into the target after each update (tau).",
+        )
+        .when("algorithm.target_update.kind", "soft"),
+    ];
+}
