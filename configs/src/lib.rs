@@ -8,17 +8,29 @@
 //! variables.
 
 mod device;
+mod diff;
+mod document;
+pub mod env;
 mod field;
+mod load;
 mod nearest;
 mod origin;
+pub mod presets;
 mod problem;
+mod resolve;
 mod run;
+mod schema;
+mod set;
 pub mod train;
+mod validate;
 
 pub use device::DeviceChoice;
+pub use diff::{Difference, diff};
 pub use field::{Condition, Field, FieldKind};
+pub use load::{LoadRequest, Loaded, load, load_with};
 pub use nearest::nearest;
 pub use origin::{Origin, Origins};
 pub use problem::{Problem, Severity};
 pub use run::{Job, RunConfig, VERSION};
 pub use train::TrainConfig;
+pub use validate::{validate, validate_with};

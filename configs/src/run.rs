@@ -1,11 +1,14 @@
 //! A resolved configuration: complete, checked, of one job.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::field::Field;
+use crate::load::{LoadRequest, load_text};
+use crate::problem::Problem;
 use crate::train::TrainConfig;
 
 /// Version of the format; files name it as `version = 1`.
@@ -104,6 +107,15 @@ impl RunConfig {
         format!("version = {VERSION}\njob = \"{}\"\n{settings}", self.job())
     }
 
+    /// Reads a configuration back, such as the `config.toml` of a run folder.
+    /// `name` is the file's name for messages.
+    ///
+    /// # Errors
+    /// Every problem of the text.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        load_text(name, text, &LoadRequest::default()).map(|loaded| loaded.config)
+    }
+
     /// The settings as a nested table, without `version` and `job`.
     #[must_use]
     pub fn to_table(&self) -> Table {
@@ -115,14 +127,14 @@ impl RunConfig {
 
     /// The settings by dotted path, in alphabetical order.
     #[must_use]
-    pub fn values(&self) -> std::collections::BTreeMap<String, Value> {
-        let mut values = std::collections::BTreeMap::new();
+    pub fn values(&self) -> BTreeMap<String, Value> {
+        let mut values = BTreeMap::new();
         flatten("", self.to_table(), &mut values);
         values
     }
 }
 
-fn flatten(prefix: &str, table: Table, values: &mut std::collections::BTreeMap<String, Value>) {
+fn flatten(prefix: &str, table: Table, values: &mut BTreeMap<String, Value>) {
     for (key, value) in table {
         let path = if prefix.is_empty() {
             key
