@@ -32,5 +32,10 @@ pub use nearest::nearest;
 pub use origin::{Origin, Origins};
 pub use problem::{Problem, Severity};
 pub use run::{Job, RunConfig, VERSION};
-pub use train::TrainConfig;
+pub use train::{
+    AlgorithmConfig, CheckpointConfig, EnvironmentConfig, EvaluationConfig, ExplorationConfig,
+    FreeMode, HardTargetUpdate, IqlConfig, LockstepMode, LoggingConfig, NetworkConfig, NetworkKind,
+    OptimizerKind, ReplayConfig, RuntimeConfig, RuntimeMode, SoftTargetUpdate, TargetUpdate,
+    TimeLimitAs, TrainConfig,
+};
 pub use validate::{validate, validate_with};

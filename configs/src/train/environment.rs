@@ -21,6 +21,8 @@ pub struct EnvironmentConfig {
     pub common_reward: bool,
     /// Whether actions without effect are masked; EPyMARL allows every action.
     pub action_masks: bool,
+    /// Whether the quirks of the reference package are kept, stale start positions included.
+    pub exact: bool,
     /// Cells an agent sees in each direction; what the id says when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sight: Option<usize>,
@@ -53,6 +55,7 @@ impl Default for EnvironmentConfig {
             time_limit_as: TimeLimitAs::Termination,
             common_reward: true,
             action_masks: false,
+            exact: false,
             sight: None,
             penalty: None,
             normalize_reward: None,
@@ -97,6 +100,13 @@ impl EnvironmentConfig {
             FieldKind::Boolean,
             "Whether actions without effect are masked; EPyMARL allows every action.",
         ),
+        Field::new(
+            "environment.exact",
+            "Exact",
+            FieldKind::Boolean,
+            "Whether the quirks of the reference package are kept, stale start positions included.",
+        )
+        .advanced(),
         Field::new(
             "environment.sight",
             "Sight",
