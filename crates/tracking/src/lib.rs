@@ -1,1 +1,47 @@
-//! See `docs/architecture.md`.
+//! Run folders, events, sinks, status, control and statistics.
+//!
+//! A run is a folder, and the folder is the truth: the worker writes it, every
+//! other program only reads it. One line of `events.jsonl` per thing that
+//! happened, a `status.json` that is replaced atomically, checkpoints that are
+//! renamed into place. This crate owns those formats; it knows nothing of
+//! tensors, environments or screens.
+//!
+//! ```
+//! use tracking::{Axis, EventReader, NewRun, RunFolder, SinkOptions, TrackerThread};
+//!
+//! let root = tempfile::tempdir().unwrap();
+//! let run = RunFolder::create(root.path(), &NewRun { name: "iql lbf coop s1".into(), ..NewRun::default() }).unwrap();
+//! let (tracker, thread) = TrackerThread::start(&run, SinkOptions::default()).unwrap();
+//! tracker.scalar("train/loss", 0.25, Axis::LearnerUpdates, 10);
+//! let report = thread.close();
+//! assert_eq!(report.events_written, 1);
+//! assert_eq!(EventReader::open(&run.events()).poll().unwrap().len(), 1);
+//! ```
+
+pub mod atomic;
+mod clock;
+pub mod control;
+mod error;
+pub mod event;
+pub mod event_log;
+mod git;
+pub mod history;
+pub mod liveness;
+pub mod meta;
+pub mod run_folder;
+pub mod sink;
+pub mod status;
+mod tracker;
+
+pub use atomic::{AtomicFolder, write_atomic};
+pub use clock::{unix_seconds, utc_stamp};
+pub use control::{ControlClient, ControlCommand, ControlReply, ControlServer};
+pub use error::TrackingError;
+pub use event::{Axis, EvaluationPurpose, Event, EventKind, Progress};
+pub use event_log::{EventReader, EventWriter};
+pub use liveness::{Liveness, ProcessIdentity};
+pub use meta::Meta;
+pub use run_folder::{NewRun, RunFolder, RunLock};
+pub use sink::{ConsoleMode, DroppedSink, Sink, SinkHealth, SinkOptions, SinkReport};
+pub use status::{RunState, Status, StatusWriter};
+pub use tracker::{Tracker, TrackerThread};

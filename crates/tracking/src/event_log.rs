@@ -1,0 +1,293 @@
+//! `events.jsonl`: the append-only file of a run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::TrackingError;
+use crate::event::Event;
+
+/// Lines kept in memory while the file cannot be written, in bytes.
+const BACKLOG_LIMIT: usize = 4 * 1024 * 1024;
+/// A line longer than this is no event of ours.
+const LONGEST_LINE: u64 = 64 * 1024 * 1024;
+
+/// Appends event lines. Survives a full disk: lines wait in a bounded backlog and are
+/// written when there is room again; what the backlog cannot hold is counted as lost.
+#[derive(Debug)]
+pub struct EventWriter {
+    path: PathBuf,
+    file: File,
+    /// Length of the file up to its last whole line.
+    whole: u64,
+    /// The file may hold a part of a line beyond `whole`.
+    torn: bool,
+    backlog: Vec<u8>,
+    backlog_lines: u64,
+    next_sequence: u64,
+    written: u64,
+    lost: u64,
+}
+
+impl EventWriter {
+    /// Opens or creates the file for appending. A half-written last line (the writer
+    /// was killed) is cut off, and numbering goes on after the last whole line.
+    ///
+    /// # Errors
+    /// The file cannot be opened, read or cut.
+    pub fn open(path: &Path) -> Result<Self, TrackingError> {
+        let failed = |source| TrackingError::io("open the event log", path, source);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let whole = end_of_last_line(&mut file, length).map_err(failed)?;
+        if whole < length {
+            file.set_len(whole).map_err(failed)?;
+        }
+        let next_sequence = last_sequence(&mut file, whole)
+            .map_err(failed)?
+            .map_or(0, |last| last + 1);
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            whole,
+            torn: false,
+            backlog: Vec::new(),
+            backlog_lines: 0,
+            next_sequence,
+            written: 0,
+            lost: 0,
+        })
+    }
+
+    /// The number for the next event.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Lines on disk since this writer was opened.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Lines given up because the disk stayed full and the backlog overflowed.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Lines that wait for room on the disk or for the next [`EventWriter::flush`].
+    pub fn waiting(&self) -> u64 {
+        self.backlog_lines
+    }
+
+    /// Queues one line (without line feed) for the next [`EventWriter::flush`].
+    pub fn push(&mut self, sequence: u64, line: &str) {
+        self.next_sequence = sequence + 1;
+        if self.backlog.len() + line.len() >= BACKLOG_LIMIT {
+            self.lost += 1;
+            return;
+        }
+        self.backlog.extend_from_slice(line.as_bytes());
+        self.backlog.push(b'\n');
+        self.backlog_lines += 1;
+    }
+
+    /// Bytes queued.
+    pub fn waiting_bytes(&self) -> usize {
+        self.backlog.len()
+    }
+
+    /// Appends everything queued. After an error the file ends in a whole line (or
+    /// will, at the next attempt) and everything stays queued.
+    ///
+    /// # Errors
+    /// Full or read-only disk.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.backlog.is_empty() {
+            return Ok(());
+        }
+        if self.torn {
+            self.file.set_len(self.whole)?;
+            self.torn = false;
+        }
+        if let Err(error) = self.file.write_all(&self.backlog) {
+            self.torn = self.file.set_len(self.whole).is_err();
+            return Err(error);
+        }
+        self.whole += self.backlog.len() as u64;
+        self.written += self.backlog_lines;
+        self.backlog.clear();
+        self.backlog_lines = 0;
+        Ok(())
+    }
+
+    /// [`EventWriter::flush`], then asks the disk to keep it.
+    ///
+    /// # Errors
+    /// Full or read-only disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.file.sync_data()
+    }
+
+    /// Counts everything still queued as lost; called when the writer gives up.
+    pub fn abandon(&mut self) {
+        self.lost += self.backlog_lines;
+        self.backlog.clear();
+        self.backlog_lines = 0;
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Offset just after the last line feed.
+fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut block = vec![0; 64 * 1024];
+    let mut end = length;
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let part = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
+        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Sequence number of the last line that has one.
+fn last_sequence(file: &mut File, whole: u64) -> io::Result<Option<u64>> {
+    #[derive(serde::Deserialize)]
+    struct Numbered {
+        seq: u64,
+    }
+    let mut end = whole;
+    // One line back at a time: a damaged last line must not restart the numbering.
+    while end > 0 {
+        let start = end_of_last_line(file, end - 1)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut line = Vec::new();
+        file.take(end - start).read_to_end(&mut line)?;
+        if let Ok(numbered) = serde_json::from_slice::<Numbered>(&line) {
+            return Ok(Some(numbered.seq));
+        }
+        end = start;
+    }
+    Ok(None)
+}
+
+/// Reads `events.jsonl` while it grows.
+///
+/// Keeps its offset between polls, leaves a half-written last line for the next poll,
+/// starts over when the file shrank below the offset (someone replaced it), and counts
+/// lines that are no events instead of failing on them.
+#[derive(Debug)]
+pub struct EventReader {
+    path: PathBuf,
+    offset: u64,
+    last_sequence: Option<u64>,
+    damaged: u64,
+    missing: u64,
+}
+
+impl EventReader {
+    /// A reader at the start of the file, which need not exist yet.
+    pub fn open(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            offset: 0,
+            last_sequence: None,
+            damaged: 0,
+            missing: 0,
+        }
+    }
+
+    /// The events appended since the last poll; none when the file does not exist.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read.
+    pub fn poll(&mut self) -> Result<Vec<Event>, TrackingError> {
+        let mut events = Vec::new();
+        self.poll_into(&mut |event| events.push(event))?;
+        Ok(events)
+    }
+
+    /// [`EventReader::poll`] without the list in between.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read.
+    pub fn poll_into(&mut self, take: &mut dyn FnMut(Event)) -> Result<(), TrackingError> {
+        let path = self.path.clone();
+        let failed = |source| TrackingError::io("read the event log", &path, source);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        let length = file.metadata().map_err(failed)?.len();
+        if length < self.offset {
+            self.offset = 0;
+            self.last_sequence = None;
+        }
+        if length == self.offset {
+            return Ok(());
+        }
+        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+        let mut reader = BufReader::with_capacity(256 * 1024, file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = (&mut reader)
+                .take(LONGEST_LINE)
+                .read_until(b'\n', &mut line)
+                .map_err(failed)?;
+            let whole = line.last() == Some(&b'\n');
+            if read == 0 || (!whole && (read as u64) < LONGEST_LINE) {
+                return Ok(());
+            }
+            self.offset += read as u64;
+            match serde_json::from_slice::<Event>(&line) {
+                Ok(event) => {
+                    self.count_gap(event.sequence);
+                    take(event);
+                }
+                Err(_) => self.damaged += 1,
+            }
+        }
+    }
+
+    fn count_gap(&mut self, sequence: u64) {
+        let expected = self.last_sequence.map_or(0, |last| last + 1);
+        self.missing += sequence.saturating_sub(expected);
+        self.last_sequence = Some(sequence);
+    }
+
+    /// Bytes read so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Number of the last event read.
+    pub fn last_sequence(&self) -> Option<u64> {
+        self.last_sequence
+    }
+
+    /// Lines that were no events.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Events missing by their numbers (lost to a full disk, or damaged).
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
+}
