@@ -1,1 +1,18 @@
-//! See `docs/architecture.md`.
+//! Dashboard and launcher: a reader of run folders and a sender of commands.
+//!
+//! It never owns training state: the runs are processes of their own, and the
+//! dashboard can leave, come back, or never be started. The shape is Elm's:
+//! [`Model`], [`Msg`], [`update`] to a list of [`Cmd`]s, [`view`]. Only
+//! [`source`] reads run folders, only [`run`] touches the terminal.
+
+pub mod figures;
+pub mod keys;
+pub mod model;
+pub mod series;
+pub mod theme;
+pub mod update;
+pub mod view;
+
+pub use model::Model;
+pub use update::{Cmd, Msg, update};
+pub use view::view;

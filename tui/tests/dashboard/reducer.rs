@@ -1,0 +1,264 @@
+use ratatui::crossterm::event::KeyCode;
+use tui::Cmd;
+use tui::Msg;
+use tui::keys::Pane;
+use tui::model::{LOG_LINES, Leave, Overlay, Question, RunState};
+use tui::update::News;
+
+use crate::fixture::{NOW, control, empty, episode, key, letter, run, send, typical};
+
+const FIRST: &str = "lbf-8x8-2p-iql-0007";
+const SECOND: &str = "lbf-8x8-2p-iql-0006";
+
+#[test]
+fn the_first_run_is_selected_and_watched_once() {
+    let mut model = empty();
+    let runs = vec![
+        run("b", RunState::Running, 1.0),
+        run("a", RunState::Finished, 2.0),
+    ];
+    assert_eq!(
+        send(&mut model, Msg::Runs(runs.clone())),
+        [Cmd::Watch("b".to_owned())]
+    );
+    assert_eq!(send(&mut model, Msg::Runs(runs)), []);
+    assert_eq!(letter(&mut model, 'j'), [Cmd::Watch("a".to_owned())]);
+    assert_eq!(model.selected.as_deref(), Some("a"));
+    assert_eq!(letter(&mut model, 'j'), [], "the list ends");
+}
+
+#[test]
+fn the_run_of_the_foreground_is_selected_before_a_newer_one() {
+    let mut model = empty();
+    model.foreground = Some("mine".to_owned());
+    assert_eq!(send(&mut model, Msg::Runs(Vec::new())), []);
+    let runs = vec![
+        run("newer", RunState::Running, 1.0),
+        run("mine", RunState::Running, 1.0),
+    ];
+    assert_eq!(
+        send(&mut model, Msg::Runs(runs)),
+        [Cmd::Watch("mine".to_owned())]
+    );
+}
+
+#[test]
+fn stopping_asks_first_and_only_a_live_run() {
+    let mut model = typical();
+    assert_eq!(letter(&mut model, 'x'), []);
+    assert_eq!(
+        model.overlay,
+        Overlay::Ask(Question::Stop(FIRST.to_owned()))
+    );
+    assert_eq!(key(&mut model, KeyCode::Esc), []);
+    assert_eq!(model.overlay, Overlay::None);
+    letter(&mut model, 'x');
+    assert_eq!(letter(&mut model, 'y'), [Cmd::Stop(FIRST.to_owned())]);
+    letter(&mut model, 'j');
+    assert_eq!(letter(&mut model, 'x'), []);
+    assert_eq!(model.overlay, Overlay::None);
+    assert!(
+        model
+            .notice
+            .as_ref()
+            .is_some_and(|notice| notice.text.contains("nothing to stop"))
+    );
+}
+
+#[test]
+fn resuming_refuses_a_live_or_finished_run() {
+    let mut model = typical();
+    assert_eq!(letter(&mut model, 'r'), []);
+    letter(&mut model, 'j');
+    assert_eq!(letter(&mut model, 'r'), [Cmd::Resume(SECOND.to_owned())]);
+    letter(&mut model, 'j');
+    assert_eq!(letter(&mut model, 'r'), []);
+}
+
+#[test]
+fn quitting_asks_only_while_the_run_of_the_foreground_is_alive() {
+    let mut model = typical();
+    letter(&mut model, 'q');
+    assert_eq!(model.leave, Some(Leave::Asked));
+
+    let mut model = typical();
+    model.foreground = Some(FIRST.to_owned());
+    letter(&mut model, 'q');
+    assert_eq!(model.leave, None);
+    assert_eq!(
+        model.overlay,
+        Overlay::Ask(Question::Leave(FIRST.to_owned()))
+    );
+    assert_eq!(letter(&mut model, 'x'), [Cmd::Stop(FIRST.to_owned())]);
+    assert_eq!(model.leave, None, "it stays to show the end");
+    send(
+        &mut model,
+        Msg::Runs(vec![run(FIRST, RunState::Interrupted, 90_000.0)]),
+    );
+    letter(&mut model, 'q');
+    assert_eq!(model.leave, Some(Leave::Asked));
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once_and_a_late_one_asks_again() {
+    let mut model = typical();
+    model.foreground = Some(FIRST.to_owned());
+    control(&mut model, 'c');
+    assert_eq!(model.leave, None);
+    send(&mut model, Msg::Tick(NOW + 5.0));
+    control(&mut model, 'c');
+    assert_eq!(model.leave, None);
+    send(&mut model, Msg::Tick(NOW + 6.0));
+    control(&mut model, 'c');
+    assert_eq!(model.leave, Some(Leave::Asked));
+}
+
+#[test]
+fn signals_and_dead_threads_leave_with_their_reason() {
+    let mut model = typical();
+    send(&mut model, Msg::Signal(15));
+    assert_eq!(model.leave, Some(Leave::Signal(15)));
+    send(
+        &mut model,
+        Msg::ThreadDied("tui-source: out of bounds".to_owned()),
+    );
+    assert_eq!(
+        model.leave,
+        Some(Leave::Broken("tui-source: out of bounds".to_owned()))
+    );
+}
+
+#[test]
+fn panes_zoom_and_help() {
+    let mut model = typical();
+    letter(&mut model, '3');
+    assert_eq!(model.pane, Pane::World);
+    key(&mut model, KeyCode::Tab);
+    assert_eq!(model.pane, Pane::Logs);
+    key(&mut model, KeyCode::Enter);
+    assert!(model.maximised);
+    letter(&mut model, '?');
+    letter(&mut model, 'j');
+    assert_eq!(model.overlay, Overlay::Help(1));
+    key(&mut model, KeyCode::Esc);
+    assert_eq!(
+        (model.overlay.clone(), model.maximised),
+        (Overlay::None, true)
+    );
+    key(&mut model, KeyCode::Esc);
+    assert!(!model.maximised);
+    key(&mut model, KeyCode::Esc);
+    assert_eq!(model.pane, Pane::Runs);
+}
+
+#[test]
+fn the_return_comes_first_among_the_scalars_and_j_chooses() {
+    let mut model = typical();
+    assert_eq!(model.shown_scalar(), Some("train/return"));
+    letter(&mut model, '2');
+    letter(&mut model, 'j');
+    assert_eq!(model.shown_scalar(), Some("learner/gradient_norm"));
+    assert!(!model.shows_return());
+    letter(&mut model, 'g');
+    assert_eq!(model.shown_scalar(), Some("train/return"));
+    assert!(model.shows_return());
+}
+
+#[test]
+fn the_episode_plays_waits_at_its_end_and_freezes() {
+    let mut model = typical();
+    let frame = |model: &mut tui::Model, time: f64| {
+        send(model, Msg::Tick(NOW + time));
+        model.playback.frame
+    };
+    assert_eq!(
+        [0.1, 0.3, 0.6, 0.9, 1.2].map(|time| frame(&mut model, time)),
+        [0, 1, 2, 3, 4]
+    );
+    assert_eq!(frame(&mut model, 2.0), 4);
+    assert_eq!(frame(&mut model, 2.8), 0);
+    letter(&mut model, '3');
+    letter(&mut model, ',');
+    assert_eq!(model.playback.frame, 4);
+    assert_eq!(frame(&mut model, 20.0), 4);
+    letter(&mut model, ' ');
+    assert_eq!(frame(&mut model, 21.0), 0);
+    let news = News {
+        id: FIRST.to_owned(),
+        episode: Some(episode(2)),
+        ..News::default()
+    };
+    letter(&mut model, '.');
+    send(&mut model, Msg::News(news));
+    assert_eq!(model.playback.frame, 0);
+}
+
+#[test]
+fn news_of_another_run_are_ignored() {
+    let mut model = typical();
+    let before = model.detail.log.len();
+    let news = News {
+        id: SECOND.to_owned(),
+        log: vec!["x".to_owned()],
+        ..News::default()
+    };
+    send(&mut model, Msg::News(news));
+    assert_eq!(model.detail.log.len(), before);
+}
+
+#[test]
+fn the_log_is_bounded_and_keeps_its_place_while_scrolled_back() {
+    let mut model = typical();
+    letter(&mut model, '4');
+    for _ in 0..3 {
+        letter(&mut model, 'k');
+    }
+    assert_eq!(model.log_back, 3);
+    let log = (0..LOG_LINES + 10).map(|line| line.to_string()).collect();
+    send(
+        &mut model,
+        Msg::News(News {
+            id: FIRST.to_owned(),
+            log,
+            ..News::default()
+        }),
+    );
+    assert_eq!(model.detail.log.len(), LOG_LINES);
+    assert_eq!(model.log_back, LOG_LINES - 1);
+    letter(&mut model, 'f');
+    assert_eq!(model.log_back, 0);
+}
+
+#[test]
+fn the_end_of_a_run_is_told_for_a_while() {
+    let mut model = typical();
+    let mut ended = run(FIRST, RunState::Failed, 134_000.0);
+    ended.message = "loss is NaN".to_owned();
+    send(&mut model, Msg::Runs(vec![ended]));
+    assert_eq!(
+        model.notice.as_ref().map(|notice| notice.text.as_str()),
+        Some("lbf-8x8-2p-iql-0007 failed: loss is NaN")
+    );
+    send(&mut model, Msg::Tick(NOW + 200.0));
+    assert_eq!(model.notice, None);
+}
+
+#[test]
+fn news_that_start_over_replace_the_curves() {
+    let mut model = typical();
+    let scalars = vec![("train/return".to_owned(), "env_steps".to_owned(), 1.0, 0.25)];
+    send(
+        &mut model,
+        Msg::News(News {
+            id: FIRST.to_owned(),
+            anew: true,
+            scalars,
+            ..News::default()
+        }),
+    );
+    assert_eq!(model.detail.scalars["train/return"].points(), [(1.0, 0.25)]);
+    assert_eq!(
+        (model.detail.scalars.len(), model.detail.evaluations.len()),
+        (1, 0)
+    );
+}
