@@ -1,0 +1,136 @@
+//! The field table against the structs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use configs::{Field, FieldKind, Job, LoadRequest, RunConfig, load};
+use toml::Value;
+
+/// A value that the field accepts and that is not likely to be its default.
+fn example(field: &Field) -> String {
+    match field.kind {
+        FieldKind::Boolean => "true".to_owned(),
+        FieldKind::Integer { min, .. } => min.max(1).to_string(),
+        FieldKind::Number { max, .. } => (max / 2.0).min(0.5).to_string(),
+        FieldKind::Text => "text".to_owned(),
+        FieldKind::Choice { values } | FieldKind::Variant { values } => values[0].to_owned(),
+        FieldKind::Device => "cpu".to_owned(),
+    }
+}
+
+fn with(sets: Vec<String>) -> RunConfig {
+    let request = LoadRequest {
+        sets,
+        ..LoadRequest::default()
+    };
+    match load(&request) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+/// One configuration for each word of each tag, with every optional setting
+/// present.
+fn every_shape(job: Job) -> Vec<RunConfig> {
+    let optional: Vec<String> = job
+        .fields()
+        .into_iter()
+        .filter(|field| field.optional)
+        .map(|field| format!("{}={}", field.path, example(field)))
+        .collect();
+    let mut shapes = vec![with(optional.clone())];
+    for field in job.fields() {
+        if let FieldKind::Variant { values } = field.kind {
+            for word in values {
+                let mut sets = optional.clone();
+                sets.push(format!("{}={word}", field.path));
+                shapes.push(with(sets));
+            }
+        }
+    }
+    shapes
+}
+
+#[test]
+fn the_table_lists_every_setting_and_no_other() {
+    for job in Job::ALL {
+        let table: BTreeMap<&str, &Field> = job.fields().into_iter().map(|f| (f.path, f)).collect();
+        let mut seen = BTreeSet::new();
+        for config in every_shape(*job) {
+            let values = config.values();
+            for (path, value) in &values {
+                let field = table
+                    .get(path.as_str())
+                    .unwrap_or_else(|| panic!("{path} is missing from the field table"));
+                assert_eq!(field.check(value).as_ref(), Ok(value), "{path}");
+            }
+            for field in table.values() {
+                let exists = field.when.is_none_or(|condition| {
+                    values.get(condition.path).and_then(Value::as_str) == Some(condition.equals)
+                });
+                assert_eq!(exists, values.contains_key(field.path), "{}", field.path);
+            }
+            seen.extend(values.into_keys());
+        }
+        let surplus: Vec<&&str> = table.keys().filter(|path| !seen.contains(**path)).collect();
+        assert!(surplus.is_empty(), "in the table only: {surplus:?}");
+        assert_eq!(table.len(), job.fields().len(), "a path is listed twice");
+    }
+}
+
+#[test]
+fn every_default_is_within_its_own_range() {
+    for job in Job::ALL {
+        assert_eq!(configs::validate(&job.default_config()), vec![]);
+    }
+}
+
+/// The help of a form and the documentation of a struct are one sentence, kept
+/// equal.
+#[test]
+fn help_is_the_documentation_of_the_struct() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut compared = 0;
+    for field in Job::Train.fields() {
+        if matches!(field.kind, FieldKind::Variant { .. }) {
+            continue;
+        }
+        let file = match field.path.split_once('.') {
+            None => source.join("train.rs"),
+            Some((section, _)) => source.join("train").join(format!("{section}.rs")),
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = field.path.rsplit('.').next().unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let declared = lines
+            .iter()
+            .position(|line| line.starts_with(&format!("pub {name}: ")))
+            .unwrap_or_else(|| panic!("{name} is not in {}", file.display()));
+        let doc: Vec<&str> = lines[..declared]
+            .iter()
+            .rev()
+            .skip_while(|line| line.starts_with("#["))
+            .map_while(|line| line.strip_prefix("///"))
+            .map(str::trim)
+            .collect();
+        let doc: Vec<&str> = doc.into_iter().rev().collect();
+        assert_eq!(doc.join(" "), field.help, "{}", field.path);
+        assert!(field.help.ends_with('.') && !field.label.is_empty());
+        compared += 1;
+    }
+    assert_eq!(compared, Job::Train.fields().len() - 3);
+}
+
+#[test]
+fn the_table_serialises_for_the_form() {
+    let fields = serde_json::to_value(Job::Train.fields()).unwrap();
+    let rate = fields
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|field| field["path"] == "algorithm.target_update.rate")
+        .unwrap();
+    assert_eq!(rate["kind"]["type"], "number");
+    assert_eq!(rate["kind"]["min_excluded"], true);
+    assert_eq!(rate["when"]["equals"], "soft");
+}
