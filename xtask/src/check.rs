@@ -141,7 +141,11 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
 }
 
 fn format() -> Result<Findings> {
-    tool(&["fmt", "--all", "--check"], &[], "run `cargo fmt --all`")
+    tool(
+        &["fmt", "--all", "--", "--check", "-l"],
+        &[],
+        "run `cargo fmt --all` to mend the files named above",
+    )
 }
 
 fn clippy() -> Result<Findings> {

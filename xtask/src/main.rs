@@ -10,6 +10,7 @@
 
 mod check;
 mod demo;
+mod parity;
 mod setup;
 mod tally;
 mod tests;
@@ -25,6 +26,7 @@ usage: cargo xtask <task> [options]
   demo [concord options]                trains a small team and shows it live
   test [runner options]                 every test and every documented example
   check [NAME ..]                       format, lints, docs, layering, licences, house rules
+  parity [SCRIPT ..]                    the Python references run again and compared
 ";
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::command(&rest),
         Some("test") => tests::command(&rest),
         Some("check") => check::command(&rest),
+        Some("parity") => parity::command(&rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

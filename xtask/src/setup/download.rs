@@ -94,7 +94,8 @@ impl Downloads {
         for entry in fs::read_dir(&self.wheels)? {
             let wheel = entry?.path();
             for prefix in self.library_folders(&wheel)? {
-                jobs.push(json!({"wheel": wheel, "prefix": prefix, "names": null, "to": folder}));
+                jobs.push(json!({"wheel": wheel, "prefix": prefix, "names": null,
+                    "libraries_only": true, "to": folder}));
             }
         }
         self.unpack(&json!(jobs))

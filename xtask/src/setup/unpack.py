@@ -2,7 +2,8 @@
 
 Reads a job list as JSON from the first argument:
 [{"wheel": path, "prefix": "torch/lib/", "names": [..] or null, "to": folder}, ..]
-With names, only these files directly under the prefix; with null, all files below it.
+With names, only these files directly under the prefix; with null, all files below it, of which
+"libraries_only" leaves the shared libraries.
 """
 
 import base64
@@ -35,6 +36,8 @@ def chosen(archive, job):
         relative = member.filename[len(job["prefix"]):]
         if ".." in relative.split("/") or relative.startswith("/"):
             sys.exit(f"the wheel names a file outside its folder: {member.filename}")
+        if job.get("libraries_only") and ".so" not in relative:
+            continue
         if job["names"] is None or relative in job["names"]:
             members.append((member, relative))
     lacking = set(job["names"] or []) - {relative for _, relative in members}
