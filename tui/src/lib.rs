@@ -2,17 +2,24 @@
 //!
 //! It never owns training state: the runs are processes of their own, and the
 //! dashboard can leave, come back, or never be started. The shape is Elm's:
-//! [`Model`], [`Msg`], [`update`] to a list of [`Cmd`]s, [`view`]. Only
-//! [`source`] reads run folders, only [`run`] touches the terminal.
+//! [`Model`], [`Msg`], [`update()`] to a list of [`Cmd`]s, [`view()`]. Only
+//! [`source`] reads run folders, and only [`run`] touches the terminal.
 
+mod app;
+mod error;
 pub mod figures;
 pub mod keys;
 pub mod model;
 pub mod series;
+pub mod source;
+mod terminal;
 pub mod theme;
 pub mod update;
 pub mod view;
 
-pub use model::Model;
+pub use app::{Host, Options, run};
+pub use error::TuiError;
+pub use model::{Leave, Model};
+pub use theme::{ColourDepth, Surroundings};
 pub use update::{Cmd, Msg, update};
 pub use view::view;

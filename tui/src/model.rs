@@ -147,6 +147,8 @@ pub struct Detail {
     pub scalars: BTreeMap<String, Series>,
     /// Every evaluation, oldest first.
     pub evaluations: Vec<EvaluationPoint>,
+    /// The final score of the best checkpoint.
+    pub absolute: Option<EvaluationPoint>,
     /// The console's tail.
     pub log: VecDeque<String>,
     /// The last recorded episode.

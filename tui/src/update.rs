@@ -53,6 +53,8 @@ pub struct News {
     pub scalars: Vec<(String, String, f64, f64)>,
     /// Evaluations.
     pub evaluations: Vec<EvaluationPoint>,
+    /// The final score of the best checkpoint.
+    pub absolute: Option<EvaluationPoint>,
     /// New console lines.
     pub log: Vec<String>,
     /// A newer recorded episode.
@@ -192,6 +194,9 @@ fn news_read(model: &mut Model, news: News) {
         series.push(step, value);
     }
     model.detail.evaluations.extend(news.evaluations);
+    if news.absolute.is_some() {
+        model.detail.absolute = news.absolute;
+    }
     let following = model.log_back == 0;
     let added = news.log.len();
     let log: &mut VecDeque<String> = &mut model.detail.log;

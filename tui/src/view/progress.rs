@@ -104,10 +104,15 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
         };
         parts.push((text, role(run.state)));
     }
-    if let Some(point) = model.detail.evaluations.last() {
+    let scored = match (&model.detail.absolute, model.detail.evaluations.last()) {
+        (Some(point), _) => Some(("best checkpoint", point)),
+        (None, Some(point)) => Some(("evaluation", point)),
+        (None, None) => None,
+    };
+    if let Some((what, point)) = scored {
         let (low, high) = point.interval;
         let text = format!(
-            "eval {} [{}, {}]",
+            "{what} {} [{}, {}]",
             number(point.mean),
             number(low),
             number(high)

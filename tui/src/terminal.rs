@@ -1,0 +1,133 @@
+//! Taking the terminal and giving it back, whatever happens.
+//!
+//! ratatui's own panic hook leaves the alternate screen when *any* thread
+//! panics, while the dashboard goes on drawing. Here only a panic of the thread
+//! that owns the screen gives it back; the others are reported as messages.
+
+use std::io::{IsTerminal, Stdout, stdin, stdout};
+use std::panic::PanicHookInfo;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+
+use crate::error::TuiError;
+
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync + 'static;
+
+/// The terminal in raw mode on its alternate screen; dropped, it is as before.
+pub(crate) struct Screen {
+    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+    hook: Arc<Hook>,
+    reports: Reports,
+}
+
+/// Panics of other threads, in the words of the default hook's first line.
+#[derive(Clone, Default)]
+pub(crate) struct Reports(Arc<Mutex<Vec<String>>>);
+
+impl Reports {
+    /// The last report, if a thread panicked.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last()
+            .cloned()
+    }
+
+    fn add(&self, report: String) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(report);
+    }
+}
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// Not a terminal, or one that refuses raw mode or the alternate screen.
+    pub(crate) fn take() -> Result<Self, TuiError> {
+        if !stdin().is_terminal() {
+            return Err(TuiError::NoTerminal {
+                stream: "standard input",
+            });
+        }
+        if !stdout().is_terminal() {
+            return Err(TuiError::NoTerminal {
+                stream: "standard output",
+            });
+        }
+        let failed = |action| move |source| TuiError::Terminal { action, source };
+        enable_raw_mode().map_err(failed("set up"))?;
+        if let Err(source) = execute!(stdout(), EnterAlternateScreen) {
+            give_back();
+            return Err(TuiError::Terminal {
+                action: "write to",
+                source,
+            });
+        }
+        let terminal = match Terminal::new(CrosstermBackend::new(stdout())) {
+            Ok(terminal) => terminal,
+            Err(source) => {
+                give_back();
+                return Err(TuiError::Terminal {
+                    action: "measure",
+                    source,
+                });
+            }
+        };
+        let hook: Arc<Hook> = Arc::from(std::panic::take_hook());
+        let reports = Reports::default();
+        install(&hook, &reports, std::thread::current().id());
+        Ok(Screen {
+            terminal,
+            hook,
+            reports,
+        })
+    }
+
+    pub(crate) fn reports(&self) -> Reports {
+        self.reports.clone()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+        if !std::thread::panicking() {
+            let before = Arc::clone(&self.hook);
+            std::panic::set_hook(Box::new(move |info| before(info)));
+        }
+    }
+}
+
+fn install(before: &Arc<Hook>, reports: &Reports, owner: ThreadId) {
+    let (before, reports) = (Arc::clone(before), reports.clone());
+    std::panic::set_hook(Box::new(move |info| {
+        let thread = std::thread::current();
+        if thread.id() == owner {
+            give_back();
+            before(info);
+        } else {
+            reports.add(format!(
+                "thread {}: {info}",
+                thread.name().unwrap_or("without a name")
+            ));
+        }
+    }));
+}
+
+/// Best effort: there is nobody to tell when the terminal is gone.
+fn give_back() {
+    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = disable_raw_mode();
+}
