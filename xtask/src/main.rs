@@ -8,6 +8,7 @@
     reason = "a command line tool: what it prints is its result"
 )]
 
+mod bench;
 mod check;
 mod demo;
 mod parity;
@@ -27,6 +28,8 @@ usage: cargo xtask <task> [options]
   test [runner options]                 every test and every documented example
   check [NAME ..]                       format, lints, docs, layering, licences, house rules
   parity [SCRIPT ..]                    the Python references run again and compared
+  bench [environments] [training]       speed beside the Python peers, into docs/data/
+        [--quick] [--epymarl DIR] [--epymarl-python FILE]
 ";
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Some("test") => tests::command(&rest),
         Some("check") => check::command(&rest),
         Some("parity") => parity::command(&rest),
+        Some("bench") => bench::command(&rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

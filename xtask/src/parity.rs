@@ -130,7 +130,7 @@ fn make_run(concord: &Path) -> Result<PathBuf> {
 }
 
 /// The interpreter of `.venv-parity`, made anew when its requirements or Python changed.
-fn python_environment() -> Result<PathBuf> {
+pub fn python_environment() -> Result<PathBuf> {
     let root = workspace::root();
     let folder = root.join(".venv-parity");
     let python = folder.join("bin").join("python3");
