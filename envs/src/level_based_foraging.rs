@@ -15,6 +15,8 @@ mod state;
 
 pub(crate) use game::blueprint;
 pub use id::{FoodLevelRule, ForagingId};
+pub(crate) use rules::{ForagingRules, MOST_FOODS};
+pub(crate) use state::LooseGame;
 pub use state::{ForagingState, PlacedFood, PlacedPlayer};
 
 /// Names of the six actions, in their order.

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod batch;
+pub mod doors;
 pub mod environment;
 mod error;
 pub mod level_based_foraging;

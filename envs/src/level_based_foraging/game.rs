@@ -16,8 +16,8 @@ use crate::scene::{Mark, MarkKind, Scene, agent_letter};
 use crate::simulation::{Blueprint, Simulation, StreamSeed, UseBlueprint};
 use crate::snapshot::{Decoder, Encoder};
 
-/// The cell of nothing.
-pub(crate) const NO_CELL: u16 = u16::MAX;
+/// The cell of nothing: after all cells in order, and next to none (0xffff would be west of 0).
+pub(crate) const NO_CELL: u16 = 0xfdfd;
 const NORTH: u16 = 0xff00;
 const SOUTH: u16 = 0x0100;
 const WEST: u16 = 0xffff;

@@ -72,7 +72,7 @@ fn write_cropped<const P: usize, const F: usize, const FIXED: bool>(
             .iter()
             .zip(&game.food_levels[..slots])
         {
-            // A free slot's row, 255, lies below every crop.
+            // A free slot's row, 253, lies below every crop.
             let (row, col) = (row(food), col(food));
             let seen = (row >= top) & (row <= bottom) & (col >= left) & (col <= right);
             if seen && let Some(entry) = entries.next() {
