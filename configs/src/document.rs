@@ -40,10 +40,15 @@ impl<'text> Document<'text> {
             settings: Vec::new(),
             job: None,
         };
+        let mut last_line = None;
         for error in &errors {
-            let start = error.span().map_or(0, |span| span.start);
-            document.readable = document.readable.min(line_start(text, start));
-            problems.push(document.syntax(error));
+            let start = line_start(text, error.span().map_or(0, |span| span.start));
+            document.readable = document.readable.min(start);
+            // The parser stumbles on over the rest of a line; its first complaint tells.
+            if last_line != Some(start) {
+                problems.push(document.syntax(error));
+            }
+            last_line = Some(start);
         }
         let mut version_seen = false;
         for (key, value) in table.into_inner() {
@@ -57,10 +62,11 @@ impl<'text> Document<'text> {
                     version_seen = true;
                     problems.extend(check_version(&plain(value), origin));
                 }
-                "job" => match read_job(&plain(value), origin) {
-                    Ok(job) => document.job = Some(job),
-                    Err(problem) => problems.push(problem),
-                },
+                "job" => {
+                    let (job, problem) = read_job(&plain(value), origin);
+                    document.job = job;
+                    problems.extend(problem);
+                }
                 _ => {
                     let name = Spanned::new(span, key.into_inner().into_owned());
                     document.settings.push((name, value));
@@ -97,7 +103,7 @@ impl<'text> Document<'text> {
         };
         for (key, value) in self.settings {
             reader.open(
-                key.get_ref().clone(),
+                key.get_ref(),
                 key.span().start,
                 value,
                 &mut entries,
@@ -119,12 +125,19 @@ impl<'text> Document<'text> {
             .unwrap_or("")
             .trim();
         let message = error.message().trim().replace('\n', ", ");
-        Problem::error("", "not valid TOML")
+        Problem::error("", format!("not valid TOML ({message})"))
             .value(line)
             .origin(self.place(start))
-            .allowed(message)
-            .hint("correct this line; text goes between quotes")
+            .hint(missing_quotes(line).unwrap_or("correct this line".to_owned()))
     }
+}
+
+/// The commonest slip: text without quotes.
+fn missing_quotes(line: &str) -> Option<String> {
+    let (key, word) = line.split_once('=')?;
+    let (key, word) = (key.trim(), word.trim());
+    let is_text = word.starts_with(|letter: char| letter.is_alphabetic()) && !word.contains('"');
+    is_text.then(|| format!("text goes between quotes: {key} = \"{word}\""))
 }
 
 /// Walks the parsed table with the field table at hand.
@@ -138,7 +151,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn open(
         &self,
-        path: String,
+        path: &str,
         byte: usize,
         value: Spanned<DeValue<'_>>,
         entries: &mut Vec<Entry>,
@@ -148,19 +161,19 @@ impl Reader<'_> {
             return;
         }
         match value.into_inner() {
-            DeValue::Table(table) if self.schema.is_section(&path) => {
+            DeValue::Table(table) if self.schema.is_section(path) => {
                 let mut inner: Vec<_> = table.into_iter().collect();
                 inner.sort_by_key(|(key, _)| key.span().start);
                 for (key, value) in inner {
                     let start = key.span().start;
                     let path = format!("{path}.{}", key.get_ref());
-                    self.open(path, start, value, entries, problems);
+                    self.open(&path, start, value, entries, problems);
                 }
             }
             other => {
                 let origin = place(self.name, self.text, byte);
                 let value = plain(Spanned::new(0..0, other));
-                self.schema.open(&path, value, &origin, entries, problems);
+                self.schema.open(path, value, &origin, entries, problems);
             }
         }
     }
@@ -207,18 +220,21 @@ fn check_version(value: &Value, origin: Origin) -> Option<Problem> {
     }
 }
 
-fn read_job(value: &Value, origin: Origin) -> Result<Job, Problem> {
+/// An unknown word comes back with the job that was probably meant, so that the
+/// rest of the file can still be looked at.
+fn read_job(value: &Value, origin: Origin) -> (Option<Job>, Option<Problem>) {
     let names = || Job::ALL.iter().map(|job| job.name());
-    let found = value.as_str().and_then(Job::from_name);
-    found.ok_or_else(|| {
-        let close = value.as_str().and_then(|word| nearest(word, names()));
-        let allowed = names().collect::<Vec<_>>().join(", ");
-        Problem::error("job", "unknown job")
-            .value(value)
-            .origin(origin)
-            .allowed(allowed)
-            .hint(close.map_or("use one of these".to_owned(), |name| {
-                format!("did you mean `{name}`?")
-            }))
-    })
+    if let Some(job) = value.as_str().and_then(Job::from_name) {
+        return (Some(job), None);
+    }
+    let close = value.as_str().and_then(|word| nearest(word, names()));
+    let hint = close.map_or("use one of these".to_owned(), |name| {
+        format!("did you mean `{name}`?")
+    });
+    let problem = Problem::error("job", "unknown job")
+        .value(value)
+        .origin(origin)
+        .allowed(names().collect::<Vec<_>>().join(", "))
+        .hint(hint);
+    (close.and_then(Job::from_name), Some(problem))
 }

@@ -166,3 +166,33 @@ fn nearest_variable<'a>(
     let close = nearest(word, candidates.clone().map(strip))?;
     candidates.into_iter().find(|known| strip(known) == close)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_is_read_and_empty_counts_as_absent() {
+        let process = Environment::process();
+        let path_variable = variable("PATH").expect("cargo sets PATH for tests");
+        assert_eq!(process.get("PATH"), Some(path_variable.as_str()));
+        assert_eq!(path("PATH"), Some(PathBuf::from(path_variable)));
+        assert_eq!(variable("CONCORD_ABSENT_IN_TESTS"), None);
+        let made = Environment::from_pairs([("CONCORD_UI", "")]);
+        assert_eq!(made.get("CONCORD_UI"), None);
+    }
+
+    #[test]
+    fn a_path_and_its_variable_name_each_other() {
+        let name = variable_name("algorithm.target_update.rate");
+        assert_eq!(name, "CONCORD_ALGORITHM__TARGET_UPDATE__RATE");
+        for job in Job::ALL {
+            let schema = Schema::of(*job);
+            let pairs = schema.fields().iter().map(|f| (variable_name(f.path), "1"));
+            let mut problems = Vec::new();
+            let entries = Environment::from_pairs(pairs).entries(&schema, &mut problems);
+            assert_eq!(problems, vec![]);
+            assert_eq!(entries.len(), schema.fields().len());
+        }
+    }
+}

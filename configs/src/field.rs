@@ -7,6 +7,7 @@ use toml::Value;
 use crate::device::DeviceChoice;
 use crate::nearest::nearest;
 use crate::problem::Problem;
+use crate::set::read_value;
 
 /// One setting of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -25,6 +26,8 @@ pub struct Field {
     pub advanced: bool,
     /// True where the setting may be absent (`none` clears it).
     pub optional: bool,
+    /// What others call it; offered when such a name is used, never accepted.
+    pub aliases: &'static [&'static str],
     /// The setting exists only while another one has this value.
     pub when: Option<Condition>,
 }
@@ -96,6 +99,7 @@ impl Field {
             help,
             advanced: false,
             optional: false,
+            aliases: &[],
             when: None,
         }
     }
@@ -121,6 +125,13 @@ impl Field {
         self
     }
 
+    /// Lists names of other packages and papers.
+    #[must_use]
+    pub const fn known_as(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
     /// Ties the field to a tag.
     #[must_use]
     pub const fn when(mut self, path: &'static str, equals: &'static str) -> Self {
@@ -135,7 +146,7 @@ impl Field {
     /// # Errors
     /// The problem, without a place; [`crate::load()`] adds where the value came
     /// from.
-    pub fn check(&self, value: &Value) -> Result<Value, Problem> {
+    pub fn check(&self, value: &Value) -> Result<Value, Box<Problem>> {
         let accepted = match (self.kind, value) {
             (FieldKind::Boolean, Value::Boolean(_)) => Some(value.clone()),
             (FieldKind::Integer { min, max }, _) => whole(value)
@@ -166,35 +177,34 @@ impl Field {
             }
             _ => None,
         };
-        accepted.ok_or_else(|| self.refuse(value))
+        accepted.ok_or_else(|| Box::new(self.refuse(value)))
     }
 
     fn refuse(&self, value: &Value) -> Problem {
-        let message = if self.kind.fits(value) {
-            "value out of range"
-        } else {
-            "wrong type"
+        let words = match self.kind {
+            FieldKind::Choice { values } | FieldKind::Variant { values } => values,
+            FieldKind::Device => &["auto", "cpu", "cuda"],
+            _ => &[],
         };
-        let message = match self.kind {
-            FieldKind::Choice { .. } | FieldKind::Variant { .. } | FieldKind::Device
-                if value.is_str() =>
-            {
-                "unknown value"
-            }
-            _ => message,
+        let message = match value {
+            Value::String(_) if !words.is_empty() => "unknown value",
+            Value::String(text) if text.is_empty() => "empty",
+            Value::String(text) if is_huge(text) => "value out of range",
+            _ if self.kind.fits(value) => "value out of range",
+            _ => "wrong type",
         };
-        let suggestion = match (self.kind, value) {
-            (FieldKind::Choice { values } | FieldKind::Variant { values }, Value::String(text)) => {
-                nearest(text, values.iter().copied())
-            }
-            _ => None,
+        let unquoted = |text: &str| {
+            let value = read_value(text, None).ok().filter(|value| !value.is_str());
+            value.is_some_and(|value| self.check(&value).is_ok())
         };
-        let hint = match suggestion {
-            Some(word) => format!("did you mean `{word}`?"),
-            None if self.optional => {
-                format!("change it, or write `none` to clear {}", self.path)
+        let hint = match value {
+            Value::String(text) if unquoted(text) => "remove the quotes".to_owned(),
+            Value::String(text) if nearest(text, words.iter().copied()).is_some() => {
+                let word = nearest(text, words.iter().copied()).unwrap_or_default();
+                format!("did you mean `{word}`?")
             }
-            None => format!("change {}", self.path),
+            _ if self.optional => format!("change it, or write `none` to clear {}", self.path),
+            _ => format!("change {}", self.path),
         };
         Problem::error(self.path, message)
             .value(value)
@@ -218,7 +228,7 @@ impl FieldKind {
                 max,
                 min_excluded,
             } => {
-                let above = if min_excluded { "above" } else { "at least" };
+                let above = if min_excluded { "above" } else { "of at least" };
                 match (min == f64::MIN, max == f64::MAX) {
                     (true, true) => "a finite number".to_owned(),
                     (true, false) => format!("a number, at most {max}"),
@@ -253,6 +263,13 @@ impl FieldKind {
             _ => value.is_str(),
         }
     }
+}
+
+/// A whole number that 64 bits cannot hold arrives as text.
+fn is_huge(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']).replace('_', "");
+    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    all_digits && text.replace('_', "").parse::<i64>().is_err()
 }
 
 /// Whole numbers up to 2^53 may also be written as `1e6`.

@@ -4,7 +4,7 @@
 //! are errors. Five layers decide each value, the later over the earlier:
 //! default, preset, file, `CONCORD_*` environment, `--set`. [`load()`] merges them,
 //! remembers the [`Origin`] of every value and either returns a complete
-//! [`RunConfig`] or all problems at once. See [`env`] for the spelling of
+//! [`RunConfig`] or all problems at once. See [`mod@env`] for the spelling of
 //! variables.
 
 mod device;

@@ -88,11 +88,7 @@ pub fn load_with(
         .file
         .as_deref()
         .and_then(|path| read_file(path, &mut problems));
-    let file = request
-        .file
-        .as_deref()
-        .zip(text.as_deref())
-        .map(|(path, text)| (path, text));
+    let file = request.file.as_deref().zip(text.as_deref());
     load_layers(request, file, problems, environment_id)
 }
 
@@ -129,11 +125,8 @@ fn load_layers(
         documents.push(Document::parse(name, text, &mut problems));
     }
     // With a layer that could not be read, what it would have said is unknown.
-    let mut complete = problems.is_empty();
+    let mut complete = documents.len() == layers_wanted(request, file);
     let job = agree_on_job(request.job, &documents, &mut problems);
-    let Some(job) = job else {
-        return Err(problems);
-    };
 
     let schema = Schema::of(job);
     let mut entries: Vec<Entry> = Vec::new();
@@ -174,13 +167,18 @@ fn load_layers(
     })
 }
 
+fn layers_wanted(request: &LoadRequest, file: Option<(&Path, &str)>) -> usize {
+    let file_wanted = request.file.is_some() || file.is_some();
+    usize::from(request.preset.is_some()) + usize::from(file_wanted)
+}
+
 /// The job that command, preset and file agree on; with none of them saying, the
 /// first of all.
 fn agree_on_job(
     wanted: Option<Job>,
     documents: &[Document<'_>],
     problems: &mut Vec<Problem>,
-) -> Option<Job> {
+) -> Job {
     let mut agreed = wanted;
     for said in documents.iter().filter_map(|document| document.job) {
         match agreed {
@@ -193,10 +191,7 @@ fn agree_on_job(
             _ => agreed = Some(said),
         }
     }
-    if agreed.is_none() && problems.iter().any(|problem| problem.path == "job") {
-        return None;
-    }
-    Some(agreed.unwrap_or(Job::Train))
+    agreed.unwrap_or(Job::Train)
 }
 
 fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {

@@ -1,7 +1,8 @@
 //! The nearest known name to a misspelt one.
 
 /// The candidate closest to `word`, or none when all are too far to be what was
-/// meant (more than a third of the word's length, at least two edits).
+/// meant (one edit for words of up to three letters, else two, or a third of the
+/// word's length where that is more).
 ///
 /// Comparison ignores case and treats `-`, `_` and `.` alike. Distance counts
 /// insertions, deletions, substitutions and swaps of neighbours (optimal string
@@ -10,7 +11,11 @@
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normalise(word);
-    let limit = (wanted.len() / 3).max(2);
+    let limit = match wanted.len() {
+        0 => return None,
+        1..=3 => 1,
+        length => (length / 3).max(2),
+    };
     candidates
         .into_iter()
         .filter_map(|candidate| {

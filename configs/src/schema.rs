@@ -109,8 +109,16 @@ impl Schema {
     pub(crate) fn unknown(&self, path: &str, origin: &Origin) -> Problem {
         let section = path.rsplit_once('.').map_or("", |(section, _)| section);
         let known_section = section.is_empty() || self.is_section(section);
-        let everywhere = self.by_path.keys().chain(&self.sections).copied();
-        let close = if known_section {
+        let parent = |known: &&str| *known == section && self.is_section(known);
+        let everywhere = self
+            .by_path
+            .keys()
+            .chain(&self.sections)
+            .copied()
+            .filter(|known| !parent(known));
+        let close = if let Some(name) = self.renamed(path) {
+            Some(name)
+        } else if known_section {
             let inside = everywhere
                 .clone()
                 .filter(|known| known.rsplit_once('.').map_or("", |(head, _)| head) == section);
@@ -128,6 +136,15 @@ impl Schema {
                 .allowed(self.names_in("").join(", "))
                 .hint("use one of these sections or remove it"),
         }
+    }
+
+    /// The setting that another package knows by this name.
+    fn renamed(&self, path: &str) -> Option<&'static str> {
+        let name = path.rsplit_once('.').map_or(path, |(_, name)| name);
+        self.fields
+            .iter()
+            .find(|field| field.aliases.contains(&name))
+            .map(|field| field.path)
     }
 
     /// Settings and sections directly inside a section, in the order of the table.

@@ -19,7 +19,8 @@ pub(crate) fn read_argument(
     let origin = Origin::Set {
         argument: argument.to_owned(),
     };
-    let Some((path, text)) = argument.split_once('=') else {
+    let split = argument.split_once('=');
+    let Some((path, text)) = split.filter(|(path, _)| !path.trim().is_empty()) else {
         problems.push(
             Problem::error("", "not a setting")
                 .value(argument)

@@ -103,6 +103,7 @@ impl TrainConfig {
             },
             "Environment steps after which training ends, summed over all environments.",
         )
+        .known_as(&["t_max", "total_timesteps", "max_steps"])
         .unit("environment steps"),
         Field::new(
             "max_updates",
@@ -141,6 +142,8 @@ impl TrainConfig {
     /// Environments that step during training, over all actors.
     #[must_use]
     pub fn environments(&self) -> usize {
-        self.runtime.actors * self.runtime.environments_per_actor
+        self.runtime
+            .actors
+            .saturating_mul(self.runtime.environments_per_actor)
     }
 }

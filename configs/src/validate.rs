@@ -27,6 +27,7 @@ pub fn validate_with(
         .values()
         .iter()
         .filter_map(|(path, value)| schema.field(path)?.check(value).err())
+        .map(|problem| *problem)
         .collect();
     let faulty = paths(&problems);
     let contradictions = match config {

@@ -1,5 +1,7 @@
 //! Which layer wins, and what is remembered about it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::PathBuf;
 
 use configs::env::Environment;

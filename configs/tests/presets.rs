@@ -1,5 +1,7 @@
 //! Every built-in preset, found by walking the folder.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::{Path, PathBuf};
 
 use configs::{LoadRequest, Origin, RunConfig, load, presets};

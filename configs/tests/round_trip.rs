@@ -1,5 +1,7 @@
 //! A configuration written down and read back is the same.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use configs::{
     AlgorithmConfig, CheckpointConfig, DeviceChoice, EnvironmentConfig, EvaluationConfig,
     ExplorationConfig, FreeMode, HardTargetUpdate, IqlConfig, LockstepMode, LoggingConfig,

@@ -126,7 +126,8 @@ impl AlgorithmConfig {
                 min_excluded: true,
             },
             "Step size of the optimiser.",
-        ),
+        )
+        .known_as(&["lr", "alpha"]),
         Field::new(
             "algorithm.optimizer",
             "Optimiser",
@@ -135,6 +136,7 @@ impl AlgorithmConfig {
             },
             "The optimiser: Adam (epsilon 1e-8) or RMSprop (alpha 0.99, epsilon 1e-5).",
         )
+        .known_as(&["optimiser", "optim"])
         .advanced(),
         Field::new(
             "algorithm.discount",
@@ -145,7 +147,8 @@ impl AlgorithmConfig {
                 min_excluded: false,
             },
             "Weight of a reward one step later (gamma).",
-        ),
+        )
+        .known_as(&["gamma", "discount_factor"]),
         Field::new(
             "algorithm.double_q",
             "Double Q",
@@ -163,13 +166,15 @@ impl AlgorithmConfig {
             },
             "Largest norm of the gradient over all parameters; 0 turns clipping off.",
         )
+        .known_as(&["grad_norm_clip", "max_grad_norm", "grad_clip"])
         .advanced(),
         Field::new(
             "algorithm.standardise_rewards",
             "Standardise rewards",
             FieldKind::Boolean,
             "Whether rewards are standardised by their running mean and deviation.",
-        ),
+        )
+        .known_as(&["standardize_rewards"]),
         Field::new(
             "algorithm.target_update.kind",
             "Target update",
@@ -177,7 +182,8 @@ impl AlgorithmConfig {
                 values: &["hard", "soft"],
             },
             "How the target network follows the online one.",
-        ),
+        )
+        .known_as(&["target_update_interval_or_tau"]),
         Field::new(
             "algorithm.target_update.interval_updates",
             "Target interval",
@@ -187,6 +193,7 @@ impl AlgorithmConfig {
             },
             "Learner updates between two copies of the online network.",
         )
+        .known_as(&["target_update_interval"])
         .unit("updates")
         .when("algorithm.target_update.kind", "hard"),
         Field::new(
@@ -199,6 +206,7 @@ impl AlgorithmConfig {
             },
             "Share of the online network mixed into the target after each update (tau).",
         )
+        .known_as(&["tau"])
         .when("algorithm.target_update.kind", "soft"),
     ];
 }

@@ -38,6 +38,7 @@ impl CheckpointConfig {
             },
             "Environment steps between two checkpoints.",
         )
+        .known_as(&["save_model_interval"])
         .unit("environment steps"),
         Field::new(
             "checkpoint.keep_last",

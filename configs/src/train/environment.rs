@@ -72,13 +72,15 @@ impl EnvironmentConfig {
             "Environment",
             FieldKind::Text,
             "Name of the environment, such as `Foraging-8x8-2p-2f-coop-v3`.",
-        ),
+        )
+        .known_as(&["env", "map", "key", "name"]),
         Field::new(
             "environment.time_limit",
             "Time limit",
             FieldKind::Integer { min: 1, max: 1_000_000 },
             "Steps after which an episode is cut off; the environment's own limit when absent.",
         )
+        .known_as(&["max_episode_steps", "episode_limit"])
         .unit("steps")
         .optional(),
         Field::new(

@@ -48,6 +48,7 @@ impl EvaluationConfig {
             },
             "Environment steps of training between two evaluations.",
         )
+        .known_as(&["test_interval", "eval_interval"])
         .unit("environment steps"),
         Field::new(
             "evaluation.episodes",
@@ -58,6 +59,7 @@ impl EvaluationConfig {
             },
             "Episodes of each evaluation.",
         )
+        .known_as(&["test_nepisode"])
         .unit("episodes"),
         Field::new(
             "evaluation.environments",
@@ -90,6 +92,7 @@ impl EvaluationConfig {
             },
             "Chance of a random action while evaluating; 0 is greedy.",
         )
+        .known_as(&["evaluation_epsilon"])
         .advanced(),
         Field::new(
             "evaluation.record_episode",

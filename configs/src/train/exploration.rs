@@ -48,7 +48,8 @@ impl ExplorationConfig {
                 min_excluded: false,
             },
             "Chance of a random action once annealing is over.",
-        ),
+        )
+        .known_as(&["epsilon_finish"]),
         Field::new(
             "exploration.anneal_steps",
             "Annealing",
@@ -58,6 +59,7 @@ impl ExplorationConfig {
             },
             "Environment steps from the first value to the last, summed over all environments.",
         )
+        .known_as(&["epsilon_anneal_time"])
         .unit("environment steps"),
     ];
 

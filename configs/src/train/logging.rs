@@ -38,6 +38,7 @@ impl LoggingConfig {
             },
             "Learner updates between two sets of training figures in the events.",
         )
+        .known_as(&["learner_log_interval", "log_interval"])
         .unit("updates"),
         Field::new(
             "logging.interval_secs",
@@ -56,6 +57,7 @@ impl LoggingConfig {
             "TensorBoard",
             FieldKind::Boolean,
             "Whether TensorBoard files are written as well.",
-        ),
+        )
+        .known_as(&["use_tensorboard"]),
     ];
 }

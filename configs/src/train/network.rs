@@ -53,7 +53,8 @@ impl NetworkConfig {
                 values: &["gru", "feed_forward"],
             },
             "Whether the middle layer remembers the episode (`gru`) or not (`feed_forward`).",
-        ),
+        )
+        .known_as(&["agent", "use_rnn"]),
         Field::new(
             "network.hidden_size",
             "Hidden size",
@@ -63,19 +64,22 @@ impl NetworkConfig {
             },
             "Units of each hidden layer.",
         )
+        .known_as(&["hidden_dim", "hidden"])
         .unit("units"),
         Field::new(
             "network.share_parameters",
             "Share parameters",
             FieldKind::Boolean,
             "Whether all agents use one set of parameters.",
-        ),
+        )
+        .known_as(&["parameter_sharing", "share_params"]),
         Field::new(
             "network.agent_id",
             "Agent number",
             FieldKind::Boolean,
             "Whether each agent's one-hot number is appended to its observation.",
         )
+        .known_as(&["obs_agent_id"])
         .advanced(),
         Field::new(
             "network.last_action",
@@ -83,6 +87,7 @@ impl NetworkConfig {
             FieldKind::Boolean,
             "Whether each agent's previous action, one-hot, is appended to its observation.",
         )
+        .known_as(&["obs_last_action"])
         .advanced(),
     ];
 }

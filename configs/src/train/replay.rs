@@ -36,6 +36,7 @@ impl ReplayConfig {
             },
             "Episodes kept.",
         )
+        .known_as(&["buffer_size", "replay_size", "capacity"])
         .unit("episodes"),
         Field::new(
             "replay.batch_episodes",
@@ -46,6 +47,7 @@ impl ReplayConfig {
             },
             "Episodes in each update; the first update waits until so many are kept.",
         )
+        .known_as(&["batch_size"])
         .unit("episodes"),
     ];
 }

@@ -102,6 +102,7 @@ impl RuntimeConfig {
             },
             "Environments that each actor steps together.",
         )
+        .known_as(&["batch_size_run", "num_envs"])
         .unit("environments"),
         Field::new(
             "runtime.updates_per_episode",
