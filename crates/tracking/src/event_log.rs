@@ -115,6 +115,7 @@ impl EventWriter {
             self.torn = false;
         }
         if let Err(error) = self.file.write_all(&self.backlog) {
+            self.keep_landed_lines();
             self.torn = self.file.set_len(self.whole).is_err();
             return Err(error);
         }
@@ -123,6 +124,26 @@ impl EventWriter {
         self.backlog.clear();
         self.backlog_lines = 0;
         Ok(())
+    }
+
+    /// After a failed write: lines that reached the file stay there, since a reader may
+    /// have taken them already.
+    fn keep_landed_lines(&mut self) {
+        let length = self
+            .file
+            .metadata()
+            .map_or(self.whole, |metadata| metadata.len());
+        let landed = usize::try_from(length.saturating_sub(self.whole)).unwrap_or(0);
+        let landed = &self.backlog[..landed.min(self.backlog.len())];
+        let end = landed
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let lines = landed[..end].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.backlog.drain(..end);
+        self.whole += end as u64;
+        self.written += lines;
+        self.backlog_lines -= lines;
     }
 
     /// [`EventWriter::flush`], then asks the disk to keep it.

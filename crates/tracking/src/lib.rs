@@ -29,7 +29,9 @@ pub mod history;
 pub mod liveness;
 pub mod meta;
 pub mod run_folder;
+pub mod series;
 pub mod sink;
+pub mod statistics;
 pub mod status;
 mod tracker;
 
@@ -39,6 +41,7 @@ pub use control::{ControlClient, ControlCommand, ControlReply, ControlServer};
 pub use error::TrackingError;
 pub use event::{Axis, EvaluationPurpose, Event, EventKind, Progress};
 pub use event_log::{EventReader, EventWriter};
+pub use history::History;
 pub use liveness::{Liveness, ProcessIdentity};
 pub use meta::Meta;
 pub use run_folder::{NewRun, RunFolder, RunLock};

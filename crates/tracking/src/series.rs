@@ -1,0 +1,246 @@
+//! Curves, whole or thinned to bounded memory.
+
+/// One point of a curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Position on the curve's axis.
+    pub step: u64,
+    /// May be non-finite.
+    pub value: f64,
+    /// Wall-clock time, seconds since 1970.
+    pub time: f64,
+}
+
+/// A curve in the order in which it was reported.
+///
+/// A thinned curve keeps the lowest and the highest point of each group of
+/// neighbouring points, so that spikes stay visible; the groups double whenever the
+/// limit is reached, so that memory is bounded and density even.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    points: Vec<Point>,
+    limit: Option<usize>,
+    /// Points per group of a thinned curve; 0 and 1 mean all.
+    group: usize,
+    pending: Vec<Point>,
+    pending_count: usize,
+    count: u64,
+    last: Option<Point>,
+    /// Step of a resume, until the first point after it came.
+    resumed_at: Option<u64>,
+}
+
+impl Series {
+    /// An empty curve that keeps every point.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty curve that keeps at most about `limit` points (at least 8).
+    pub fn thinned(limit: usize) -> Self {
+        Self {
+            limit: Some(limit.max(8)),
+            ..Self::default()
+        }
+    }
+
+    /// Appends a point.
+    pub fn push(&mut self, point: Point) {
+        if let Some(step) = self.resumed_at.take()
+            && point.step <= step
+        {
+            self.cut(|kept| kept.step < point.step);
+        }
+        self.count += 1;
+        self.last = Some(point);
+        if self.group <= 1 {
+            self.points.push(point);
+        } else {
+            self.pending.push(point);
+            self.pending_count += 1;
+            keep_extremes(&mut self.pending);
+            if self.pending_count >= self.group {
+                self.points.append(&mut self.pending);
+                self.pending_count = 0;
+            }
+        }
+        if self.limit.is_some_and(|limit| self.points.len() > limit) {
+            self.compact();
+        }
+    }
+
+    /// Drops the points beyond a step: the run went back to it. The first point to come
+    /// at that step or before replaces what is there.
+    pub fn resume_at(&mut self, step: u64) {
+        self.cut(|point| point.step <= step);
+        self.resumed_at = Some(step);
+    }
+
+    fn cut(&mut self, keep: impl Fn(&Point) -> bool) {
+        self.points.append(&mut self.pending);
+        self.pending_count = 0;
+        // The last point of a thinned curve may be no extreme and yet the last one valid.
+        if let Some(last) = self.last
+            && self.points.last() != Some(&last)
+        {
+            self.points.push(last);
+        }
+        let before = self.points.len();
+        self.points.retain(keep);
+        self.count = self
+            .count
+            .saturating_sub((before - self.points.len()) as u64);
+        self.last = self.points.last().copied();
+    }
+
+    fn compact(&mut self) {
+        let mut compacted = Vec::with_capacity(self.points.len() / 2 + 2);
+        for group in self.points.chunks(4) {
+            let mut group = group.to_vec();
+            keep_extremes(&mut group);
+            compacted.append(&mut group);
+        }
+        self.points = compacted;
+        self.group = if self.group <= 1 { 4 } else { self.group * 2 };
+    }
+
+    /// The points kept, in order; the last one reported is always among them.
+    pub fn points(&self) -> Vec<Point> {
+        let mut points = self.points.clone();
+        points.extend(&self.pending);
+        if let Some(last) = self.last
+            && points.last() != Some(&last)
+        {
+            points.push(last);
+        }
+        points
+    }
+
+    /// The last point reported.
+    pub fn last(&self) -> Option<Point> {
+        self.last
+    }
+
+    /// Points reported (an estimate for a thinned curve after a resume).
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// No point was reported.
+    pub fn is_empty(&self) -> bool {
+        self.last.is_none()
+    }
+}
+
+/// Keeps the lowest and highest of some points, in their order. A non-finite value
+/// counts as higher than every finite one: a curve must not hide it.
+fn keep_extremes(points: &mut Vec<Point>) {
+    if points.len() <= 2 {
+        return;
+    }
+    let rank = |point: &Point| {
+        if point.value.is_finite() {
+            point.value
+        } else {
+            f64::INFINITY
+        }
+    };
+    let at = |better: fn(f64, f64) -> bool| {
+        (1..points.len()).fold(0, |best, index| {
+            if better(rank(&points[index]), rank(&points[best])) {
+                index
+            } else {
+                best
+            }
+        })
+    };
+    let lowest = at(|new, old| new < old);
+    let highest = at(|new, old| new > old);
+    let (first, second) = (lowest.min(highest), lowest.max(highest));
+    let kept = if first == second {
+        vec![points[0], points[points.len() - 1]]
+    } else {
+        vec![points[first], points[second]]
+    };
+    *points = kept;
+}
+
+/// A curve's points for a plot of limited width: at most about `limit` points, extremes
+/// kept, last point kept.
+pub fn thin(points: &[Point], limit: usize) -> Vec<Point> {
+    if points.len() <= limit {
+        return points.to_vec();
+    }
+    let mut series = Series::thinned(limit);
+    for point in points {
+        series.push(*point);
+    }
+    series.points()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(step: u64, value: f64) -> Point {
+        Point {
+            step,
+            value,
+            time: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_thinned_curve_is_bounded_even_and_keeps_spikes_and_ends() {
+        let mut series = Series::thinned(100);
+        let mut most = 0;
+        for step in 0..100_000_u64 {
+            let value = match step {
+                31_415 => 1000.0,
+                77_777 => -1000.0,
+                _ => (step as f64 * 0.001).sin(),
+            };
+            series.push(point(step, value));
+            most = most.max(series.points().len());
+        }
+        let points = series.points();
+        assert!(most <= 104, "{most} points");
+        assert!(points.len() > 40, "{} points", points.len());
+        assert!(
+            points.contains(&point(31_415, 1000.0)) && points.contains(&point(77_777, -1000.0))
+        );
+        assert_eq!(points.last().unwrap().step, 99_999);
+        assert!(points.windows(2).all(|pair| pair[0].step < pair[1].step));
+        let widest = points
+            .windows(2)
+            .map(|pair| pair[1].step - pair[0].step)
+            .max()
+            .unwrap();
+        assert!(widest < 8192, "a hole of {widest} steps");
+        assert_eq!(series.count(), 100_000);
+    }
+
+    #[test]
+    fn a_short_curve_is_kept_whole_and_a_nan_is_not_hidden() {
+        let points: Vec<Point> = (0..50).map(|step| point(step, step as f64)).collect();
+        assert_eq!(thin(&points, 50), points);
+        let mut with_nan: Vec<Point> = (0..1000).map(|step| point(step, 0.0)).collect();
+        with_nan[500].value = f64::NAN;
+        assert!(thin(&with_nan, 20).iter().any(|point| point.value.is_nan()));
+    }
+
+    #[test]
+    fn a_resume_cuts_a_thinned_curve_too() {
+        let mut series = Series::thinned(10);
+        for step in 0..1000 {
+            series.push(point(step, step as f64));
+        }
+        series.resume_at(400);
+        assert!(series.points().iter().all(|point| point.step <= 400));
+        series.push(point(400, -1.0));
+        series.push(point(401, -2.0));
+        let points = series.points();
+        assert_eq!(points.iter().filter(|point| point.step >= 400).count(), 2);
+        assert_eq!(series.last(), Some(point(401, -2.0)));
+    }
+}
