@@ -29,7 +29,7 @@ impl std::ops::AddAssign for Tally {
 
 impl Tally {
     /// The counts in one line of a runner's output: libtest's `test result:`, nextest's `Summary`,
-    /// or the plain `N passed, M failed` of our own scripts. Other lines count nothing.
+    /// or the `N passed, M failed` that closes a line of our own scripts. Other lines count nothing.
     pub fn of_line(line: &str) -> Option<Self> {
         let line = without_colours(line);
         let line = line.trim();
@@ -37,10 +37,13 @@ impl Tally {
             rest.split_once('.')?.1
         } else if line.starts_with("Summary [") {
             line.split_once("run:")?.1
-        } else if line.split(", ").all(is_count) {
-            line
         } else {
-            return None;
+            // `name: remarks; 5 passed, 0 failed`
+            let end = line.rsplit([';', ':']).next()?.trim();
+            if !end.split(", ").all(is_count) {
+                return None;
+            }
+            end
         };
         let mut tally = Self::default();
         for part in counts.split([',', ';']) {
@@ -146,9 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_count_is_read_only_when_alone_on_its_line() {
+    fn a_plain_count_is_read_when_alone_or_after_a_mark() {
         assert_eq!(counts("10 passed, 0 failed"), Some((10, 0)));
         assert_eq!(counts("10 passed, 1 failed, 2 skipped\n"), Some((10, 1)));
+        assert_eq!(
+            counts("lbf: 208000 transitions; 21 passed, 1 failed"),
+            Some((21, 1))
+        );
         assert_eq!(counts("then 10 passed, 0 failed"), None);
         assert_eq!(counts("10 foods, 2 players"), None);
         assert_eq!(counts(""), None);
