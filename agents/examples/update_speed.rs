@@ -1,0 +1,75 @@
+//! Time of one learner update and of one acting step, beside their arithmetic floor.
+//!
+//! `cargo run -p agents --example update_speed [seconds per row]`
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
+use std::time::Instant;
+
+use agents::iql::IndependentQLearner;
+use agents::learner::Learner;
+use agents::rollout::Rollout;
+use configs::train::{NetworkKind, TrainConfig};
+use envs::{EnvironmentOptions, ResetMode};
+use nn::parameters::Parameters;
+use nn::random::RandomStream;
+use tch::Device;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let seconds: f64 = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2.0);
+    nn::runtime::set_threads(1);
+    println!(
+        "network           shards  update ms  env steps/s at 1 update per 50 steps  act us/step"
+    );
+    for (kind, hidden) in [
+        (NetworkKind::FeedForward, 64),
+        (NetworkKind::FeedForward, 128),
+        (NetworkKind::Gru, 128),
+    ] {
+        for shards in [1, 2] {
+            let mut config = TrainConfig::default();
+            config.network.kind = kind;
+            config.network.hidden_size = hidden;
+            config.runtime.learner_shards = shards;
+            let id = "Foraging-8x8-2p-2f-coop-v3";
+            let environment =
+                envs::make_vector(id, &EnvironmentOptions::default(), 64, ResetMode::Hold, 1)?;
+            let spec = environment.spec().clone();
+            let mut learner = IndependentQLearner::new(&config, &spec, Device::Cpu)?;
+            let layout = learner.acting_parameters().layout().clone();
+            let parameters = Parameters::zeros(&layout, Device::Cpu, false);
+            let mut rollout = Rollout::new(
+                environment,
+                learner.network().clone(),
+                parameters,
+                true,
+                false,
+            );
+            rollout.environment_mut().seed(1);
+            let mut stream = RandomStream::new(1, "exploration", 0);
+            let start = Instant::now();
+            let episodes = rollout.play(1.0, &mut stream, |_| {})?;
+            let acting = start.elapsed().as_secs_f64() * 1e6 / episodes.horizon as f64;
+            learner.observe(&episodes);
+            for _ in 0..10 {
+                learner.update()?;
+            }
+            let start = Instant::now();
+            let mut updates = 0;
+            while start.elapsed().as_secs_f64() < seconds {
+                learner.update()?;
+                updates += 1;
+            }
+            let update = start.elapsed().as_secs_f64() / f64::from(updates);
+            println!(
+                "{:<12} {hidden:>4}  {shards:>6}  {:>9.3}  {:>37.0}  {acting:>11.1}",
+                format!("{kind:?}"),
+                update * 1e3,
+                50.0 / update
+            );
+        }
+    }
+    Ok(())
+}

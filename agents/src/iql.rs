@@ -1,0 +1,404 @@
+//! Independent Q-learning (Tan 1993) with recurrent or feed-forward networks.
+//!
+//! The rule and its details are EPyMARL's `learners/q_learner.py` without a mixer:
+//!
+//! ```text
+//! y_i = r_i + gamma (1 - d) Q'_i(o', argmax_a Q_i(o', a))      (double Q-learning)
+//! L   = sum over filled steps and agents of (Q_i(o, a_i) - y_i)^2 / number of them
+//! ```
+
+use std::sync::Arc;
+
+use configs::train::{AlgorithmConfig, IqlConfig, OptimizerKind, TargetUpdate, TrainConfig};
+use envs::EnvironmentSpec;
+use nn::arrays::Arrays;
+use nn::optimiser::{Optimiser, OptimiserKind, clip_gradient};
+use nn::parameters::{ParameterLayout, Parameters};
+use nn::random::RandomStream;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor, no_grad};
+
+use crate::AgentsError;
+use crate::learner::{Learner, UpdateReport};
+use crate::network::UtilityNetwork;
+use crate::replay::{EpisodeReplay, HostBatch};
+use crate::reward_standardisation::RewardStandardisation;
+use crate::rollout::EpisodeBatch;
+use crate::shards::{Shard, Shards};
+
+/// The learner of independent Q-learning.
+pub struct IndependentQLearner {
+    config: IqlConfig,
+    network: Arc<UtilityNetwork>,
+    online: Parameters,
+    target: Parameters,
+    optimiser: Optimiser,
+    replay: EpisodeReplay,
+    batch_episodes: usize,
+    agents: usize,
+    shards: Shards<LossShard>,
+    state: LearnerState,
+}
+
+/// What a checkpoint keeps beside the arrays.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LearnerState {
+    replay_stream: RandomStream,
+    reward_standardisation: Vec<RewardStandardisation>,
+    updates: u64,
+    last_target_update: u64,
+}
+
+impl IndependentQLearner {
+    /// A fresh learner; weights are drawn from the run's `initialisation` stream.
+    ///
+    /// # Errors
+    /// When the learner's threads cannot be started.
+    pub fn new(
+        config: &TrainConfig,
+        spec: &EnvironmentSpec,
+        device: Device,
+    ) -> Result<Self, AgentsError> {
+        let AlgorithmConfig::Iql(iql) = &config.algorithm;
+        let channels = if config.environment.common_reward {
+            1
+        } else {
+            spec.agents
+        };
+        let mut layout = ParameterLayout::new();
+        let network = Arc::new(UtilityNetwork::declare(&mut layout, &config.network, spec));
+        let layout = Arc::new(layout);
+        let mut stream = RandomStream::new(config.seed, "initialisation", 0);
+        let online = Parameters::initialised(&layout, device, true, &mut stream);
+        let mut target = Parameters::zeros(&layout, device, false);
+        target.track(&online, 1.0);
+        let shard = || LossShard {
+            network: Arc::clone(&network),
+            online: online.share(),
+            target: target.share(),
+            spec: spec.clone(),
+            discount: iql.discount,
+            double_q: iql.double_q,
+        };
+        let shards = Shards::start(
+            (0..config.runtime.learner_shards.max(1))
+                .map(|_| shard())
+                .collect(),
+        )?;
+        Ok(Self {
+            optimiser: Optimiser::new(optimiser_kind(iql.optimizer), iql.learning_rate, &online),
+            replay: EpisodeReplay::new(
+                spec,
+                config.replay.capacity_episodes,
+                config.environment.action_masks,
+            ),
+            batch_episodes: config.replay.batch_episodes,
+            agents: spec.agents,
+            config: iql.clone(),
+            network,
+            online,
+            target,
+            shards,
+            state: LearnerState {
+                replay_stream: RandomStream::new(config.seed, "replay", 0),
+                reward_standardisation: vec![RewardStandardisation::default(); channels],
+                updates: 0,
+                last_target_update: 0,
+            },
+        })
+    }
+
+    /// The batch of one update, cut into one part per shard.
+    fn sample(&mut self) -> (Vec<usize>, Vec<LossPart>) {
+        let slots = self
+            .state
+            .replay_stream
+            .distinct(self.batch_episodes, self.replay.len());
+        let horizon = self.replay.horizon(&slots);
+        let share = slots.len().div_ceil(self.shards.count());
+        let mut parts: Vec<HostBatch> = slots
+            .chunks(share)
+            .map(|slots| self.replay.gather(slots, horizon))
+            .collect();
+        if self.config.standardise_rewards {
+            self.standardise(&mut parts);
+        }
+        let filled: f32 = parts.iter().flat_map(|part| &part.filled).sum();
+        let terms = f64::from(filled) * self.agents as f64;
+        let parts = parts
+            .into_iter()
+            .map(|batch| LossPart { batch, terms })
+            .collect();
+        (slots, parts)
+    }
+
+    /// One set of statistics for a common reward, one per agent otherwise.
+    fn standardise(&mut self, parts: &mut [HostBatch]) {
+        let channels = self.state.reward_standardisation.len();
+        for channel in 0..channels {
+            let statistics = &mut self.state.reward_standardisation[channel];
+            let own = |part: &HostBatch| part.rewards.len() / self.agents;
+            statistics.update(parts.iter().flat_map(|part| {
+                (0..own(part)).map(|step| part.rewards[step * self.agents + channel])
+            }));
+        }
+        for part in parts {
+            for (index, reward) in part.rewards.iter_mut().enumerate() {
+                let channel = (index % self.agents).min(channels - 1);
+                *reward = self.state.reward_standardisation[channel].apply(*reward);
+            }
+        }
+    }
+
+    fn follow_target(&mut self) {
+        match self.config.target_update {
+            TargetUpdate::Hard(hard) => {
+                if self.state.updates - self.state.last_target_update >= hard.interval_updates {
+                    self.target.track(&self.online, 1.0);
+                    self.state.last_target_update = self.state.updates;
+                }
+            }
+            TargetUpdate::Soft(soft) => self.target.track(&self.online, soft.rate),
+        }
+    }
+}
+
+impl Learner for IndependentQLearner {
+    fn network(&self) -> &Arc<UtilityNetwork> {
+        &self.network
+    }
+
+    fn acting_parameters(&self) -> &Parameters {
+        &self.online
+    }
+
+    fn observe(&mut self, episodes: &EpisodeBatch) {
+        self.replay.insert(episodes);
+    }
+
+    fn ready(&self) -> bool {
+        self.replay.len() >= self.batch_episodes
+    }
+
+    fn updates(&self) -> u64 {
+        self.state.updates
+    }
+
+    fn update(&mut self) -> Result<UpdateReport, AgentsError> {
+        let (slots, parts) = self.sample();
+        let outputs = self.shards.work(parts)?;
+        let mut report = UpdateReport::default();
+        let mut gradient: Option<Tensor> = None;
+        for output in outputs {
+            report.loss += output.loss;
+            report.mean_value += output.mean_value;
+            report.mean_target += output.mean_target;
+            gradient = Some(match gradient {
+                None => output.gradient,
+                Some(mut sum) => sum.g_add_(&output.gradient),
+            });
+        }
+        let mut gradient = gradient.expect("there is at least one shard");
+        let limit = (self.config.gradient_clip > 0.0).then_some(self.config.gradient_clip);
+        report.gradient_norm = clip_gradient(&mut gradient, limit);
+        for (quantity, value) in [
+            ("loss", report.loss),
+            ("gradient norm", report.gradient_norm),
+        ] {
+            if !value.is_finite() {
+                return Err(AgentsError::Diverged {
+                    quantity,
+                    value,
+                    update: self.state.updates + 1,
+                    episodes: slots,
+                    last_checkpoint: String::new(),
+                });
+            }
+        }
+        self.optimiser.step(&mut self.online, &gradient);
+        self.state.updates += 1;
+        self.follow_target();
+        Ok(report)
+    }
+
+    fn to_arrays(&self) -> Result<(Arrays, serde_json::Value), AgentsError> {
+        let mut arrays = self.online.to_arrays("online.");
+        arrays.extend(self.target.to_arrays("target."));
+        arrays.extend(self.optimiser.to_arrays("optimiser."));
+        let state = serde_json::to_value(&self.state).expect("the state is plain data");
+        Ok((arrays, state))
+    }
+
+    fn load_arrays(
+        &mut self,
+        arrays: &Arrays,
+        state: serde_json::Value,
+    ) -> Result<(), AgentsError> {
+        self.online.load_arrays(arrays, "online.")?;
+        self.target.load_arrays(arrays, "target.")?;
+        self.optimiser.load_arrays(arrays, "optimiser.")?;
+        self.state = serde_json::from_value(state).map_err(|error| AgentsError::Checkpoint {
+            path: "state.json".into(),
+            problem: format!("the learner's state does not read: {error}"),
+        })?;
+        Ok(())
+    }
+
+    fn replay(&self) -> &EpisodeReplay {
+        &self.replay
+    }
+
+    fn replay_mut(&mut self) -> &mut EpisodeReplay {
+        &mut self.replay
+    }
+}
+
+/// The optimisers of EPyMARL's configurations.
+fn optimiser_kind(kind: OptimizerKind) -> OptimiserKind {
+    match kind {
+        OptimizerKind::Adam => OptimiserKind::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        },
+        OptimizerKind::Rmsprop => OptimiserKind::RmsProp {
+            alpha: 0.99,
+            epsilon: 1e-5,
+        },
+    }
+}
+
+/// One shard's part of a batch.
+struct LossPart {
+    batch: HostBatch,
+    terms: f64, // squared errors in the whole batch: filled steps times agents
+}
+
+/// One shard's share of loss and gradient; all are sums over parts of the whole mean.
+struct LossOutput {
+    gradient: Tensor, // [scalars]
+    loss: f64,
+    mean_value: f64,
+    mean_target: f64,
+}
+
+struct LossShard {
+    network: Arc<UtilityNetwork>,
+    online: Parameters,
+    target: Parameters,
+    spec: EnvironmentSpec,
+    discount: f64,
+    double_q: bool,
+}
+
+impl Shard for LossShard {
+    type Part = LossPart;
+    type Output = LossOutput;
+
+    fn work(&mut self, part: LossPart) -> Result<LossOutput, AgentsError> {
+        let LossPart { batch, terms } = part;
+        let batch = DeviceBatch::new(&batch, &self.spec, self.online.flat().device());
+        let (steps, episodes) = (batch.horizon, batch.episodes);
+        let last_actions = self
+            .network
+            .uses_last_action()
+            .then(|| batch.last_actions());
+        let inputs = self
+            .network
+            .inputs(&batch.observations, last_actions.as_ref());
+        let run = |parameters: &Parameters| {
+            let mut state = self.network.initial_state(episodes, inputs.device());
+            self.network.forward(parameters, &inputs, &mut state)
+        };
+        let values = run(&self.online); // [steps + 1, episodes, agents, actions]
+        let chosen = values
+            .narrow(0, 0, steps)
+            .gather(-1, &batch.actions.unsqueeze(-1), false)
+            .squeeze_dim(-1);
+        let targets = no_grad(|| {
+            let target_values = run(&self.target).narrow(0, 1, steps);
+            let next = if self.double_q {
+                let best = batch
+                    .legal(&values.detach().narrow(0, 1, steps))
+                    .argmax(-1, true);
+                target_values.gather(-1, &best, false).squeeze_dim(-1)
+            } else {
+                batch.legal(&target_values).amax(-1, false)
+            };
+            let bootstrap = (1.0 - &batch.terminated) * self.discount; // [steps, episodes, 1]
+            &batch.rewards + bootstrap * next
+        });
+        let error = (&chosen - &targets) * &batch.filled;
+        let loss = error.square().sum(Kind::Float) / terms;
+        let gradient = self.online.gradient(&loss)?;
+        let mean = |values: &Tensor| {
+            no_grad(|| (values * &batch.filled).sum(Kind::Double)).double_value(&[]) / terms
+        };
+        Ok(LossOutput {
+            gradient,
+            loss: loss.double_value(&[]),
+            mean_value: mean(&chosen.detach()),
+            mean_target: mean(&targets),
+        })
+    }
+}
+
+/// A [`HostBatch`] as tensors.
+struct DeviceBatch {
+    horizon: i64,
+    episodes: i64,
+    observations: Tensor,        // [horizon + 1, episodes, agents, observation]
+    action_mask: Option<Tensor>, // [horizon + 1, episodes, agents, actions], bool, true = forbidden
+    actions: Tensor,             // [horizon, episodes, agents], i64
+    rewards: Tensor,             // [horizon, episodes, agents]
+    terminated: Tensor,          // [horizon, episodes, 1]
+    filled: Tensor,              // [horizon, episodes, 1]
+}
+
+impl DeviceBatch {
+    fn new(batch: &HostBatch, spec: &EnvironmentSpec, device: Device) -> Self {
+        let (horizon, episodes) = (batch.horizon as i64, batch.episodes as i64);
+        let agents = spec.agents as i64;
+        let floats = |values: &[f32], shape: &[i64]| {
+            Tensor::from_slice(values).view(shape).to_device(device)
+        };
+        let action_mask = (!batch.action_mask.is_empty()).then(|| {
+            let shape = [horizon + 1, episodes, agents, spec.actions as i64];
+            Tensor::from_slice(&batch.action_mask)
+                .view(shape)
+                .to_device(device)
+                .eq(0)
+        });
+        Self {
+            horizon,
+            episodes,
+            observations: floats(
+                &batch.observations,
+                &[horizon + 1, episodes, agents, spec.observation_size as i64],
+            ),
+            action_mask,
+            actions: Tensor::from_slice(&batch.actions)
+                .view([horizon, episodes, agents])
+                .to_device(device),
+            rewards: floats(&batch.rewards, &[horizon, episodes, agents]),
+            terminated: floats(&batch.terminated, &[horizon, episodes, 1]),
+            filled: floats(&batch.filled, &[horizon, episodes, 1]),
+        }
+    }
+
+    /// Next-step values with forbidden actions far below every other.
+    fn legal(&self, next_values: &Tensor) -> Tensor {
+        match &self.action_mask {
+            None => next_values.shallow_clone(),
+            Some(forbidden) => {
+                next_values.masked_fill(&forbidden.narrow(0, 1, self.horizon), f64::NEG_INFINITY)
+            }
+        }
+    }
+
+    /// The action before each observation, -1 before the first. `[horizon + 1, episodes, agents]`
+    fn last_actions(&self) -> Tensor {
+        let none = self.actions.narrow(0, 0, 1).full_like(-1);
+        Tensor::cat(&[none, self.actions.shallow_clone()], 0)
+    }
+}

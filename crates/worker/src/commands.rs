@@ -1,0 +1,100 @@
+//! From signals and the control socket to the commands a training understands.
+
+use std::thread::JoinHandle;
+
+use agents::training::Command;
+use crossbeam::channel::{Receiver, Sender, bounded, select};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use tracking::ControlCommand;
+
+use crate::exit::LEFT_AT_ONCE;
+
+/// Commands that may wait for the training.
+const WAITING: usize = 64;
+
+/// The threads that listen; dropped, they end.
+pub struct Listeners {
+    signals: Handle,
+    threads: Vec<JoinHandle<()>>,
+    ended: Option<Sender<()>>,
+}
+
+/// Starts listening. The first SIGINT, SIGTERM or SIGHUP stops the training with a
+/// checkpoint; the second one runs `leave` and ends the process at once.
+///
+/// # Errors
+/// When signals cannot be caught or a thread not started.
+pub fn listen(
+    control: Option<Receiver<ControlCommand>>,
+    leave: impl Fn() + Send + 'static,
+) -> std::io::Result<(Receiver<Command>, Listeners)> {
+    let (sender, receiver) = bounded(WAITING);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let handle = signals.handle();
+    let stop = sender.clone();
+    let mut threads = vec![
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                for (count, _) in signals.forever().enumerate() {
+                    if count > 0 {
+                        leave();
+                        std::process::exit(i32::from(LEFT_AT_ONCE));
+                    }
+                    let _ = stop.try_send(Command::Stop);
+                }
+            })?,
+    ];
+    let (ended, end) = bounded::<()>(0);
+    if let Some(control) = control {
+        let forward = move || {
+            loop {
+                select! {
+                    recv(control) -> command => match command {
+                        Ok(command) => {
+                            if let Some(command) = translate(command) {
+                                let _ = sender.try_send(command);
+                            }
+                        }
+                        Err(_) => break,
+                    },
+                    recv(end) -> _ => break,
+                }
+            }
+        };
+        threads.push(
+            std::thread::Builder::new()
+                .name("commands".to_owned())
+                .spawn(forward)?,
+        );
+    }
+    Ok((
+        receiver,
+        Listeners {
+            signals: handle,
+            threads,
+            ended: Some(ended),
+        },
+    ))
+}
+
+fn translate(command: ControlCommand) -> Option<Command> {
+    match command {
+        ControlCommand::Stop => Some(Command::Stop),
+        ControlCommand::CheckpointNow => Some(Command::CheckpointNow),
+        ControlCommand::Pause => Some(Command::Pause),
+        ControlCommand::Resume => Some(Command::Resume),
+        ControlCommand::Ping => None,
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.signals.close();
+        self.ended = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

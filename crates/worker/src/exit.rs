@@ -1,0 +1,79 @@
+//! Exit codes and last words.
+
+use std::io::Write;
+
+use agents::AgentsError;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Anything that should not happen.
+pub const INTERNAL: u8 = 1;
+/// Bad config or arguments.
+pub const BAD_CONFIG: u8 = 2;
+/// No device, no disk, no such run.
+pub const ENVIRONMENT: u8 = 3;
+/// A loss that is not finite.
+pub const DIVERGED: u8 = 4;
+/// Interrupted, with a checkpoint.
+pub const INTERRUPTED: u8 = 5;
+/// Told twice to leave: gone at once, without a checkpoint.
+pub const LEFT_AT_ONCE: u8 = 130;
+
+/// An error with the exit code it means.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// An error of this kind.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl From<AgentsError> for Failure {
+    fn from(error: AgentsError) -> Self {
+        let code = match &error {
+            AgentsError::Environment(_) | AgentsError::Checkpoint { .. } => BAD_CONFIG,
+            AgentsError::Network(nn::NnError::Arrays { .. }) => BAD_CONFIG,
+            AgentsError::Network(_) | AgentsError::Tracking(_) => ENVIRONMENT,
+            AgentsError::Diverged { .. } => DIVERGED,
+            _ => INTERNAL,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<tracking::TrackingError> for Failure {
+    fn from(error: tracking::TrackingError) -> Self {
+        Self::new(ENVIRONMENT, error.to_string())
+    }
+}
+
+impl From<nn::NnError> for Failure {
+    fn from(error: nn::NnError) -> Self {
+        AgentsError::from(error).into()
+    }
+}
+
+/// Says something on stderr; a closed stderr is no reason to fail.
+pub fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+}
+
+/// The answer on stdout; a reader that left early is no error.
+pub fn answer(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
