@@ -1,7 +1,32 @@
 //! The smallest door: `doors env replay --env ID`, `doors env reset --env ID --seed S --count N`,
-//! enough for `xtask/parity/lbf.py --concord` before the command line is built.
+//! `doors env bench --env ID`; enough for `xtask/parity/lbf.py --concord` before the command line is built.
 
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{BufWriter, Write, stdin, stdout};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+struct Counting;
+
+// SAFETY: every call is handed to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -22,7 +47,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let count = value("--count").unwrap_or_default().parse()?;
             envs::doors::reset(&id, &options, seed, count, output)?;
         }
-        _ => return Err("doors env replay|reset --env ID".into()),
+        Some("bench") => {
+            let mut bench = envs::doors::BenchOptions::default();
+            bench.seconds = value("--seconds").unwrap_or("1".into()).parse()?;
+            bench.threads = value("--threads").unwrap_or("1".into()).parse()?;
+            bench.environments = value("--environments").unwrap_or("0".into()).parse()?;
+            bench.action_masks = arguments.iter().any(|argument| argument == "--masks");
+            let count = || ALLOCATIONS.load(Ordering::Relaxed);
+            let report = envs::doors::bench(&id, &options, &bench, &count)?;
+            let mut output = output;
+            writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+        }
+        _ => return Err("doors env replay|reset|bench --env ID".into()),
     }
     Ok(())
 }

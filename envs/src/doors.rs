@@ -1,9 +1,11 @@
 //! What the command line does with environments, as functions: `concord env replay | reset | bench
 //! | rollout | check` only read arguments and call these.
 
+mod bench;
 mod replay;
 mod reset;
 
+pub use bench::{BenchOptions, BenchReport, bench};
 pub use replay::replay;
 pub use reset::reset;
 

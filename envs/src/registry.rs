@@ -10,7 +10,9 @@ use crate::batch::{ResetMode, VectorEnvironment};
 use crate::environment::Environment;
 use crate::error::EnvironmentError;
 use crate::level_based_foraging::{self, ForagingId};
+use crate::matrix_game::{self, MatrixId};
 use crate::options::EnvironmentOptions;
+use crate::rendezvous::{self, RendezvousId};
 use crate::simulation::{Blueprint, Simulation, Single, UseBlueprint};
 
 /// An id, or a family of ids, that [`make`] understands.
@@ -57,6 +59,12 @@ pub fn list() -> Vec<EnvironmentEntry> {
         ForagingId::PATTERN,
         "Level-based foraging: agents load food whose level their levels together reach.",
     )];
+    entries.extend(
+        matrix_game::ENTRIES
+            .iter()
+            .map(|(id, description)| entry(id, description)),
+    );
+    entries.push(entry(rendezvous::ENTRY.0, rendezvous::ENTRY.1));
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     entries.extend(
         registered
@@ -202,6 +210,12 @@ fn build<U: UseBlueprint>(
     if let Some(id) = ForagingId::parse(id) {
         return level_based_foraging::blueprint(&id, options, user).map(Some);
     }
+    if let Some(id) = MatrixId::parse(id) {
+        return matrix_game::blueprint(id, options, user).map(Some);
+    }
+    if let Some(id) = RendezvousId::parse(id) {
+        return rendezvous::blueprint(id, options, user).map(Some);
+    }
     Ok(None)
 }
 
@@ -213,9 +227,67 @@ fn unknown(id: &str) -> EnvironmentError {
     }
 }
 
+/// The id that was probably meant: the same parts in the right order, or the one that the fewest
+/// changes of a letter reach.
 fn nearest(id: &str) -> String {
     if let Some(parsed) = ForagingId::parse_loosely(id) {
         return parsed.to_string();
     }
-    "Foraging-8x8-2p-2f-v3".to_owned()
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    let wanted = id.to_lowercase();
+    let mut best = (usize::MAX, String::new());
+    for candidate in registered.keys().cloned().chain(well_known()) {
+        let distance = edit_distance(&wanted, &candidate.to_lowercase());
+        if distance < best.0 {
+            best = (distance, candidate);
+        }
+    }
+    best.1
+}
+
+/// Concrete ids to compare a wrong one with: the benchmark's sizes and the small tasks.
+fn well_known() -> impl Iterator<Item = String> {
+    let small = [
+        "Climbing-v1",
+        "Penalty-100-v1",
+        "Penalty-25-v1",
+        "Chain-10-v1",
+        "Chain-4-v1",
+    ]
+    .into_iter()
+    .chain([
+        "Rendezvous-5x5-2p-v1",
+        "Rendezvous-8x8-2p-v1",
+        "Rendezvous-5x5-3p-v1",
+    ])
+    .map(str::to_owned);
+    let foraging = (5..=20).flat_map(|side| {
+        (2..=9).flat_map(move |players| {
+            (1..=9).flat_map(move |foods| {
+                (0..12).map(move |kind| {
+                    let sight = if kind % 2 == 1 { "-2s" } else { "" };
+                    let coop = if kind / 2 % 2 == 1 { "-coop" } else { "" };
+                    let version = 3 - kind / 4;
+                    format!("Foraging{sight}-{side}x{side}-{players}p-{foods}f{coop}-v{version}")
+                })
+            })
+        })
+    });
+    small.chain(foraging)
+}
+
+/// Levenshtein's distance.
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().take(80).collect();
+    let mut line: Vec<usize> = (0..=right.len()).collect();
+    for (row, from) in left.chars().take(80).enumerate() {
+        let mut diagonal = line[0];
+        line[0] = row + 1;
+        for (col, &to) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = line[col + 1];
+            line[col + 1] = replaced.min(diagonal + 1).min(line[col] + 1);
+        }
+    }
+    line[right.len()]
 }

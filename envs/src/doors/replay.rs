@@ -120,8 +120,10 @@ pub fn replay(
 
 fn answer(game: &mut LooseGame, line: &str, fixed_sight: bool) -> Result<Answer, EnvironmentError> {
     let question: Question = serde_json::from_str(line).map_err(|error| {
+        // serde counts lines within this one line.
+        let problem = error.to_string().replace(" at line 1 column ", " at column ");
         wrong(
-            format!("{error}"),
+            problem,
             "each line is one JSON object with rows, cols, players, foods, food_spawned, step and actions",
         )
     })?;
