@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::tally::{Tally, run_and_count};
+use crate::tally::{Runner, Tally, run_and_count};
 use crate::{setup, workspace};
 
 /// Scripts that read a run of ours; all others in `xtask/parity` are given the binary.
@@ -46,7 +46,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         } else {
             command.arg("--concord").arg(&concord);
         }
-        let (_, tally) = run_and_count(&mut command)?;
+        let (_, tally) = run_and_count(Runner::Script, &mut command)?;
         if tally == Tally::default() {
             println!("{name} reported no comparison");
             total.failed += 1;

@@ -27,25 +27,36 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-impl Tally {
-    /// The counts in one line of a runner's output: libtest's `test result:`, nextest's `Summary`,
-    /// or the `N passed, M failed` that closes a line of our own scripts. Other lines count nothing.
-    pub fn of_line(line: &str) -> Option<Self> {
+/// Whose output is read. nextest repeats the output of failed tests, which other runners' closing
+/// lines are part of, so that each is read for its own form only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// `test result: ok. 5 passed; 0 failed; ..`, one line for each binary.
+    Libtest,
+    /// `Summary [ 0.1s] 5 tests run: 5 passed, 0 skipped`.
+    Nextest,
+    /// Our own: `5 passed, 0 failed`, alone or at the end of a line.
+    Script,
+}
+
+impl Runner {
+    /// The counts in one line of output; `None` for all but closing lines.
+    fn counts(self, line: &str) -> Option<Tally> {
         let line = without_colours(line);
         let line = line.trim();
-        let counts = if let Some(rest) = line.strip_prefix("test result:") {
-            rest.split_once('.')?.1
-        } else if line.starts_with("Summary [") {
-            line.split_once("run:")?.1
-        } else {
-            // `name: remarks; 5 passed, 0 failed`
-            let end = line.rsplit([';', ':']).next()?.trim();
-            if !end.split(", ").all(is_count) {
-                return None;
+        let counts = match self {
+            Self::Libtest => line.strip_prefix("test result:")?.split_once('.')?.1,
+            Self::Nextest => line.strip_prefix("Summary [")?.split_once("run:")?.1,
+            Self::Script => {
+                // `name: remarks; 5 passed, 0 failed`
+                let end = line.rsplit([';', ':']).next()?.trim();
+                if !end.split(", ").all(is_count) {
+                    return None;
+                }
+                end
             }
-            end
         };
-        let mut tally = Self::default();
+        let mut tally = Tally::default();
         for part in counts.split([',', ';']) {
             let mut words = part.trim().splitn(2, ' ');
             let (Some(number), Some(kind)) = (words.next(), words.next()) else {
@@ -88,7 +99,7 @@ fn without_colours(line: &str) -> String {
 /// Runs a command, passes its output on line by line, and counts the tests that it reports.
 ///
 /// A command that fails without reporting a failed test (a build error, a crash) counts as one.
-pub fn run_and_count(command: &mut Command) -> Result<(ExitStatus, Tally)> {
+pub fn run_and_count(runner: Runner, command: &mut Command) -> Result<(ExitStatus, Tally)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -97,8 +108,8 @@ pub fn run_and_count(command: &mut Command) -> Result<(ExitStatus, Tally)> {
         .with_context(|| format!("starting {}", command.get_program().display()))?;
     let errors = child.stderr.take().expect("stderr was asked to be piped");
     let output = child.stdout.take().expect("stdout was asked to be piped");
-    let of_errors = thread::spawn(move || forward(errors, std::io::stderr()));
-    let mut tally = forward(output, std::io::stdout());
+    let of_errors = thread::spawn(move || forward(runner, errors, std::io::stderr()));
+    let mut tally = forward(runner, output, std::io::stdout());
     tally += of_errors.join().expect("forwarding lines does not panic");
     let status = child.wait()?;
     if !status.success() && tally.failed == 0 {
@@ -107,7 +118,7 @@ pub fn run_and_count(command: &mut Command) -> Result<(ExitStatus, Tally)> {
     Ok((status, tally))
 }
 
-fn forward(source: impl std::io::Read, mut sink: impl Write) -> Tally {
+fn forward(runner: Runner, source: impl std::io::Read, mut sink: impl Write) -> Tally {
     let mut tally = Tally::default();
     let mut reader = BufReader::new(source);
     let mut line = Vec::new();
@@ -117,7 +128,7 @@ fn forward(source: impl std::io::Read, mut sink: impl Write) -> Tally {
         .is_ok_and(|count| count > 0)
     {
         let _ = sink.write_all(&line).and_then(|()| sink.flush());
-        if let Some(counts) = Tally::of_line(&String::from_utf8_lossy(&line)) {
+        if let Some(counts) = runner.counts(&String::from_utf8_lossy(&line)) {
             tally += counts;
         }
         line.clear();
@@ -129,41 +140,56 @@ fn forward(source: impl std::io::Read, mut sink: impl Write) -> Tally {
 mod tests {
     use super::*;
 
-    fn counts(line: &str) -> Option<(u64, u64)> {
-        Tally::of_line(line).map(|tally| (tally.passed, tally.failed))
+    fn counts(runner: Runner, line: &str) -> Option<(u64, u64)> {
+        runner
+            .counts(line)
+            .map(|tally| (tally.passed, tally.failed))
     }
 
     #[test]
-    fn the_closing_lines_of_both_runners_are_counted() {
-        let libtest =
-            "test result: FAILED. 11 passed; 2 failed; 3 ignored; 0 measured; 0 filtered out";
-        assert_eq!(counts(libtest), Some((11, 2)));
+    fn closing_lines_of_both_runners_are_counted() {
+        let libtest = "test result: FAILED. 11 passed; 2 failed; 3 ignored; 0 filtered out";
+        assert_eq!(counts(Runner::Libtest, libtest), Some((11, 2)));
         assert_eq!(
-            counts("test result: ok. 5 passed; 0 failed; 1 ignored"),
+            counts(
+                Runner::Libtest,
+                "test result: ok. 5 passed; 0 failed; 1 ignored"
+            ),
             Some((5, 0))
         );
-        let nextest = "     Summary [   0.006s] 9 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 4 skipped";
-        assert_eq!(counts(nextest), Some((6, 3)));
-        let coloured = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.1s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m";
-        assert_eq!(counts(coloured), Some((2, 0)));
+        let nextest = "  Summary [   0.006s] 9 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 4 skipped";
+        assert_eq!(counts(Runner::Nextest, nextest), Some((6, 3)));
+        let coloured = "\u{1b}[32;1m  Summary\u{1b}[0m [  0.1s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m";
+        assert_eq!(counts(Runner::Nextest, coloured), Some((2, 0)));
+    }
+
+    #[test]
+    fn nextest_repeats_of_a_failed_test_are_not_counted_again() {
+        let repeated = "    test result: FAILED. 0 passed; 1 failed; 0 ignored";
+        assert_eq!(counts(Runner::Nextest, repeated), None);
+        assert_eq!(counts(Runner::Nextest, "5 passed, 1 failed"), None);
     }
 
     #[test]
     fn a_plain_count_is_read_when_alone_or_after_a_mark() {
-        assert_eq!(counts("10 passed, 0 failed"), Some((10, 0)));
-        assert_eq!(counts("10 passed, 1 failed, 2 skipped\n"), Some((10, 1)));
+        assert_eq!(counts(Runner::Script, "10 passed, 0 failed"), Some((10, 0)));
         assert_eq!(
-            counts("lbf: 208000 transitions; 21 passed, 1 failed"),
-            Some((21, 1))
+            counts(Runner::Script, "10 passed, 1 failed, 2 skipped\n"),
+            Some((10, 1))
         );
-        assert_eq!(counts("then 10 passed, 0 failed"), None);
-        assert_eq!(counts("10 foods, 2 players"), None);
-        assert_eq!(counts(""), None);
+        let remarks = "lbf: 208000 transitions; 21 passed, 1 failed";
+        assert_eq!(counts(Runner::Script, remarks), Some((21, 1)));
+        assert_eq!(counts(Runner::Script, "then 10 passed, 0 failed"), None);
+        assert_eq!(counts(Runner::Script, "10 foods, 2 players"), None);
+        assert_eq!(counts(Runner::Script, ""), None);
     }
 
     #[test]
     fn a_command_that_breaks_without_a_report_counts_as_failed() {
-        let (status, tally) = run_and_count(Command::new("sh").args(["-c", "exit 3"])).unwrap();
+        let run = |script| {
+            run_and_count(Runner::Script, Command::new("sh").args(["-c", script])).unwrap()
+        };
+        let (status, tally) = run("exit 3");
         assert_eq!(status.code(), Some(3));
         assert_eq!(
             tally,
@@ -172,8 +198,7 @@ mod tests {
                 failed: 1
             }
         );
-        let both = "echo '4 passed, 0 failed'; echo '1 passed, 2 failed' >&2; exit 1";
-        let (_, tally) = run_and_count(Command::new("sh").args(["-c", both])).unwrap();
+        let (_, tally) = run("echo '4 passed, 0 failed'; echo '1 passed, 2 failed' >&2; exit 1");
         assert_eq!(
             tally,
             Tally {

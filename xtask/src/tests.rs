@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::tally::{Tally, run_and_count};
+use crate::tally::{Runner, Tally, run_and_count};
 use crate::{setup, workspace};
 
 /// Runs the tests with nextest where it is installed, else with cargo's own runner.
@@ -47,12 +47,18 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     if packages.is_empty() {
         command.arg("--workspace");
     }
-    let (mut status, tally) = run_and_count(command.args(arguments))?;
+    let runner = if nextest {
+        Runner::Nextest
+    } else {
+        Runner::Libtest
+    };
+    let (mut status, tally) = run_and_count(runner, command.args(arguments))?;
     total += tally;
     if packages.len() == arguments.len() {
         let mut examples = workspace::cargo();
         examples.args(["test", "--doc", "--no-fail-fast"]);
-        let (of_examples, tally) = run_and_count(choose_packages(&mut examples, &packages))?;
+        let (of_examples, tally) =
+            run_and_count(Runner::Libtest, choose_packages(&mut examples, &packages))?;
         total += tally;
         if status.success() {
             status = of_examples;
