@@ -30,10 +30,6 @@ pub const PROCESS_VARIABLES: &[(&str, &str)] = &[
         "CONCORD_UI",
         "How `concord` shows a run: auto, tui, plain, json or none.",
     ),
-    (
-        "CONCORD_WORKER",
-        "Path of `concord-worker`; beside `concord` when absent.",
-    ),
 ];
 
 /// A copy of the process's variables, or one made by hand.

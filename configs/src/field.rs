@@ -180,6 +180,21 @@ impl Field {
         accepted.ok_or_else(|| Box::new(self.refuse(value)))
     }
 
+    /// Reads what someone typed into a form or behind `--set`; none when an
+    /// optional field is cleared with `none`.
+    ///
+    /// # Errors
+    /// As [`Field::check`].
+    pub fn read(&self, text: &str) -> Result<Option<Value>, Box<Problem>> {
+        if self.optional && text.trim() == "none" {
+            return Ok(None);
+        }
+        match read_value(text, Some(self)) {
+            Ok(value) => self.check(&value).map(Some),
+            Err(_) => self.check(&Value::String(text.to_owned())).map(Some),
+        }
+    }
+
     fn refuse(&self, value: &Value) -> Problem {
         let words = match self.kind {
             FieldKind::Choice { values } | FieldKind::Variant { values } => values,

@@ -12,7 +12,7 @@
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = normalise(word);
     let limit = match wanted.len() {
-        0 => return None,
+        0 | 200.. => return None,
         1..=3 => 1,
         length => (length / 3).max(2),
     };

@@ -67,7 +67,7 @@ impl fmt::Display for Origin {
                 write!(formatter, "{}:{line}:{column}", path.display())
             }
             Self::Environment { variable } => write!(formatter, "environment {variable}"),
-            Self::Set { argument } => write!(formatter, "--set {argument}"),
+            Self::Set { argument } => write!(formatter, "--set {argument:.200}"),
         }
     }
 }

@@ -63,10 +63,15 @@ impl Problem {
         }
     }
 
-    /// Adds the offending value; anything that prints.
+    /// Adds the offending value; anything that prints. Long ones are cut.
     #[must_use]
     pub fn value(mut self, value: impl fmt::Display) -> Self {
+        const LONGEST: usize = 200;
         self.value = value.to_string();
+        if let Some((end, _)) = self.value.char_indices().nth(LONGEST) {
+            self.value.truncate(end);
+            self.value.push_str("...");
+        }
         self
     }
 

@@ -136,3 +136,27 @@ fn the_table_serialises_for_the_form() {
     assert_eq!(rate["kind"]["min_excluded"], true);
     assert_eq!(rate["when"]["equals"], "soft");
 }
+
+#[test]
+fn a_form_reads_what_was_typed() {
+    let fields = Job::Train.fields();
+    let read = |path: &str, text: &str| {
+        let field = fields.iter().find(|field| field.path == path).unwrap();
+        field.read(text).map_err(|problem| problem.to_string())
+    };
+    assert_eq!(
+        read("total_steps", " 2e6 "),
+        Ok(Some(Value::Integer(2_000_000)))
+    );
+    assert_eq!(read("environment.sight", "none"), Ok(None));
+    assert_eq!(
+        read("environment.id", "12"),
+        Ok(Some(Value::String("12".to_owned())))
+    );
+    let refused = "replay.batch_episodes: wrong type: \"[1,\" - allowed: a whole number from 1 to \
+                   1000000 - change replay.batch_episodes";
+    assert_eq!(
+        read("replay.batch_episodes", "[1,"),
+        Err(refused.to_owned())
+    );
+}

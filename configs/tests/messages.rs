@@ -335,3 +335,19 @@ fn the_caller_answers_for_the_environment() {
          environment.id=Foragin-8x8) - did you mean `Foraging-8x8`?"];
     assert_eq!(lines(&problems), expected);
 }
+
+#[test]
+fn a_byte_order_mark_and_windows_lines_are_read() {
+    let text = "\u{feff}version = 1\r\njob = \"train\"\r\nseed = -1\r\n";
+    let expected = [
+        "seed: value out of range: -1 (mine.toml:3:1) - allowed: a whole number, at \
+         least 0 - change seed",
+    ];
+    assert_eq!(of_file(text), expected);
+}
+
+#[test]
+fn endless_text_is_cut_in_messages() {
+    let argument = format!("seed={}", "x".repeat(100_000));
+    assert!(of_sets(&[&argument])[0].len() < 1_000);
+}
