@@ -24,6 +24,7 @@ pub mod control;
 mod error;
 pub mod event;
 pub mod event_log;
+pub mod export;
 mod git;
 pub mod history;
 pub mod liveness;
@@ -33,6 +34,7 @@ pub mod series;
 pub mod sink;
 pub mod statistics;
 pub mod status;
+pub mod summary;
 mod tracker;
 
 pub use atomic::{AtomicFolder, write_atomic};

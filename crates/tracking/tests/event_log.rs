@@ -1,5 +1,7 @@
 //! The event log as a file: torn lines, numbering, growth under a reader.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 

@@ -1,6 +1,8 @@
 //! A disk that fills up under a run, twice: a small tmpfs where this user may mount one
 //! (the disk has room again later), and a file size limit in a child process (any user).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! Making, finding and locking run folders.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

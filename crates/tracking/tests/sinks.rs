@@ -1,5 +1,7 @@
 //! The sink thread: order, failures, full disks, the end.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -66,14 +66,15 @@ impl TensorBoardSink {
     }
 
     /// Writes `tb/` anew from the events up to the resume, then removes older files.
-    fn rebuild(&mut self, until: u64) -> io::Result<()> {
-        let boundaries = Boundaries::read(&self.events).map_err(io::Error::other)?;
+    fn rebuild(&mut self, resumed: &Event) -> io::Result<()> {
+        let mut boundaries = Boundaries::read(&self.events).map_err(io::Error::other)?;
+        boundaries.note(resumed);
         let mut file = RecordFile::create(&self.folder)?;
         file.append(&restart_record())?;
         let mut outcome = Ok(());
         crate::EventReader::open(&self.events)
             .poll_into(&mut |event| {
-                if outcome.is_ok() && event.sequence < until && boundaries.keep(&event) {
+                if outcome.is_ok() && event.sequence < resumed.sequence && boundaries.keep(&event) {
                     outcome = append_event(&mut file, &event);
                 }
             })
@@ -101,7 +102,7 @@ impl Sink for TensorBoardSink {
 
     fn write(&mut self, event: &Event, _line: &str) -> io::Result<()> {
         if matches!(event.kind, EventKind::Resumed { .. }) {
-            return self.rebuild(event.sequence);
+            return self.rebuild(event);
         }
         append_event(&mut self.file, event)
     }
