@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::tally::{Runner, Tally, run_and_count};
 use crate::{setup, workspace};
@@ -37,7 +38,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     let run: &[&str] = if nextest {
         &["nextest", "run", "--no-fail-fast"]
     } else {
-        &["test", "--no-fail-fast", "--lib", "--bins", "--tests"]
+        &["test", "--no-fail-fast", "--tests"]
     };
     let mut command = workspace::cargo();
     if std::io::stderr().is_terminal() {
@@ -54,7 +55,9 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     };
     let (mut status, tally) = run_and_count(runner, command.args(arguments))?;
     total += tally;
-    if packages.len() == arguments.len() {
+    let documented = documented_packages(&packages)?;
+    if packages.len() == arguments.len() && documented != Some(Vec::new()) {
+        let packages = documented.unwrap_or_default();
         let mut examples = workspace::cargo();
         examples.args(["test", "--doc", "--no-fail-fast"]);
         let (of_examples, tally) =
@@ -74,6 +77,37 @@ fn choose_packages<'a>(command: &'a mut Command, packages: &[String]) -> &'a mut
     } else {
         command.args(packages)
     }
+}
+
+/// Those of the chosen packages that have a library, which alone can hold documented examples;
+/// `None` when all packages are chosen.
+fn documented_packages(packages: &[String]) -> Result<Option<Vec<String>>> {
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    let output = workspace::cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let has_library = |name: &str| {
+        metadata["packages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|package| {
+                let mut kinds = package["targets"].as_array().into_iter().flatten();
+                package["name"] == name && kinds.any(|target| target["kind"][0] == "lib")
+            })
+    };
+    let names = packages
+        .iter()
+        .map(|word| word.strip_prefix("--package=").unwrap_or(word))
+        .filter(|name| has_library(name));
+    Ok(Some(
+        names
+            .flat_map(|name| ["--package".to_owned(), name.to_owned()])
+            .collect(),
+    ))
 }
 
 /// The `-p NAME` pairs among the arguments.
