@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(1)
         .and_then(|text| text.parse().ok())
         .unwrap_or(2.0);
-    nn::runtime::set_threads(1);
+    nn::runtime::prepare(1);
     println!(
         "network           shards  update ms  env steps/s at 1 update per 50 steps  act us/step"
     );

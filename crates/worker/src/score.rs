@@ -48,7 +48,7 @@ pub fn eval(arguments: &EvalArguments) -> Result<u8, Failure> {
         ));
     }
     let folder = checkpoint_folder(&arguments.run_dir, &arguments.checkpoint)?;
-    nn::runtime::set_threads(1);
+    nn::runtime::prepare(1);
     let policy = Policy::read(&folder)?;
     let mut config = policy.description.config.clone();
     config.seed = arguments.seed;

@@ -40,7 +40,7 @@ fn prepared(run: &RunFolder, resume: bool, json: bool) -> Result<u8, Failure> {
             "this worker runs jobs of kind `train` only",
         ));
     };
-    nn::runtime::set_threads(config.runtime.threads);
+    nn::runtime::prepare(config.runtime.threads);
     let device = nn::runtime::resolve_device(&config.runtime.device.to_string())?;
     let checkpoint = if resume {
         Some(newest_checkpoint(run)?)
