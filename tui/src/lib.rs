@@ -20,6 +20,7 @@ pub mod view;
 pub use app::{Host, Options, run};
 pub use error::TuiError;
 pub use model::{Leave, Model};
+pub use terminal::terminal_size;
 pub use theme::{ColourDepth, Surroundings};
 pub use update::{Cmd, Msg, update};
 pub use view::view;

@@ -131,3 +131,9 @@ fn give_back() {
     let _ = execute!(stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
+
+/// Columns and rows of the terminal, when there is one.
+#[must_use]
+pub fn terminal_size() -> Option<(u16, u16)> {
+    ratatui::crossterm::terminal::size().ok()
+}

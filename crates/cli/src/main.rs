@@ -1,2 +1,72 @@
-//! See `docs/architecture.md`.
-fn main() {}
+//! `concord`: trains agents that act together, from one terminal.
+//!
+//! This program links no LibTorch: it makes run folders, starts `concord-worker` for
+//! them and reads what it writes.
+
+mod allocations;
+mod arguments;
+mod commands;
+mod dashboard;
+mod failure;
+mod follow;
+mod observers;
+mod output;
+mod result;
+mod scene;
+mod settings;
+mod surroundings;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to stdout with 0, mistakes to stderr with 2; a reader
+            // that left is no error.
+            let _ = error.print();
+            return ExitCode::from(
+                u8::try_from(error.exit_code()).unwrap_or(failure::BAD_ARGUMENTS),
+            );
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                output::tell(&format!("error: {}", failure.message));
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let global = &arguments.global;
+    match &arguments.command {
+        None if surroundings::has_terminal() => {
+            dashboard::open(global, &surroundings::runs_root(global), None)
+        }
+        None => output::print(&Arguments::command().render_long_help().to_string()),
+        Some(Command::Train(arguments)) => commands::train::train(global, arguments),
+        Some(Command::Eval(arguments)) => commands::eval::eval(global, arguments),
+        Some(Command::Env(command)) => commands::env::env(command),
+        Some(Command::Config(command)) => commands::config::config(command),
+        Some(Command::Runs(arguments)) => commands::runs::runs(global, arguments),
+        Some(Command::Show(arguments)) => commands::runs::show(global, arguments),
+        Some(Command::Compare(arguments)) => commands::compare::compare(global, arguments),
+        Some(Command::Attach(arguments)) => commands::control::attach(global, arguments),
+        Some(Command::Stop(arguments)) => commands::control::stop(global, arguments),
+        Some(Command::Resume(arguments)) => commands::control::resume(global, arguments),
+        Some(Command::Doctor(arguments)) => commands::doctor::doctor(global, arguments),
+    }
+}

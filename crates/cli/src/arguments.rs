@@ -1,0 +1,349 @@
+//! The command line as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Trains agents that act together, on one machine, from one terminal.
+#[derive(Debug, Parser)]
+#[command(name = "concord", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "Without a command, `concord` opens the dashboard on a terminal.\n\
+Exit codes: 0 done, 2 bad config or arguments, 3 environment (no device, no disk, no worker),\n\
+4 diverged, 5 interrupted with a checkpoint.";
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Folder that holds the run folders [default: $CONCORD_RUNS_DIR or runs]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// The worker's executable instead of the one beside this program
+    #[arg(long, global = true, hide = true, value_name = "PATH")]
+    pub(crate) worker: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a team: a preset or a configuration file
+    Train(Train),
+    /// Score the policy of a run or checkpoint
+    Eval(Eval),
+    /// Environments: list, roll out, replay, time and check them
+    #[command(subcommand)]
+    Env(Env),
+    /// Configurations: presets, resolved values, problems
+    #[command(subcommand)]
+    Config(Config),
+    /// List the runs
+    Runs(Runs),
+    /// Everything about one run
+    Show(Show),
+    /// Runs side by side, and statistics over seeds
+    Compare(Compare),
+    /// Follow a run that is already running; ctrl-c leaves it running
+    Attach(Attach),
+    /// Stop a run: it finishes its step and writes a checkpoint
+    Stop(Stop),
+    /// Continue a run from its last checkpoint
+    Resume(Resume),
+    /// What this machine offers, and what to do about each problem
+    Doctor(Doctor),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON value
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ui {
+    /// The dashboard on a terminal, else plain
+    Auto,
+    /// The dashboard
+    Tui,
+    /// Progress bars on stderr, or a line now and then
+    Plain,
+    /// Events on stdout, one JSON object per line
+    Json,
+    /// Only the result
+    None,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FormatArgument {
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// What decides a configuration.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Settings {
+    /// A preset's name, or a TOML file
+    #[arg(value_name = "PRESET|FILE")]
+    pub(crate) target: String,
+    /// Change a setting, such as replay.batch_episodes=16; may be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Where the tensors live: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
+    /// Threads of the tensor library
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u64>,
+    /// Seed of every random stream
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Train that many seeds, counting up from the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) seeds: u32,
+    /// Seeds trained at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) jobs: u32,
+    /// Name of the run [default: the preset's or file's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// How progress is shown [default: $CONCORD_UI or auto]
+    #[arg(long, value_enum, value_name = "UI")]
+    pub(crate) ui: Option<Ui>,
+    /// Start the run and leave it running
+    #[arg(long, conflicts_with_all = ["ui", "jobs"])]
+    pub(crate) detach: bool,
+    /// Show the resolved configuration and the plan, and start nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Eval {
+    /// A run (id, part of it, path, or `last`), a checkpoint folder, or a preset that was trained
+    #[arg(value_name = "PRESET|RUN|CHECKPOINT")]
+    pub(crate) target: String,
+    /// Which checkpoint of the run: best, last or step-N
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) checkpoint: Option<String>,
+    /// Episodes played
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) episodes: u64,
+    /// Seed of the episodes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Chance of a random action; 0 is greedy
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) epsilon: f64,
+    /// Record one episode as a GIF
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gif: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+/// An environment and what is changed about it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EnvironmentArguments {
+    /// The environment's id, such as Foraging-8x8-2p-2f-coop-v3
+    #[arg(long = "env", value_name = "ID")]
+    pub(crate) id: String,
+    /// Change an option, such as sight=2 or time_limit=25; may be repeated
+    #[arg(long = "set", value_name = "OPTION=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Env {
+    /// The environments and what their ids mean
+    List(FormatArgument),
+    /// Play episodes with random actions and draw them as text
+    Rollout {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// Episodes played
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        episodes: usize,
+        /// Seed of the environment and of the actions
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Record the first episode as a GIF
+        #[arg(long, value_name = "FILE")]
+        gif: Option<PathBuf>,
+        #[command(flatten)]
+        format: FormatArgument,
+    },
+    /// Read states with joint actions from stdin (JSON lines) and write what follows
+    Replay {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+    },
+    /// Write successive seeded starts (JSON lines), bit for bit those of the reference package
+    Reset {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// Seed of the first start
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Starts written
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        count: usize,
+    },
+    /// Measure steps per second under random actions
+    Bench {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// Seconds measured
+        #[arg(long, value_name = "S", default_value_t = 3.0)]
+        seconds: f64,
+        /// Threads that step the batch
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        threads: usize,
+        /// Environments in the batch
+        #[arg(long, value_name = "N")]
+        environments: Option<usize>,
+        #[command(flatten)]
+        format: FormatArgument,
+    },
+    /// Try an environment's promises: shapes, masks, determinism, finite rewards
+    Check {
+        #[command(flatten)]
+        environment: EnvironmentArguments,
+        /// Seed of the trials
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Steps tried
+        #[arg(long, value_name = "N", default_value_t = 2000)]
+        steps: usize,
+        #[command(flatten)]
+        format: FormatArgument,
+    },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Config {
+    /// The built-in presets
+    Presets(FormatArgument),
+    /// The resolved configuration with the origin of each value
+    Show {
+        #[command(flatten)]
+        settings: Settings,
+        /// Only what differs from the defaults
+        #[arg(long)]
+        changed: bool,
+        #[command(flatten)]
+        format: FormatArgument,
+    },
+    /// All problems of a configuration at once
+    Check {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        format: FormatArgument,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Runs {
+    /// Show at most that many, newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Only runs whose id contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+/// A run that a user names.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RunArgument {
+    /// Its id, a part of it, its path, or `last`
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// Write every point of the scalars that contain this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) scalars: Option<String>,
+    /// Add the last N lines of the console
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) log: usize,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Compare {
+    /// Runs: ids, parts of ids that may fit several runs, or paths
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Also write the file that the marl-eval tools read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) marl_eval: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Attach {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// How progress is shown [default: $CONCORD_UI or auto]
+    #[arg(long, value_enum, value_name = "UI")]
+    pub(crate) ui: Option<Ui>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Stop {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// Seconds to wait for its end
+    #[arg(long, value_name = "S", default_value_t = 120.0)]
+    pub(crate) timeout: f64,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    pub(crate) run: RunArgument,
+    /// How progress is shown [default: $CONCORD_UI or auto]
+    #[arg(long, value_enum, value_name = "UI")]
+    pub(crate) ui: Option<Ui>,
+    /// Start the worker and leave it running
+    #[arg(long, conflicts_with = "ui")]
+    pub(crate) detach: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}

@@ -1,0 +1,10 @@
+//! One module per command.
+
+pub(crate) mod compare;
+pub(crate) mod config;
+pub(crate) mod control;
+pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod eval;
+pub(crate) mod runs;
+pub(crate) mod train;

@@ -1,0 +1,254 @@
+//! `concord eval`: lets the worker play a policy and scores the episodes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracking::{RunFolder, TrackingError};
+
+use crate::arguments::{Eval, Format, Global};
+use crate::failure::{ENVIRONMENT, Failure};
+use crate::output::{Table, json_number, print, print_json};
+use crate::result::Score;
+use crate::surroundings::runs_root;
+use crate::worker;
+
+/// What the worker answers.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    checkpoint: PathBuf,
+    step: u64,
+    environment: String,
+    returns: Vec<f64>,
+    lengths: Vec<u64>,
+    gif: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
+    if !(0.0..=1.0).contains(&arguments.epsilon) {
+        return Err(Failure::arguments(format!(
+            "--epsilon {}: a chance - allowed: 0 to 1 - 0 plays greedily",
+            arguments.epsilon
+        )));
+    }
+    let (run, checkpoint) = target(
+        &runs_root(global),
+        &arguments.target,
+        arguments.checkpoint.as_deref(),
+    )?;
+    let worker = worker::locate(global)?;
+    let mut command = Command::new(&worker);
+    command
+        .arg("eval")
+        .arg("--run-dir")
+        .arg(run.path())
+        .args(["--checkpoint", &checkpoint])
+        .args(["--episodes", &arguments.episodes.to_string()])
+        .args(["--seed", &arguments.seed.to_string()])
+        .args(["--epsilon", &arguments.epsilon.to_string()])
+        .args(["--format", "json"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    if let Some(path) = &arguments.gif {
+        command.arg("--gif").arg(path);
+    }
+    let output = command.output().map_err(|error| {
+        Failure::environment(format!(
+            "cannot start {}: {error} - build it with `cargo build`",
+            worker.display()
+        ))
+    })?;
+    if !output.status.success() {
+        let code = output
+            .status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(ENVIRONMENT);
+        return Err(Failure::silent(code));
+    }
+    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|error| {
+        Failure::environment(format!(
+            "cannot read the worker's answer: {error} - `concord` and `concord-worker` may be of different versions - build both with `cargo build`"
+        ))
+    })?;
+    report(&run, arguments, &answer)
+}
+
+fn report(run: &RunFolder, arguments: &Eval, answer: &Answer) -> Result<(), Failure> {
+    let score = Score::of(answer.step, &answer.returns, &answer.lengths);
+    match arguments.format.format {
+        Format::Json => {
+            let mut value = score.to_json();
+            value["run"] = json!(run.id());
+            value["checkpoint"] = json!(answer.checkpoint);
+            value["environment"] = json!(answer.environment);
+            value["seed"] = json!(arguments.seed);
+            value["epsilon"] = json_number(arguments.epsilon);
+            value["gif"] = json!(answer.gif);
+            value["returns"] = answer
+                .returns
+                .iter()
+                .map(|value| json_number(*value))
+                .collect();
+            value["lengths"] = json!(answer.lengths);
+            print_json(&value)
+        }
+        Format::Csv => {
+            let mut table = Table::new(&["episode", "return", "length"]);
+            for (index, value) in answer.returns.iter().enumerate() {
+                let length = answer
+                    .lengths
+                    .get(index)
+                    .map_or(Value::Null, |length| json!(length));
+                table.row(vec![json!(index), json_number(*value), length]);
+            }
+            print(&table.to_csv())
+        }
+        Format::Table => {
+            let mut table = Table::new(&[
+                "environment",
+                "checkpoint",
+                "step",
+                "episodes",
+                "mean",
+                "low",
+                "high",
+                "interquartile_mean",
+                "mean_length",
+            ]);
+            let name = answer
+                .checkpoint
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            table.row(vec![
+                json!(answer.environment),
+                json!(name),
+                json!(score.step),
+                json!(score.episodes),
+                json_number(score.mean),
+                json_number(score.mean_interval.low),
+                json_number(score.mean_interval.high),
+                json_number(score.interquartile_mean),
+                json_number(score.mean_length),
+            ]);
+            let mut text = table.to_text();
+            text.push_str("low and high: 95% bootstrap interval of the mean over episodes\n");
+            if let Some(path) = &answer.gif {
+                text.push_str(&format!("animation: {}\n", path.display()));
+            }
+            print(&text)
+        }
+    }
+}
+
+/// The run and checkpoint that a user means.
+fn target(
+    root: &Path,
+    name: &str,
+    checkpoint: Option<&str>,
+) -> Result<(RunFolder, String), Failure> {
+    if let Some((run, step)) = checkpoint_folder(Path::new(name))? {
+        if let Some(other) = checkpoint.filter(|other| *other != step) {
+            return Err(Failure::arguments(format!(
+                "two checkpoints: {name} and --checkpoint {other} - one is played - leave one out"
+            )));
+        }
+        return Ok((run, step));
+    }
+    let run = match RunFolder::find(root, name) {
+        Ok(run) => run,
+        Err(error) => match newest_of_preset(root, name)? {
+            Some(run) => run,
+            None if configs::presets::find(name).is_some() => {
+                return Err(Failure::arguments(format!(
+                    "cannot evaluate {name}: no run of this preset has a checkpoint in {} - train it first with `concord train {name}`",
+                    root.display()
+                )));
+            }
+            None => return Err(error.into()),
+        },
+    };
+    let checkpoint = match checkpoint {
+        Some(name) => name.to_owned(),
+        None if run.checkpoints_folder().join("best").is_dir() => "best".to_owned(),
+        None => "last".to_owned(),
+    };
+    Ok((run, checkpoint))
+}
+
+/// `runs/ID/ckpt/step-N` as the run and `step-N`.
+fn checkpoint_folder(path: &Path) -> Result<Option<(RunFolder, String)>, Failure> {
+    let Ok(full) = path.canonicalize() else {
+        return Ok(None);
+    };
+    let (Some(name), Some(folder)) = (full.file_name(), full.parent()) else {
+        return Ok(None);
+    };
+    if !full.is_dir() || folder.file_name().is_none_or(|name| name != "ckpt") {
+        return Ok(None);
+    }
+    let Some(run) = folder.parent() else {
+        return Ok(None);
+    };
+    match RunFolder::open(run) {
+        Ok(run) => Ok(Some((run, name.to_string_lossy().into_owned()))),
+        Err(TrackingError::NotARunFolder { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The newest run of a preset that has something to play.
+fn newest_of_preset(root: &Path, name: &str) -> Result<Option<RunFolder>, Failure> {
+    if configs::presets::find(name).is_none() {
+        return Ok(None);
+    }
+    let made_from = |run: &RunFolder| {
+        run.meta()
+            .is_ok_and(|meta| meta.name == name || meta.name == format!("{name}-s{}", meta.seed))
+    };
+    let playable = |run: &RunFolder| {
+        !run.checkpoints().is_empty() || run.checkpoints_folder().join("best").is_dir()
+    };
+    Ok(RunFolder::list(root)?
+        .into_iter()
+        .rev()
+        .find(|run| made_from(run) && playable(run)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracking::NewRun;
+
+    #[test]
+    fn runs_checkpoints_and_presets_are_found() {
+        let root = tempfile::tempdir().expect("a folder");
+        let new = |name: &str| NewRun {
+            name: name.to_owned(),
+            seed: 3,
+            ..NewRun::default()
+        };
+        let run = RunFolder::create(root.path(), &new("demo-s3")).expect("a run");
+        let failure = target(root.path(), "demo", None).expect_err("two readings, none playable");
+        assert!(failure.message.is_empty() || failure.code == 2);
+        std::fs::create_dir_all(run.checkpoint(500)).expect("a checkpoint");
+        let found = |name: &str, checkpoint| {
+            target(root.path(), name, checkpoint).map(|(run, name)| (run.id(), name))
+        };
+        assert_eq!(found("demo", None), Ok((run.id(), "last".to_owned())));
+        let path = run.checkpoint(500);
+        let (_, step) =
+            target(root.path(), &path.display().to_string(), None).expect("a checkpoint");
+        assert_eq!(step, "step-500");
+        let failure =
+            found(&path.display().to_string(), Some("best")).expect_err("two checkpoints");
+        assert!(failure.message.contains("two checkpoints"));
+        assert_eq!(
+            found("last", Some("step-500")),
+            Ok((run.id(), "step-500".to_owned()))
+        );
+        assert_eq!(found("nothing", None).expect_err("unknown").code, 2);
+    }
+}

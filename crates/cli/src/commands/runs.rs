@@ -1,0 +1,305 @@
+//! `concord runs` and `concord show`.
+
+use configs::{RunConfig, diff};
+use serde_json::{Value, json};
+use tracking::{RunFolder, RunState, unix_seconds};
+use tui::figures::{age, duration, number};
+
+use crate::arguments::{Format, Global, Runs, Show};
+use crate::failure::Failure;
+use crate::output::{Table, json_number, json_option, print, print_json, tell};
+use crate::result::{RunResult, Score};
+use crate::surroundings::runs_root;
+use crate::worker;
+
+/// `concord runs`.
+pub(crate) fn runs(global: &Global, arguments: &Runs) -> Result<(), Failure> {
+    let root = runs_root(global);
+    let all = RunFolder::list(&root)?;
+    let wanted = |run: &&RunFolder| {
+        arguments
+            .filter
+            .as_ref()
+            .is_none_or(|text| run.id().contains(text.as_str()))
+    };
+    let mut table = Table::new(&[
+        "id",
+        "state",
+        "step",
+        "total_steps",
+        "progress",
+        "last_evaluation",
+        "best_evaluation",
+        "steps_per_second",
+        "seed",
+        "heard",
+        "message",
+        "folder",
+    ])
+    .hide(&["total_steps", "steps_per_second", "folder", "seed"]);
+    let now = unix_seconds();
+    let matching: Vec<&RunFolder> = all.iter().rev().filter(wanted).collect();
+    for run in matching.iter().take(arguments.limit) {
+        let status = run.status().unwrap_or_default();
+        let state = status.observed_state(now);
+        let heard = match arguments.format.format {
+            Format::Table if status.heartbeat > 0.0 => {
+                json!(format!("{} ago", age(now - status.heartbeat)))
+            }
+            Format::Table => Value::Null,
+            Format::Json | Format::Csv => json_number(status.heartbeat),
+        };
+        let share = if state == RunState::Finished {
+            Some(1.0)
+        } else {
+            status.fraction()
+        };
+        let progress = match arguments.format.format {
+            Format::Table => share.map_or(Value::Null, |share| {
+                json!(format!("{:.0}%", (share * 100.0).floor()))
+            }),
+            Format::Json | Format::Csv => json_option(share),
+        };
+        table.row(vec![
+            json!(run.id()),
+            json!(state.name()),
+            json!(status.progress.step),
+            json!(status.total_steps),
+            progress,
+            json_option(status.last_evaluation),
+            json_option(status.best_evaluation),
+            json_option(status.steps_per_second),
+            run.meta().map_or(Value::Null, |meta| json!(meta.seed)),
+            heard,
+            json!(status.message),
+            json!(run.path()),
+        ]);
+    }
+    if table.is_empty() && arguments.format.format == Format::Table {
+        tell(&format!(
+            "no runs in {} - start one with `concord train demo`",
+            root.display()
+        ));
+        return Ok(());
+    }
+    if matching.len() > arguments.limit && arguments.format.format == Format::Table {
+        tell(&format!(
+            "{} of {} runs; --limit shows more",
+            arguments.limit,
+            matching.len()
+        ));
+    }
+    table.print(arguments.format.format)
+}
+
+/// A row per run with its scores; also what `compare` and several seeds print.
+pub(crate) fn table(results: &[RunResult]) -> Table {
+    let mut table = Table::new(&[
+        "id",
+        "state",
+        "seed",
+        "step",
+        "mean",
+        "low",
+        "high",
+        "interquartile_mean",
+        "episodes",
+        "best_evaluation",
+        "seconds",
+        "exit_code",
+    ])
+    .hide(&["exit_code"]);
+    for result in results {
+        let score = result.final_score();
+        let of = |read: fn(&Score) -> f64| {
+            score
+                .as_ref()
+                .map_or(Value::Null, |score| json_number(read(score)))
+        };
+        table.row(vec![
+            json!(result.run.id()),
+            json!(result.state.name()),
+            result
+                .meta
+                .as_ref()
+                .map_or(Value::Null, |meta| json!(meta.seed)),
+            json!(result.status.progress.step),
+            of(|score| score.mean),
+            of(|score| score.mean_interval.low),
+            of(|score| score.mean_interval.high),
+            of(|score| score.interquartile_mean),
+            score.map_or(Value::Null, |score| json!(score.episodes)),
+            json_option(result.status.best_evaluation),
+            json_number(result.seconds()),
+            json!(result.status.exit_code),
+        ]);
+    }
+    table
+}
+
+/// `concord show`.
+pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
+    let run = RunFolder::find(&runs_root(global), &arguments.run.run)?;
+    let result = RunResult::read(run)?;
+    if let Some(filter) = &arguments.scalars {
+        return show_scalars(&result, filter, arguments.format.format);
+    }
+    let evaluations = evaluations(&result);
+    match arguments.format.format {
+        Format::Csv => print(&evaluations.to_csv()),
+        Format::Json => {
+            let mut value = result.to_json();
+            value["evaluations"] = evaluations.to_json();
+            value["checkpoints"] = result
+                .run
+                .checkpoints()
+                .iter()
+                .map(|(_, path)| json!(path))
+                .collect();
+            value["changed_settings"] = json!(changed(&result));
+            value["meta"] = json!(result.meta);
+            value["device"] = json!(result.status.device);
+            value["warnings"] = result
+                .history
+                .warnings
+                .iter()
+                .map(|(_, source, text)| json!({"source": source, "message": text}))
+                .collect();
+            value["console"] = json!(worker::console_tail(&result.run, arguments.log));
+            print_json(&value)
+        }
+        Format::Table => print(&show_text(&result, &evaluations, arguments.log)),
+    }
+}
+
+fn changed(result: &RunResult) -> Vec<configs::Difference> {
+    let text = std::fs::read_to_string(result.run.config()).unwrap_or_default();
+    match RunConfig::from_toml("config.toml", &text) {
+        Ok(config) => diff(&config.job().default_config(), &config),
+        // Of an older or newer version: the file itself can still be read.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn evaluations(result: &RunResult) -> Table {
+    let mut table = Table::new(&[
+        "step",
+        "mean",
+        "low",
+        "high",
+        "interquartile_mean",
+        "mean_length",
+        "episodes",
+    ]);
+    for evaluation in result.history.interval_evaluations() {
+        let score = Score::of_evaluation(evaluation);
+        table.row(vec![
+            json!(score.step),
+            json_number(score.mean),
+            json_number(score.mean_interval.low),
+            json_number(score.mean_interval.high),
+            json_number(score.interquartile_mean),
+            json_number(score.mean_length),
+            json!(score.episodes),
+        ]);
+    }
+    table
+}
+
+fn show_text(result: &RunResult, evaluations: &Table, log: usize) -> String {
+    let mut text = result.to_text();
+    if let Some(meta) = &result.meta {
+        text.push_str(&format!(
+            "{:<12} {} on {}, seed {}\n",
+            "task", meta.algorithm, meta.task, meta.seed
+        ));
+        text.push_str(&format!("{:<12} {}\n", "command", meta.command.join(" ")));
+    }
+    if !result.status.message.is_empty() {
+        text.push_str(&format!(
+            "{:<12} {}\n",
+            "message",
+            tui::figures::printable(&result.status.message)
+        ));
+    }
+    let settings = changed(result);
+    if !settings.is_empty() {
+        text.push_str("\nsettings that differ from the defaults\n");
+        for difference in settings {
+            text.push_str(&format!("  {difference}\n"));
+        }
+    }
+    if !evaluations.is_empty() {
+        text.push_str("\nevaluations\n");
+        for line in evaluations.to_text().lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    let mut curves = Table::new(&["curve", "axis", "points", "last", "at"]);
+    for (name, axis, series) in result.history.all_series() {
+        let last = series.last();
+        curves.row(vec![
+            json!(name),
+            json!(axis.name()),
+            json!(series.count()),
+            last.map_or(Value::Null, |point| json_number(point.value)),
+            last.map_or(Value::Null, |point| json!(point.step)),
+        ]);
+    }
+    if !curves.is_empty() {
+        text.push_str("\ncurves\n");
+        for line in curves.to_text().lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    for (time, source, message) in &result.history.warnings {
+        let when = duration(time - result.status.started);
+        text.push_str(&format!(
+            "\nwarning after {when}: {source}: {}\n",
+            tui::figures::printable(message)
+        ));
+    }
+    if log > 0 {
+        text.push_str("\nconsole\n");
+        for line in worker::console_tail(&result.run, log) {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    if let Some(episode) = result.last_episode() {
+        text.push_str(&format!(
+            "\nlast recorded episode: return {}\n",
+            number(episode)
+        ));
+    }
+    text
+}
+
+fn show_scalars(result: &RunResult, filter: &str, format: Format) -> Result<(), Failure> {
+    let mut table = Table::new(&["curve", "axis", "step", "value", "time"]).hide(&["time"]);
+    let mut names = Vec::new();
+    for (name, axis, series) in result.history.all_series() {
+        names.push(name);
+        if name.contains(filter) {
+            for point in series.points() {
+                table.row(vec![
+                    json!(name),
+                    json!(axis.name()),
+                    json!(point.step),
+                    json_number(point.value),
+                    json_number(point.time),
+                ]);
+            }
+        }
+    }
+    if table.is_empty() {
+        let near = configs::nearest(filter, names.iter().copied());
+        let hint = near.map_or_else(
+            || format!("this run has: {}", names.join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
+        return Err(Failure::arguments(format!(
+            "no such curve: {filter} - {hint}"
+        )));
+    }
+    table.print(format)
+}

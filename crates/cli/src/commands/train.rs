@@ -1,0 +1,329 @@
+//! `concord train`: makes run folders, starts workers, shows how they fare.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use configs::{Job, Loaded, RunConfig};
+use serde_json::json;
+use tracking::statistics::Bootstrap;
+use tracking::{NewRun, RunFolder};
+use tui::figures::{count, number};
+
+use crate::arguments::{Format, Global, Settings, Train, Ui};
+use crate::dashboard;
+use crate::failure::{Failure, INTERRUPTED};
+use crate::follow::{Ending, Followed, Interrupts, Observer, OnInterrupt, explain, follow};
+use crate::observers::{Bars, JsonLines, Lines, Silent};
+use crate::output::{print, print_json, tell};
+use crate::result::RunResult;
+use crate::settings;
+use crate::surroundings::{has_bars, interface, runs_root};
+use crate::worker;
+
+/// Runs the command.
+pub(crate) fn train(global: &Global, arguments: &Train) -> Result<(), Failure> {
+    let loaded = settings::load_or_fail(&arguments.settings, Some(Job::Train))?;
+    if arguments.dry_run {
+        return dry_run(global, arguments, &loaded);
+    }
+    let worker = worker::locate(global)?;
+    let root = runs_root(global);
+    if arguments.detach {
+        return detach(global, arguments, &loaded, &worker, &root);
+    }
+    let mut ui = interface(arguments.ui)?;
+    if ui == Ui::Tui && arguments.seeds > 1 {
+        if arguments.ui == Some(Ui::Tui) {
+            tell(
+                "the dashboard watches several seeds from another terminal: `concord`; going on with --ui plain here",
+            );
+        }
+        ui = Ui::Plain;
+    }
+    if ui == Ui::Tui {
+        let run = create(&root, arguments, &loaded, 0)?;
+        return dashboard::launch(global, &worker, &root, &run, false, arguments.format.format);
+    }
+    let endings = run_all(arguments, &loaded, &worker, &root, ui)?;
+    conclude(&endings, ui, arguments.format.format)
+}
+
+fn detach(
+    global: &Global,
+    arguments: &Train,
+    loaded: &Loaded,
+    worker: &Path,
+    root: &Path,
+) -> Result<(), Failure> {
+    if arguments.seeds > 1 {
+        return Err(Failure::arguments(format!(
+            "--seeds {} with --detach: nobody would start the next seed - detach one seed at a time, or leave --detach out",
+            arguments.seeds
+        )));
+    }
+    let run = create(root, arguments, loaded, 0)?;
+    worker::spawn(worker, &run, false)?;
+    let id = run.id();
+    tell(&format!(
+        "{id} is running; follow it with: concord{} attach {id}",
+        dashboard::root_flag(global)
+    ));
+    match arguments.format.format {
+        Format::Json => print_json(&json!({"id": id, "folder": run.path()})),
+        Format::Table | Format::Csv => print(&run.path().display().to_string()),
+    }
+}
+
+/// The run's name without seed: what groups the seeds of one launch.
+fn group(arguments: &Train) -> String {
+    arguments
+        .name
+        .clone()
+        .unwrap_or_else(|| target_name(&arguments.settings))
+}
+
+fn target_name(settings: &Settings) -> String {
+    let path = Path::new(&settings.target);
+    path.file_stem().map_or_else(
+        || settings.target.clone(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
+}
+
+/// Makes the run folder of the n-th seed, from 0.
+fn create(
+    root: &Path,
+    arguments: &Train,
+    loaded: &Loaded,
+    offset: u32,
+) -> Result<RunFolder, Failure> {
+    let RunConfig::Train(base) = &loaded.config else {
+        return Err(Failure::arguments(
+            "this is no training: its job is another - see `concord --help`",
+        ));
+    };
+    let mut train = base.clone();
+    train.seed = base.seed.wrapping_add(u64::from(offset));
+    let (seed, total_steps) = (train.seed, train.total_steps);
+    let (task, device) = (
+        train.environment.id.clone(),
+        train.runtime.device.to_string(),
+    );
+    let config = RunConfig::Train(train);
+    let algorithm = config
+        .values()
+        .get("algorithm.kind")
+        .and_then(|kind| kind.as_str().map(str::to_owned))
+        .unwrap_or_default();
+    let mut name = group(arguments);
+    if arguments.seeds > 1 {
+        name.push_str(&format!("-s{seed}"));
+    }
+    let family = if task.to_ascii_lowercase().contains("foraging") {
+        "lbf"
+    } else {
+        "concord"
+    };
+    let new = NewRun {
+        name,
+        job: config.job().name().to_owned(),
+        algorithm,
+        environment: family.to_owned(),
+        task,
+        seed,
+        config_toml: config.to_toml(),
+        origin_json: loaded.origins.to_json(),
+        device,
+        total_steps,
+        command: std::env::args().collect(),
+        versions: BTreeMap::from([("concord".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+    };
+    Ok(RunFolder::create(root, &new)?)
+}
+
+/// Trains every seed, at most `jobs` at a time.
+fn run_all(
+    arguments: &Train,
+    loaded: &Loaded,
+    worker: &Path,
+    root: &Path,
+    ui: Ui,
+) -> Result<Vec<(RunFolder, Ending)>, Failure> {
+    let bars = has_bars().then(Bars::new);
+    let mut interrupts = Interrupts::new(OnInterrupt::Stop)?;
+    let mut offset = 0;
+    follow(&mut interrupts, arguments.jobs as usize, || {
+        if offset >= arguments.seeds {
+            return Ok(None);
+        }
+        let run = create(root, arguments, loaded, offset)?;
+        offset += 1;
+        let label = if arguments.seeds > 1 {
+            format!(
+                "seed {}",
+                loaded.config.seed().wrapping_add(u64::from(offset - 1))
+            )
+        } else {
+            group(arguments)
+        };
+        let mut observer = observer(ui, bars.as_ref(), &label);
+        if ui == Ui::Plain {
+            observer.say(&format!("run folder: {}", run.path().display()));
+        }
+        let child = worker::spawn(worker, &run, false)?;
+        Ok(Some(Followed::new(run, Some(child), observer)))
+    })
+}
+
+/// The observer of an interface without dashboard.
+pub(crate) fn observer(ui: Ui, bars: Option<&Bars>, label: &str) -> Box<dyn Observer> {
+    match (ui, bars) {
+        (Ui::Json, _) => Box::new(JsonLines),
+        (Ui::None, _) => Box::new(Silent),
+        (_, Some(bars)) => Box::new(bars.bar(label)),
+        (_, None) => Box::new(Lines::new(label)),
+    }
+}
+
+/// Prints the result and turns the endings into an exit code.
+pub(crate) fn conclude(
+    endings: &[(RunFolder, Ending)],
+    ui: Ui,
+    format: Format,
+) -> Result<(), Failure> {
+    let mut code = 0;
+    for (run, ending) in endings {
+        explain(run, *ending);
+        if *ending == Ending::Detached {
+            let id = run.id();
+            tell(&format!(
+                "{id} goes on; come back with: concord attach {id}; stop it with: concord stop {id}"
+            ));
+        }
+        code = worse(code, ending.code());
+    }
+    let results: Vec<RunResult> = endings
+        .iter()
+        .map(|(run, _)| RunResult::read(run.clone()))
+        .collect::<Result<_, _>>()?;
+    if ui != Ui::Json {
+        report(&results, format)?;
+    }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Failure::silent(code))
+    }
+}
+
+/// An error is worse than an interruption, which is worse than success.
+fn worse(left: u8, right: u8) -> u8 {
+    match (left, right) {
+        (0, other) | (other, 0) => other,
+        (INTERRUPTED, other) | (other, INTERRUPTED) => other,
+        (first, _) => first,
+    }
+}
+
+fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
+    let scores: Vec<f64> = results
+        .iter()
+        .filter_map(|result| result.final_score().map(|score| score.mean))
+        .collect();
+    let over_seeds = (results.len() > 1 && !scores.is_empty())
+        .then(|| Bootstrap::default().interquartile_mean(&[scores.clone()]));
+    match format {
+        Format::Json => {
+            let runs: Vec<_> = results.iter().map(RunResult::to_json).collect();
+            match (runs.as_slice(), over_seeds) {
+                ([one], _) => print_json(one),
+                (_, interval) => print_json(&json!({"runs": runs, "interquartile_mean": interval})),
+            }
+        }
+        Format::Csv => print(&super::runs::table(results).to_csv()),
+        Format::Table => {
+            let mut text = String::new();
+            for result in results {
+                text.push_str(&result.to_text());
+                text.push('\n');
+            }
+            if let Some(interval) = over_seeds {
+                text.push_str(&format!(
+                    "{} seeds     IQM {}  95% interval [{}, {}] (bootstrap over seeds)\n",
+                    scores.len(),
+                    number(interval.estimate),
+                    number(interval.low),
+                    number(interval.high)
+                ));
+            }
+            print(text.trim_end())
+        }
+    }
+}
+
+fn dry_run(global: &Global, arguments: &Train, loaded: &Loaded) -> Result<(), Failure> {
+    let RunConfig::Train(train) = &loaded.config else {
+        return Err(Failure::arguments(
+            "this is no training: its job is another - see `concord --help`",
+        ));
+    };
+    let spec = settings::environment(&loaded.config)?;
+    let episodes = train
+        .total_steps
+        .div_ceil(spec.max_episode_steps.max(1) as u64);
+    let evaluations = train.total_steps / train.evaluation.interval_steps.max(1);
+    let checkpoints = train.total_steps / train.checkpoint.interval_steps.max(1);
+    let root: PathBuf = runs_root(global);
+    match arguments.format.format {
+        Format::Json => print_json(&json!({
+            "config": loaded.config.values(),
+            "origins": loaded.origins,
+            "plan": {
+                "run_dir": root,
+                "seeds": arguments.seeds,
+                "jobs": arguments.jobs,
+                "environment": spec,
+                "environments": train.environments(),
+                "total_steps": train.total_steps,
+                "episodes_at_least": episodes,
+                "evaluations": evaluations,
+                "checkpoints": checkpoints,
+            },
+        })),
+        Format::Table | Format::Csv => {
+            let plan = format!(
+                "# Nothing was started. The plan:\n\
+                 #   {} seed(s), {} at a time, run folders under {}\n\
+                 #   {}: {} agents, {} actions, {} numbers observed, episodes of at most {} steps\n\
+                 #   {} steps in {} environments: at least {} episodes\n\
+                 #   {evaluations} evaluations of {} episodes, {checkpoints} checkpoints\n",
+                arguments.seeds,
+                arguments.jobs,
+                root.display(),
+                spec.id,
+                spec.agents,
+                spec.actions,
+                spec.observation_size,
+                spec.max_episode_steps,
+                count(train.total_steps as f64),
+                train.environments(),
+                count(episodes as f64),
+                train.evaluation.episodes,
+            );
+            print(&format!("{plan}{}", loaded.config.to_toml()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failed_seed_decides_the_exit_code() {
+        assert_eq!(
+            [(0, 5), (5, 4), (4, 5), (0, 0), (3, 4)].map(|(left, right)| worse(left, right)),
+            [5, 4, 4, 0, 3]
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! What a run came to: its last scores and what it wrote.
+
+use serde_json::{Value, json};
+use tracking::history::{ArtifactNote, Evaluation};
+use tracking::statistics::{Bootstrap, Interval, interquartile_mean, mean};
+use tracking::{History, Meta, RunFolder, RunState, Status, unix_seconds};
+use tui::figures::{count, duration, number};
+
+use crate::failure::Failure;
+use crate::output::{json_number, json_option};
+
+/// A run folder, read once.
+pub(crate) struct RunResult {
+    pub(crate) run: RunFolder,
+    pub(crate) meta: Option<Meta>,
+    pub(crate) status: Status,
+    pub(crate) state: RunState,
+    pub(crate) history: History,
+}
+
+/// Mean, interquartile mean and its 95% bootstrap interval over episodes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Score {
+    pub(crate) step: u64,
+    pub(crate) episodes: usize,
+    pub(crate) mean: f64,
+    pub(crate) interquartile_mean: f64,
+    pub(crate) mean_interval: Interval,
+    pub(crate) mean_length: f64,
+}
+
+impl Score {
+    pub(crate) fn of(step: u64, returns: &[f64], lengths: &[u64]) -> Self {
+        let bootstrap = Bootstrap::default();
+        let table = [returns.to_vec()];
+        let steps: Vec<f64> = lengths.iter().map(|length| *length as f64).collect();
+        Score {
+            step,
+            episodes: returns.len(),
+            mean: mean(returns),
+            interquartile_mean: interquartile_mean(returns),
+            mean_interval: bootstrap.interval(&table, &|drawn: &[Vec<f64>]| mean(&drawn[0])),
+            mean_length: mean(&steps),
+        }
+    }
+
+    pub(crate) fn of_evaluation(evaluation: &Evaluation) -> Self {
+        Score::of(
+            evaluation.progress.step,
+            &evaluation.returns,
+            &evaluation.lengths,
+        )
+    }
+
+    pub(crate) fn to_json(self) -> Value {
+        json!({
+            "step": self.step,
+            "episodes": self.episodes,
+            "mean_return": json_number(self.mean),
+            "interquartile_mean_return": json_number(self.interquartile_mean),
+            "interval_low": json_number(self.mean_interval.low),
+            "interval_high": json_number(self.mean_interval.high),
+            "confidence": Bootstrap::default().confidence,
+            "mean_length": json_number(self.mean_length),
+        })
+    }
+
+    pub(crate) fn to_text(self) -> String {
+        format!(
+            "{}  95% interval [{}, {}]  IQM {}  {} episodes of {} steps",
+            number(self.mean),
+            number(self.mean_interval.low),
+            number(self.mean_interval.high),
+            number(self.interquartile_mean),
+            self.episodes,
+            number(self.mean_length)
+        )
+    }
+}
+
+impl RunResult {
+    /// Reads everything; a log that is missing is an empty one.
+    pub(crate) fn read(run: RunFolder) -> Result<Self, Failure> {
+        let status = run.status().unwrap_or_default();
+        Ok(RunResult {
+            state: status.observed_state(unix_seconds()),
+            meta: run.meta().ok(),
+            history: History::read(&run.events())?,
+            status,
+            run,
+        })
+    }
+
+    pub(crate) fn last_evaluation(&self) -> Option<Score> {
+        self.history
+            .interval_evaluations()
+            .last()
+            .map(Score::of_evaluation)
+    }
+
+    pub(crate) fn absolute(&self) -> Option<Score> {
+        self.history.absolute_evaluation().map(Score::of_evaluation)
+    }
+
+    /// The final score: of the best checkpoint when it was played, else the last one.
+    pub(crate) fn final_score(&self) -> Option<Score> {
+        self.absolute().or_else(|| self.last_evaluation())
+    }
+
+    /// The returns behind [`RunResult::final_score`].
+    pub(crate) fn final_returns(&self) -> Option<&[f64]> {
+        let last = self.history.interval_evaluations().last();
+        self.history
+            .absolute_evaluation()
+            .or(last)
+            .map(|evaluation| evaluation.returns.as_slice())
+    }
+
+    /// Seconds of training.
+    pub(crate) fn seconds(&self) -> f64 {
+        let spent = self.status.progress.seconds;
+        if spent > 0.0 {
+            spent
+        } else {
+            (self.status.heartbeat - self.status.started).max(0.0)
+        }
+    }
+
+    /// Paths that exist, with what they are.
+    pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
+        let folder = self.run.path();
+        let mut written = vec![("run folder", folder.display().to_string())];
+        let best = folder.join("ckpt/best");
+        if best.is_dir() {
+            written.push(("best policy", best.display().to_string()));
+        }
+        if let Some((_, path)) = self.run.checkpoints().last() {
+            written.push(("checkpoint", path.display().to_string()));
+        }
+        for (what, path) in [
+            ("episode", self.newest("jsonl")),
+            ("animation", self.newest("gif")),
+        ] {
+            if let Some(path) = path {
+                written.push((what, path));
+            }
+        }
+        let tensorboard = self.run.tensorboard();
+        if std::fs::read_dir(&tensorboard).is_ok_and(|mut entries| entries.next().is_some()) {
+            written.push(("TensorBoard", tensorboard.display().to_string()));
+        }
+        written
+    }
+
+    fn newest(&self, kind: &str) -> Option<String> {
+        let media = self.run.media();
+        [media.join("episodes"), media]
+            .iter()
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == kind))
+            .max_by_key(|path| {
+                std::fs::metadata(path)
+                    .and_then(|meta| meta.modified())
+                    .ok()
+            })
+            .map(|path| path.display().to_string())
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let written: serde_json::Map<String, Value> = self
+            .written()
+            .into_iter()
+            .map(|(what, path)| (what.replace(' ', "_").to_lowercase(), Value::String(path)))
+            .collect();
+        json!({
+            "id": self.run.id(),
+            "state": self.state.name(),
+            "exit_code": self.status.exit_code,
+            "message": self.status.message,
+            "step": self.status.progress.step,
+            "total_steps": self.status.total_steps,
+            "updates": self.status.progress.updates,
+            "seconds": json_number(self.seconds()),
+            "seed": self.meta.as_ref().map(|meta| meta.seed),
+            "last_evaluation": self.last_evaluation().map(Score::to_json),
+            "best_evaluation": json_option(self.status.best_evaluation),
+            "absolute": self.absolute().map(Score::to_json),
+            "written": written,
+        })
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        let (word, ..) = tui::model::shown(self.state);
+        let progress = self.status.progress;
+        let mut lines = vec![
+            ("run", format!("{}  {word}", self.run.id())),
+            (
+                "trained",
+                format!(
+                    "{} of {} steps, {} updates, {}",
+                    count(progress.step as f64),
+                    count(self.status.total_steps as f64),
+                    count(progress.updates as f64),
+                    duration(self.seconds())
+                ),
+            ),
+        ];
+        if let Some(score) = self.last_evaluation() {
+            lines.push(("evaluation", score.to_text()));
+        }
+        if let Some(score) = self.absolute() {
+            lines.push(("best", score.to_text()));
+        }
+        lines.extend(self.written());
+        let mut text = String::new();
+        for (what, value) in lines {
+            text.push_str(&format!("{what:<12} {value}\n"));
+        }
+        text
+    }
+
+    /// Whether the history holds an episode, and its return.
+    pub(crate) fn last_episode(&self) -> Option<f64> {
+        self.history
+            .episodes
+            .last()
+            .map(|artifact| match artifact.note {
+                ArtifactNote::Episode { episode_return, .. } => episode_return,
+                ArtifactNote::Checkpoint { .. } => f64::NAN,
+            })
+    }
+}

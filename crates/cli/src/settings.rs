@@ -1,0 +1,183 @@
+//! From arguments to a checked configuration.
+
+use configs::env::Environment;
+use configs::train::{EnvironmentConfig, TimeLimitAs};
+use configs::{Job, LoadRequest, Loaded, Problem, RunConfig, load_with};
+use envs::{EnvironmentError, EnvironmentOptions, EnvironmentSpec, TimeLimitKind};
+
+use crate::arguments::Settings;
+use crate::failure::Failure;
+
+/// The layers that the arguments ask for.
+pub(crate) fn request(settings: &Settings, job: Option<Job>) -> LoadRequest {
+    let mut request = LoadRequest::named(&settings.target);
+    request.job = job;
+    request.environment = Environment::process();
+    request.sets.clone_from(&settings.sets);
+    let flags = [
+        ("runtime.device", settings.device.clone()),
+        (
+            "runtime.threads",
+            settings.threads.map(|threads| threads.to_string()),
+        ),
+        ("seed", settings.seed.map(|seed| seed.to_string())),
+    ];
+    for (path, value) in flags {
+        if let Some(value) = value {
+            request.sets.push(format!("{path}={value}"));
+        }
+    }
+    request
+}
+
+/// Loads and checks everything, the environment's id and options included.
+///
+/// # Errors
+/// All problems at once, in the order of the settings.
+pub(crate) fn load(settings: &Settings, job: Option<Job>) -> Result<Loaded, Vec<Problem>> {
+    let loaded = load_with(&request(settings, job), &|id| id_problem(id))?;
+    match environment(&loaded.config) {
+        Ok(_) => Ok(loaded),
+        Err(error) => {
+            let mut problems = loaded.warnings;
+            problems.push(option_problem(&error));
+            Err(problems)
+        }
+    }
+}
+
+/// As [`load`], for a command that stops at problems; warnings go to stderr.
+pub(crate) fn load_or_fail(settings: &Settings, job: Option<Job>) -> Result<Loaded, Failure> {
+    let loaded = load(settings, job)
+        .map_err(|problems| Failure::problems(&format!("`{}`", settings.target), &problems))?;
+    for warning in &loaded.warnings {
+        crate::output::tell(&warning.to_string());
+    }
+    Ok(loaded)
+}
+
+/// What the configured environment is.
+pub(crate) fn environment(config: &RunConfig) -> Result<EnvironmentSpec, EnvironmentError> {
+    let RunConfig::Train(train) = config else {
+        return Err(EnvironmentError::Custom {
+            id: config.job().to_string(),
+            problem: "this job has no environment".to_owned(),
+        });
+    };
+    let environment = &train.environment;
+    envs::make(&environment.id, &options(environment)).map(|made| made.spec().clone())
+}
+
+/// The environment's options as its crate takes them.
+pub(crate) fn options(environment: &EnvironmentConfig) -> EnvironmentOptions {
+    EnvironmentOptions {
+        time_limit: environment.time_limit,
+        time_limit_as: match environment.time_limit_as {
+            TimeLimitAs::Termination => TimeLimitKind::Termination,
+            TimeLimitAs::Truncation => TimeLimitKind::Truncation,
+        },
+        common_reward: environment.common_reward,
+        exact: environment.exact,
+        sight: environment.sight,
+        penalty: environment.penalty,
+        normalize_reward: environment.normalize_reward,
+        observe_levels: environment.observe_levels,
+        ..EnvironmentOptions::default()
+    }
+}
+
+fn id_problem(id: &str) -> Option<Problem> {
+    match envs::make(id, &EnvironmentOptions::default()) {
+        Err(EnvironmentError::UnknownId { nearest, hint, .. }) => Some(
+            Problem::error("environment.id", "unknown environment")
+                .value(id)
+                .hint(format!("did you mean `{nearest}`? {hint}")),
+        ),
+        // Whether the id takes the options is told once all of them are known.
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn option_problem(error: &EnvironmentError) -> Problem {
+    match error {
+        EnvironmentError::Option {
+            option,
+            value,
+            allowed,
+            hint,
+        } => Problem::error(
+            format!("environment.{option}"),
+            "the environment does not take this",
+        )
+        .value(value)
+        .allowed(allowed)
+        .hint(hint),
+        other => Problem::error("environment", other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(target: &str, sets: &[&str]) -> Settings {
+        Settings {
+            target: target.to_owned(),
+            sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+            device: None,
+            threads: None,
+            seed: Some(7),
+        }
+    }
+
+    #[test]
+    fn flags_are_settings_and_win_over_set() {
+        let asked = Settings {
+            device: Some("cpu".to_owned()),
+            ..settings("demo", &["seed=1"])
+        };
+        let request = request(&asked, Some(Job::Train));
+        assert_eq!(request.sets, ["seed=1", "runtime.device=cpu", "seed=7"]);
+        assert_eq!(
+            load(&asked, None)
+                .expect("a good configuration")
+                .config
+                .seed(),
+            7
+        );
+    }
+
+    #[test]
+    fn every_preset_names_an_environment_that_exists() {
+        for name in configs::presets::names() {
+            let loaded = load(&settings(name, &[]), None)
+                .unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+            assert!(
+                environment(&loaded.config).expect("an environment").agents > 0,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_environment_is_a_problem_with_the_nearest_name() {
+        let problems = load(
+            &settings(
+                "demo",
+                &[
+                    "environment.id=Foraging-8x8-2p-2f-coop-v9",
+                    "replay.batch_episodes=0",
+                ],
+            ),
+            None,
+        )
+        .expect_err("two problems");
+        let text = problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(text.contains("Foraging-8x8-2p-2f-coop-v3"), "{text}");
+        assert!(text.contains("replay.batch_episodes"), "{text}");
+    }
+}
