@@ -10,8 +10,22 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::tally::{Runner, Tally, run_and_count};
 use crate::{setup, workspace};
 
-/// Scripts that read a run of ours; all others in `xtask/parity` are given the binary.
-const READ_A_RUN: [&str; 1] = ["tensorboard.py"];
+/// What a script of `xtask/parity` is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Given {
+    /// `--concord PATH`: the script drives the binary itself.
+    Binary,
+    /// `--run DIR`: a folder of short runs, made anew.
+    Runs,
+    /// `--json FILE`: the same runs in the form that the marl-eval tools read.
+    MarlEval,
+}
+
+/// Scripts that are not given the binary.
+const GIVEN: [(&str, Given); 2] = [
+    ("tensorboard.py", Given::Runs),
+    ("marl_eval.py", Given::MarlEval),
+];
 
 /// Scripts beginning so make committed fixtures and are run by hand; modules beginning with an
 /// underscore are only imported.
@@ -24,34 +38,26 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     let python = python_environment()?;
     workspace::build_binaries()?;
     let concord = workspace::built("concord");
+    let mut runs = None;
     let mut total = Tally::default();
     for script in &scripts {
         let name = file_name(script);
         println!("\n--- {name}");
         let mut command = Command::new(&python);
-        // A script may be called like the package that it imports; `-P` keeps its folder out.
-        if READ_A_RUN.contains(&name.as_str()) {
-            command.arg("-P");
-        }
         command.arg(script).current_dir(workspace::root());
-        if READ_A_RUN.contains(&name.as_str()) {
-            match make_run(&concord) {
-                Ok(run) => command.arg("--run").arg(run),
-                Err(error) => {
-                    println!("{name}: {error:#}");
-                    total.failed += 1;
-                    continue;
-                }
-            };
-        } else {
-            command.arg("--concord").arg(&concord);
+        let tally = give(&mut command, &name, &concord, &mut runs)
+            .and_then(|()| run_and_count(Runner::Script, &mut command));
+        match tally {
+            Ok((_, tally)) if tally != Tally::default() => total += tally,
+            Ok(_) => {
+                println!("{name} reported no comparison");
+                total.failed += 1;
+            }
+            Err(error) => {
+                println!("{name}: {error:#}");
+                total.failed += 1;
+            }
         }
-        let (_, tally) = run_and_count(Runner::Script, &mut command)?;
-        if tally == Tally::default() {
-            println!("{name} reported no comparison");
-            total.failed += 1;
-        }
-        total += tally;
     }
     println!("\n{total}");
     Ok(if total.failed == 0 {
@@ -101,49 +107,93 @@ fn is_called(path: &Path, name: &str) -> bool {
     path.file_stem().is_some_and(|stem| stem == name) || file_name(path) == name
 }
 
-/// A short run of ours, made anew, for the scripts that read one. Returns its folder.
-fn make_run(concord: &Path) -> Result<PathBuf> {
-    let folder = workspace::target_folder().join("parity");
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("removing {}", folder.display()));
-        }
-        _ => fs::create_dir_all(&folder)?,
+/// Adds what the script `name` needs, made on the way; `runs` keeps the folder of short runs.
+fn give(
+    command: &mut Command,
+    name: &str,
+    concord: &Path,
+    runs: &mut Option<PathBuf>,
+) -> Result<()> {
+    let given = GIVEN
+        .iter()
+        .find(|(script, _)| *script == name)
+        .map_or(Given::Binary, |found| found.1);
+    if given == Given::Binary {
+        command.arg("--concord").arg(concord);
+        return Ok(());
     }
-    let run = folder.join("smoke");
+    if runs.is_none() {
+        *runs = Some(make_runs(concord)?);
+    }
+    let runs = runs.as_ref().expect("made just above");
+    if given == Given::Runs {
+        command.arg("--run").arg(runs);
+    } else {
+        let file = runs.with_extension("json");
+        let status = Command::new(concord)
+            .args(["compare", "smoke", "--run-dir"])
+            .arg(runs)
+            .arg("--marl-eval")
+            .arg(&file)
+            .status()?;
+        ensure!(
+            status.success(),
+            "`concord compare --marl-eval` ended with {status}"
+        );
+        command.arg("--json").arg(&file);
+    }
+    Ok(())
+}
+
+/// Short runs of ours with two seeds. Returns their folder.
+fn make_runs(concord: &Path) -> Result<PathBuf> {
+    let folder = workspace::target_folder().join("parity-runs");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)?;
     let status = Command::new(concord)
-        .args(["train", "smoke", "--ui", "none", "--run-dir"])
-        .arg(&run)
-        .current_dir(&folder)
+        .args([
+            "train",
+            "smoke",
+            "--seeds",
+            "2",
+            "--ui",
+            "none",
+            "--run-dir",
+        ])
+        .arg(&folder)
+        .current_dir(workspace::root())
         .status()
         .with_context(|| format!("starting {}", concord.display()))?;
     ensure!(
         status.success(),
-        "`concord train smoke --ui none` ended with {status}"
+        "`concord train smoke --seeds 2 --ui none` ended with {status}"
     );
-    ensure!(
-        run.join("tb").is_dir(),
-        "the run has no tb/ folder: {}",
-        run.display()
-    );
-    Ok(run)
+    Ok(folder)
 }
+
+/// Packages, each file as one call of pip with its own options. The second file's packages pin old
+/// versions of what they only plot with.
+const REQUIREMENTS: [(&str, &[&str]); 2] = [
+    ("requirements.txt", &[]),
+    ("requirements-alone.txt", &["--no-deps"]),
+];
 
 /// The interpreter of `.venv-parity`, made anew when its requirements or Python changed.
 pub fn python_environment() -> Result<PathBuf> {
     let root = workspace::root();
     let folder = root.join(".venv-parity");
     let python = folder.join("bin").join("python3");
-    let requirements = root.join("xtask/parity/requirements.txt");
     let lock = File::create(root.join(".venv-parity.lock"))?;
     lock.lock().context("waiting for another parity run")?;
     let stamp = folder.join("requirements.stamp");
-    let wanted = format!(
-        "{}\n{}",
-        interpreter_version()?,
-        fs::read_to_string(&requirements)
-            .with_context(|| format!("reading {}", requirements.display()))?
-    );
+    let mut wanted = interpreter_version()?;
+    for (name, _) in REQUIREMENTS {
+        let file = root.join("xtask/parity").join(name);
+        wanted +=
+            &fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    }
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
         && workspace::answers(&python.to_string_lossy(), &["-c", ""])
     {
@@ -160,23 +210,25 @@ pub fn python_environment() -> Result<PathBuf> {
         "python3 cannot make a virtual environment - install its venv module (Debian, Ubuntu: \
          `apt-get install python3-venv`), then run the same command again"
     );
-    let status = Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&requirements)
-        .status()?;
-    ensure!(
-        status.success(),
-        "pip could not install {} - see its messages above, check the network or the Python \
-         version (3.11 to 3.13 are known to work), and run the same command again",
-        requirements.display()
-    );
+    for (name, options) in REQUIREMENTS {
+        let status = Command::new(&python)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ])
+            .args(options)
+            .arg("--requirement")
+            .arg(root.join("xtask/parity").join(name))
+            .status()?;
+        ensure!(
+            status.success(),
+            "pip could not install xtask/parity/{name} - see its messages above, check the network \
+             and the Python version (3.11 to 3.13 are meant), and run the same command again"
+        );
+    }
     fs::write(&stamp, wanted)?;
     Ok(python)
 }
@@ -197,7 +249,7 @@ fn interpreter_version() -> Result<String> {
         .map(|folder| Path::new(folder).join("python3"))
         .find(|file| file.exists());
     Ok(format!(
-        "{} {}",
+        "{} {}\n",
         String::from_utf8_lossy(&output.stdout).trim(),
         place.unwrap_or_default().display()
     ))

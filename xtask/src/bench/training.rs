@@ -104,16 +104,15 @@ fn steps(whole: u64, effort: &Effort) -> u64 {
 /// Trains with `concord` and reads the rate off the run's events.
 fn train(case: &Case, effort: &Effort) -> Result<f64> {
     let folder = workspace::target_folder().join("bench");
-    fs::create_dir_all(&folder)?;
-    let run = folder.join("run");
-    if run.exists() {
-        fs::remove_dir_all(&run)?;
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
     }
+    fs::create_dir_all(&folder)?;
     let total = steps(case.our_steps, effort);
     let mut command = Command::new(workspace::built("concord"));
     command
         .args(["train", PRESET, "--ui", "none", "--run-dir"])
-        .arg(&run);
+        .arg(&folder);
     command.args(["--set", &format!("total_steps={total}")]);
     // Neither side evaluates or saves while it is timed.
     command.args(["--set", &format!("evaluation.interval_steps={total}")]);
@@ -130,6 +129,10 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
         status.success(),
         "`concord train {PRESET}` ended with {status}"
     );
+    let run = fs::read_dir(&folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.join("events.jsonl").is_file())
+        .with_context(|| format!("no run was left in {}", folder.display()))?;
     let events =
         fs::read_to_string(run.join("events.jsonl")).context("reading the run's events")?;
     rate_of_events(&events).with_context(|| {
@@ -140,15 +143,15 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
     })
 }
 
+/// The scalar whose points are taken; its value is the rate since the point before.
+const RATE: &str = "runtime/env_steps_per_second";
+
 /// Steps per second between the first point after the warm-up and the last, from `events.jsonl`.
 fn rate_of_events(text: &str) -> Option<f64> {
     let mut points = text.lines().filter_map(|line| {
         let event: Value = serde_json::from_str(line).ok()?;
-        let counts = event["kind"] == "scalar"
-            && event["axis"] == "env_steps"
-            && event["name"]
-                .as_str()
-                .is_some_and(|name| name.starts_with("train/"));
+        let counts =
+            event["kind"] == "scalar" && event["axis"] == "env_steps" && event["name"] == RATE;
         if !counts {
             return None;
         }
@@ -237,10 +240,10 @@ mod tests {
             .to_string()
         };
         let text = [
-            event("train/loss", "env_steps", 100, 0.0),
-            event("train/loss", "env_steps", 2_000, 10.0),
-            event("train/loss", "learner_updates", 7, 11.0),
-            event("train/loss", "env_steps", 5_000, 12.0),
+            event(RATE, "env_steps", 100, 0.0),
+            event(RATE, "env_steps", 2_000, 10.0),
+            event(RATE, "learner_updates", 7, 11.0),
+            event(RATE, "env_steps", 5_000, 12.0),
             event("evaluation/return", "env_steps", 5_000, 99.0),
             "{\"half".into(),
         ]
