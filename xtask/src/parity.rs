@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::tally::{Runner, Tally, run_and_count};
 use crate::{setup, workspace};
 
-/// What a script of `xtask/parity` is given.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What a script of `xtask/parity` asks for, told by the argument that it declares. A script that
+/// declares none of these makes committed fixtures and is run by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
     /// `--concord PATH`: the script drives the binary itself.
     Binary,
@@ -21,15 +22,24 @@ enum Given {
     MarlEval,
 }
 
-/// Scripts that are not given the binary.
-const GIVEN: [(&str, Given); 2] = [
-    ("tensorboard.py", Given::Runs),
-    ("marl_eval.py", Given::MarlEval),
-];
+impl Given {
+    fn of_script(text: &str) -> Option<Self> {
+        let declares = |name: &str| text.contains(&format!("add_argument(\"{name}\""));
+        [
+            ("--concord", Self::Binary),
+            ("--run", Self::Runs),
+            ("--json", Self::MarlEval),
+        ]
+        .into_iter()
+        .find_map(|(name, given)| declares(name).then_some(given))
+    }
+}
 
-/// Scripts beginning so make committed fixtures and are run by hand; modules beginning with an
-/// underscore are only imported.
-const NOT_RUN: [&str; 2] = ["make_", "_"];
+/// A script to run, and what it asks for.
+struct Script {
+    path: PathBuf,
+    given: Given,
+}
 
 /// Runs every script of `xtask/parity`, or those named; sums their `N passed, M failed` lines.
 pub fn command(arguments: &[String]) -> Result<ExitCode> {
@@ -41,11 +51,11 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     let mut runs = None;
     let mut total = Tally::default();
     for script in &scripts {
-        let name = file_name(script);
+        let name = file_name(&script.path);
         println!("\n--- {name}");
         let mut command = Command::new(&python);
-        command.arg(script).current_dir(workspace::root());
-        let tally = give(&mut command, &name, &concord, &mut runs)
+        command.arg(&script.path).current_dir(workspace::root());
+        let tally = give(&mut command, script.given, &concord, &mut runs)
             .and_then(|()| run_and_count(Runner::Script, &mut command));
         match tally {
             Ok((_, tally)) if tally != Tally::default() => total += tally,
@@ -75,22 +85,22 @@ fn file_name(path: &Path) -> String {
 }
 
 /// The scripts to run, by name; a name may be given without `.py`.
-fn chosen_scripts(names: &[String]) -> Result<Vec<PathBuf>> {
+fn chosen_scripts(names: &[String]) -> Result<Vec<Script>> {
     let folder = workspace::root().join("xtask/parity");
     let mut all = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
-        let name = file_name(&path);
-        if name.ends_with(".py") && !NOT_RUN.iter().any(|start| name.starts_with(start)) {
-            all.push(path);
+        if path.extension().is_some_and(|ending| ending == "py")
+            && let Some(given) = Given::of_script(&fs::read_to_string(&path)?)
+        {
+            all.push(Script { path, given });
         }
     }
-    all.sort();
+    all.sort_by(|left, right| left.path.cmp(&right.path));
     ensure!(!all.is_empty(), "xtask/parity holds no script to run");
     for name in names {
-        let known = |path: &PathBuf| is_called(path, name);
-        if !all.iter().any(known) {
-            let known: Vec<_> = all.iter().map(|path| file_name(path)).collect();
+        if !all.iter().any(|script| is_called(&script.path, name)) {
+            let known: Vec<_> = all.iter().map(|script| file_name(&script.path)).collect();
             bail!(
                 "unknown parity script: {name} - allowed: {}",
                 known.join(", ")
@@ -98,7 +108,7 @@ fn chosen_scripts(names: &[String]) -> Result<Vec<PathBuf>> {
         }
     }
     if !names.is_empty() {
-        all.retain(|path| names.iter().any(|name| is_called(path, name)));
+        all.retain(|script| names.iter().any(|name| is_called(&script.path, name)));
     }
     Ok(all)
 }
@@ -107,17 +117,13 @@ fn is_called(path: &Path, name: &str) -> bool {
     path.file_stem().is_some_and(|stem| stem == name) || file_name(path) == name
 }
 
-/// Adds what the script `name` needs, made on the way; `runs` keeps the folder of short runs.
+/// Adds what a script asks for, made on the way; `runs` keeps the folder of short runs.
 fn give(
     command: &mut Command,
-    name: &str,
+    given: Given,
     concord: &Path,
     runs: &mut Option<PathBuf>,
 ) -> Result<()> {
-    let given = GIVEN
-        .iter()
-        .find(|(script, _)| *script == name)
-        .map_or(Given::Binary, |found| found.1);
     if given == Given::Binary {
         command.arg("--concord").arg(concord);
         return Ok(());
@@ -264,10 +270,28 @@ mod tests {
         let path = Path::new("xtask/parity/lbf.py");
         assert!(is_called(path, "lbf") && is_called(path, "lbf.py"));
         assert!(!is_called(path, "lb"));
-        let message = chosen_scripts(&["nothing".into()]).unwrap_err().to_string();
+        let message = chosen_scripts(&["nothing".into()])
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
-            message.contains("nothing") || message.contains("no script"),
+            message.contains("nothing") && message.contains("lbf.py"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn scripts_say_by_their_arguments_what_they_are_given() {
+        let given = |text| Given::of_script(text);
+        assert_eq!(
+            given("parser.add_argument(\"--concord\", help=\"\")"),
+            Some(Given::Binary)
+        );
+        assert_eq!(
+            given("p.add_argument(\"--run\", type=Path)"),
+            Some(Given::Runs)
+        );
+        assert_eq!(given("p.add_argument(\"--json\")"), Some(Given::MarlEval));
+        assert_eq!(given("print(\"--concord\")"), None);
     }
 }
