@@ -36,10 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let records = RunRecord::read_all(&runs)?;
     let export = marl_eval::export(&records, false)?;
-    fs::write(
-        root.join("marl_eval.json"),
-        serde_json::to_string_pretty(&export.json)?,
-    )?;
+    fs::write(root.join("marl_eval.json"), export.to_json())?;
     csv::episodes(&records, &mut File::create(root.join("episodes.csv"))?)?;
     csv::evaluations(&records, &mut File::create(root.join("evaluations.csv"))?)?;
     csv::scalars(&records, &mut File::create(root.join("scalars.csv"))?)?;
@@ -143,7 +140,7 @@ fn train(tracker: &Tracker, seed: u64, from: u64, to: u64) {
             Axis::LearnerUpdates,
             step / 10,
         );
-        if step % 1000 == 0 {
+        if step % 250 == 0 {
             tracker.event(evaluation(EvaluationPurpose::Interval, seed, step));
         }
     }

@@ -13,7 +13,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 
 use super::{RunRecord, by_experiment};
 use crate::error::TrackingError;
@@ -22,11 +22,64 @@ use crate::history::Evaluation;
 /// An export with what its reader should know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MarlEvalExport {
-    /// The whole document.
-    pub json: Value,
+    document: Ordered<Tasks>,
     /// What marl-eval would object to (unequal numbers of evaluations or seeds, missing
     /// absolute metrics) and what was done about it.
     pub notes: Vec<String>,
+}
+
+impl MarlEvalExport {
+    /// The whole document, indented.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(&self.document).expect("string keys, finite numbers")
+    }
+}
+
+/// A JSON object whose keys stay in the order of insertion: marl-eval takes the order of
+/// evaluations from it, where sorted keys would put `step_10` before `step_2`.
+#[derive(Debug, Clone, PartialEq)]
+struct Ordered<T>(Vec<(String, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Serialize> Serialize for Ordered<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<T: Default> Ordered<T> {
+    fn child(&mut self, key: &str) -> &mut T {
+        let index = self
+            .0
+            .iter()
+            .position(|(existing, _)| existing == key)
+            .unwrap_or_else(|| {
+                self.0.push((key.to_owned(), T::default()));
+                self.0.len() - 1
+            });
+        &mut self.0[index].1
+    }
+}
+
+/// By evaluation, then by metric.
+type Evaluations = Ordered<Ordered<Metric>>;
+/// By seed.
+type Seeds = Ordered<Evaluations>;
+/// By task, then by algorithm.
+type Tasks = Ordered<Ordered<Seeds>>;
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Metric {
+    Count(u64),
+    Seconds(f64),
+    Episodes(Vec<f64>),
+    Lengths(Vec<u64>),
 }
 
 /// Exports runs into one document. With `equal_lengths`, every run is cut to the
@@ -37,7 +90,7 @@ pub struct MarlEvalExport {
 /// that is not finite.
 pub fn export(records: &[RunRecord], equal_lengths: bool) -> Result<MarlEvalExport, TrackingError> {
     let mut notes = Vec::new();
-    let mut document = Map::new();
+    let mut document = Ordered::<Tasks>::default();
     let counts: Vec<usize> = records
         .iter()
         .map(|record| record.history.interval_evaluations().count())
@@ -73,10 +126,10 @@ pub fn export(records: &[RunRecord], equal_lengths: bool) -> Result<MarlEvalExpo
     for ((environment, task, algorithm), runs) in groups {
         // marl-eval refuses commas in algorithm names.
         let algorithm = algorithm.replace(',', "-");
-        let seeds = child(child(child(&mut document, &environment), &task), &algorithm);
+        let seeds = document.child(&environment).child(&task).child(&algorithm);
         for run in runs {
             let key = format!("seed_{}", run.meta.seed);
-            if seeds.contains_key(&key) {
+            if seeds.0.iter().any(|(existing, _)| *existing == key) {
                 return Err(unusable(
                     "cannot export",
                     format!("{algorithm} on {task} has seed {} twice", run.meta.seed),
@@ -90,47 +143,39 @@ pub fn export(records: &[RunRecord], equal_lengths: bool) -> Result<MarlEvalExpo
                     run.meta.id
                 ));
             }
-            seeds.insert(key, Value::Object(run_object(run, shown)?));
+            seeds.0.push((key, run_object(run, shown)?));
         }
     }
-    Ok(MarlEvalExport {
-        json: Value::Object(document),
-        notes,
-    })
+    Ok(MarlEvalExport { document, notes })
 }
 
-fn child<'a>(parent: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
-    let value = parent
-        .entry(key)
-        .or_insert_with(|| Value::Object(Map::new()));
-    value
-        .as_object_mut()
-        .expect("every level above the metrics holds objects only")
-}
-
-fn run_object(run: &RunRecord, shown: usize) -> Result<Map<String, Value>, TrackingError> {
-    let mut object = Map::new();
+fn run_object(run: &RunRecord, shown: usize) -> Result<Evaluations, TrackingError> {
+    let mut object = Evaluations::default();
     for (index, evaluation) in run.history.interval_evaluations().take(shown).enumerate() {
-        let mut metrics = metrics(run, evaluation)?;
-        metrics.insert("step_count".to_owned(), json!(evaluation.progress.step));
-        object.insert(format!("step_{index}"), Value::Object(metrics));
+        let mut step = metrics(run, evaluation)?;
+        step.0.insert(
+            0,
+            (
+                "step_count".to_owned(),
+                Metric::Count(evaluation.progress.step),
+            ),
+        );
+        object.0.push((format!("step_{index}"), step));
     }
     if let Some(absolute) = run.history.absolute_evaluation() {
-        object.insert(
-            "absolute_metrics".to_owned(),
-            Value::Object(metrics(run, absolute)?),
-        );
+        object
+            .0
+            .push(("absolute_metrics".to_owned(), metrics(run, absolute)?));
     }
     Ok(object)
 }
 
-fn metrics(run: &RunRecord, evaluation: &Evaluation) -> Result<Map<String, Value>, TrackingError> {
-    let all_finite = evaluation
+fn metrics(run: &RunRecord, evaluation: &Evaluation) -> Result<Ordered<Metric>, TrackingError> {
+    let mut numbers = evaluation
         .returns
         .iter()
-        .chain(evaluation.extra.values().flatten())
-        .all(|value| value.is_finite());
-    if !all_finite || !evaluation.progress.seconds.is_finite() {
+        .chain(evaluation.extra.values().flatten());
+    if !numbers.all(|value| value.is_finite()) || !evaluation.progress.seconds.is_finite() {
         return Err(unusable(
             "cannot export",
             format!(
@@ -141,17 +186,24 @@ fn metrics(run: &RunRecord, evaluation: &Evaluation) -> Result<Map<String, Value
             "see `concord show` for the run",
         ));
     }
-    let mut metrics = Map::new();
-    metrics.insert(
-        "elapsed_time".to_owned(),
-        json!(evaluation.progress.seconds),
-    );
-    metrics.insert("return".to_owned(), json!(evaluation.returns));
-    metrics.insert("length".to_owned(), json!(evaluation.lengths));
+    let mut metrics = vec![
+        (
+            "elapsed_time".to_owned(),
+            Metric::Seconds(evaluation.progress.seconds),
+        ),
+        (
+            "return".to_owned(),
+            Metric::Episodes(evaluation.returns.clone()),
+        ),
+        (
+            "length".to_owned(),
+            Metric::Lengths(evaluation.lengths.clone()),
+        ),
+    ];
     for (name, values) in &evaluation.extra {
-        metrics.insert(name.clone(), json!(values));
+        metrics.push((name.clone(), Metric::Episodes(values.clone())));
     }
-    Ok(metrics)
+    Ok(Ordered(metrics))
 }
 
 fn unusable(
