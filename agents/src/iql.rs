@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! y_i = r_i + gamma (1 - d) Q'_i(o', argmax_a Q_i(o', a))      (double Q-learning)
-//! L   = sum over filled steps and agents of (Q_i(o, a_i) - y_i)^2 / number of them
+//! L   = sum over played steps and agents of (Q_i(o, a_i) - y_i)^2 / number of them
 //! ```
 
 use std::sync::Arc;
@@ -114,17 +114,17 @@ impl IndependentQLearner {
             .state
             .replay_stream
             .distinct(self.batch_episodes, self.replay.len());
-        let horizon = self.replay.horizon(&slots);
         let share = slots.len().div_ceil(self.shards.count());
         let mut parts: Vec<HostBatch> = slots
             .chunks(share)
-            .map(|slots| self.replay.gather(slots, horizon))
+            .map(|slots| self.replay.gather(slots))
             .collect();
+        let transitions: usize = parts.iter().map(|part| part.current.len()).sum();
         if self.config.standardise_rewards {
-            self.standardise(&mut parts);
+            let padding = slots.len() * self.replay.horizon(&slots) - transitions;
+            self.standardise(&mut parts, padding);
         }
-        let filled: f32 = parts.iter().flat_map(|part| &part.filled).sum();
-        let terms = f64::from(filled) * self.agents as f64;
+        let terms = (transitions * self.agents) as f64;
         let parts = parts
             .into_iter()
             .map(|batch| LossPart { batch, terms })
@@ -132,19 +132,21 @@ impl IndependentQLearner {
         (slots, parts)
     }
 
-    /// One set of statistics for a common reward, one per agent otherwise.
-    fn standardise(&mut self, parts: &mut [HostBatch]) {
+    /// One set of statistics for a common reward, one per agent otherwise. The reference
+    /// pads its batches to the longest episode and counts the padding as rewards of 0.
+    fn standardise(&mut self, parts: &mut [HostBatch], padding: usize) {
+        let agents = self.agents;
         let channels = self.state.reward_standardisation.len();
-        for channel in 0..channels {
-            let statistics = &mut self.state.reward_standardisation[channel];
-            let own = |part: &HostBatch| part.rewards.len() / self.agents;
-            statistics.update(parts.iter().flat_map(|part| {
-                (0..own(part)).map(|step| part.rewards[step * self.agents + channel])
-            }));
+        for (channel, statistics) in self.state.reward_standardisation.iter_mut().enumerate() {
+            let rewards = parts
+                .iter()
+                .flat_map(|part| part.rewards.chunks_exact(agents));
+            let own = rewards.map(|rewards| rewards[channel]);
+            statistics.update(own.chain(std::iter::repeat_n(0.0, padding)));
         }
         for part in parts {
             for (index, reward) in part.rewards.iter_mut().enumerate() {
-                let channel = (index % self.agents).min(channels - 1);
+                let channel = (index % agents).min(channels - 1);
                 *reward = self.state.reward_standardisation[channel].apply(*reward);
             }
         }
@@ -271,7 +273,7 @@ fn optimiser_kind(kind: OptimizerKind) -> OptimiserKind {
 /// One shard's part of a batch.
 struct LossPart {
     batch: HostBatch,
-    terms: f64, // squared errors in the whole batch: filled steps times agents
+    terms: f64, // squared errors in the whole batch: played steps times agents
 }
 
 /// One shard's share of loss and gradient; all are sums over parts of the whole mean.
@@ -297,43 +299,36 @@ impl Shard for LossShard {
 
     fn work(&mut self, part: LossPart) -> Result<LossOutput, AgentsError> {
         let LossPart { batch, terms } = part;
-        let batch = DeviceBatch::new(&batch, &self.spec, self.online.flat().device());
-        let (steps, episodes) = (batch.horizon, batch.episodes);
-        let last_actions = self
-            .network
-            .uses_last_action()
-            .then(|| batch.last_actions());
+        let device = self.online.flat().device();
+        let sizes = &batch.sizes;
+        let batch = DeviceBatch::new(&batch, &self.spec, device);
         let inputs = self
             .network
-            .inputs(&batch.observations, last_actions.as_ref());
+            .inputs(&batch.observations, Some(&batch.last_actions));
         let run = |parameters: &Parameters| {
-            let mut state = self.network.initial_state(episodes, inputs.device());
-            self.network.forward(parameters, &inputs, &mut state)
+            let mut state = self.network.initial_state(sizes[0], device);
+            self.network.forward(parameters, &inputs, sizes, &mut state)
         };
-        let values = run(&self.online); // [steps + 1, episodes, agents, actions]
+        let values = run(&self.online); // [rows, agents, actions]
         let chosen = values
-            .narrow(0, 0, steps)
+            .index_select(0, &batch.current)
             .gather(-1, &batch.actions.unsqueeze(-1), false)
-            .squeeze_dim(-1);
+            .squeeze_dim(-1); // [transitions, agents]
         let targets = no_grad(|| {
-            let target_values = run(&self.target).narrow(0, 1, steps);
+            let target_values = run(&self.target).index_select(0, &batch.next);
             let next = if self.double_q {
-                let best = batch
-                    .legal(&values.detach().narrow(0, 1, steps))
-                    .argmax(-1, true);
+                let values = batch.legal(&values.detach().index_select(0, &batch.next));
+                let best = values.argmax(-1, true);
                 target_values.gather(-1, &best, false).squeeze_dim(-1)
             } else {
                 batch.legal(&target_values).amax(-1, false)
             };
-            let bootstrap = (1.0 - &batch.terminated) * self.discount; // [steps, episodes, 1]
+            let bootstrap = (1.0 - &batch.terminated) * self.discount; // [transitions, 1]
             &batch.rewards + bootstrap * next
         });
-        let error = (&chosen - &targets) * &batch.filled;
-        let loss = error.square().sum(Kind::Float) / terms;
+        let loss = (&chosen - &targets).square().sum(Kind::Float) / terms;
         let gradient = self.online.gradient(&loss)?;
-        let mean = |values: &Tensor| {
-            no_grad(|| (values * &batch.filled).sum(Kind::Double)).double_value(&[]) / terms
-        };
+        let mean = |values: &Tensor| values.sum(Kind::Double).double_value(&[]) / terms;
         Ok(LossOutput {
             gradient,
             loss: loss.double_value(&[]),
@@ -345,60 +340,49 @@ impl Shard for LossShard {
 
 /// A [`HostBatch`] as tensors.
 struct DeviceBatch {
-    horizon: i64,
-    episodes: i64,
-    observations: Tensor,        // [horizon + 1, episodes, agents, observation]
-    action_mask: Option<Tensor>, // [horizon + 1, episodes, agents, actions], bool, true = forbidden
-    actions: Tensor,             // [horizon, episodes, agents], i64
-    rewards: Tensor,             // [horizon, episodes, agents]
-    terminated: Tensor,          // [horizon, episodes, 1]
-    filled: Tensor,              // [horizon, episodes, 1]
+    observations: Tensor,      // [rows, agents, observation]
+    forbidden: Option<Tensor>, // [transitions, agents, actions], bool, of the next rows
+    last_actions: Tensor,      // [rows, agents], i64
+    current: Tensor,           // [transitions], i64
+    next: Tensor,              // [transitions], i64
+    actions: Tensor,           // [transitions, agents], i64
+    rewards: Tensor,           // [transitions, agents]
+    terminated: Tensor,        // [transitions, 1]
 }
 
 impl DeviceBatch {
     fn new(batch: &HostBatch, spec: &EnvironmentSpec, device: Device) -> Self {
-        let (horizon, episodes) = (batch.horizon as i64, batch.episodes as i64);
-        let agents = spec.agents as i64;
-        let floats = |values: &[f32], shape: &[i64]| {
-            Tensor::from_slice(values).view(shape).to_device(device)
-        };
-        let action_mask = (!batch.action_mask.is_empty()).then(|| {
-            let shape = [horizon + 1, episodes, agents, spec.actions as i64];
-            Tensor::from_slice(&batch.action_mask)
-                .view(shape)
-                .to_device(device)
-                .eq(0)
+        let (agents, actions) = (spec.agents as i64, spec.actions as i64);
+        let observation = spec.observation_size as i64;
+        let to = |tensor: Tensor, shape: &[i64]| tensor.view(shape).to_device(device);
+        let next = to(Tensor::from_slice(&batch.next), &[-1]);
+        let forbidden = (!batch.action_mask.is_empty()).then(|| {
+            let mask = to(
+                Tensor::from_slice(&batch.action_mask),
+                &[-1, agents, actions],
+            );
+            mask.index_select(0, &next).eq(0)
         });
         Self {
-            horizon,
-            episodes,
-            observations: floats(
-                &batch.observations,
-                &[horizon + 1, episodes, agents, spec.observation_size as i64],
+            observations: to(
+                Tensor::from_slice(&batch.observations),
+                &[-1, agents, observation],
             ),
-            action_mask,
-            actions: Tensor::from_slice(&batch.actions)
-                .view([horizon, episodes, agents])
-                .to_device(device),
-            rewards: floats(&batch.rewards, &[horizon, episodes, agents]),
-            terminated: floats(&batch.terminated, &[horizon, episodes, 1]),
-            filled: floats(&batch.filled, &[horizon, episodes, 1]),
+            forbidden,
+            last_actions: to(Tensor::from_slice(&batch.last_actions), &[-1, agents]),
+            current: to(Tensor::from_slice(&batch.current), &[-1]),
+            next,
+            actions: to(Tensor::from_slice(&batch.actions), &[-1, agents]),
+            rewards: to(Tensor::from_slice(&batch.rewards), &[-1, agents]),
+            terminated: to(Tensor::from_slice(&batch.terminated), &[-1, 1]),
         }
     }
 
-    /// Next-step values with forbidden actions far below every other.
+    /// Next-step values with forbidden actions below every other.
     fn legal(&self, next_values: &Tensor) -> Tensor {
-        match &self.action_mask {
+        match &self.forbidden {
             None => next_values.shallow_clone(),
-            Some(forbidden) => {
-                next_values.masked_fill(&forbidden.narrow(0, 1, self.horizon), f64::NEG_INFINITY)
-            }
+            Some(forbidden) => next_values.masked_fill(forbidden, f64::NEG_INFINITY),
         }
-    }
-
-    /// The action before each observation, -1 before the first. `[horizon + 1, episodes, agents]`
-    fn last_actions(&self) -> Tensor {
-        let none = self.actions.narrow(0, 0, 1).full_like(-1);
-        Tensor::cat(&[none, self.actions.shallow_clone()], 0)
     }
 }

@@ -105,10 +105,10 @@ impl UtilityNetwork {
     /// Builds network inputs: observations, then the previous action and the agent's
     /// number, both one-hot, where configured.
     ///
-    /// `observations` `[time, batch, agents, observation]`; `last_actions`
-    /// `[time, batch, agents]` i64, -1 before the first step.
+    /// `observations` `[rows, agents, observation]`; `last_actions` `[rows, agents]` i64,
+    /// -1 before the first step.
     pub fn inputs(&self, observations: &Tensor, last_actions: Option<&Tensor>) -> Tensor {
-        let size = observations.size();
+        let rows = observations.size()[0];
         let mut parts = vec![observations.shallow_clone()];
         if let (true, Some(last)) = (self.last_action, last_actions) {
             // Shifted by one so that -1 becomes a class of its own, which is then cut off.
@@ -119,7 +119,7 @@ impl UtilityNetwork {
         }
         if self.agent_id {
             let identity = Tensor::eye(self.agents, (Kind::Float, observations.device()));
-            parts.push(identity.expand([size[0], size[1], self.agents, self.agents], false));
+            parts.push(identity.expand([rows, self.agents, self.agents], false));
         }
         if parts.len() == 1 {
             observations.shallow_clone()
@@ -128,24 +128,27 @@ impl UtilityNetwork {
         }
     }
 
-    /// Utilities of whole sequences in one pass.
+    /// Utilities of whole episodes in one pass.
     ///
-    /// `inputs` `[time, batch, agents, inputs]` to `[time, batch, agents, actions]`;
-    /// `state` is replaced by the state after the last step.
+    /// `inputs` `[rows, agents, inputs]` to `[rows, agents, actions]`; the rows are
+    /// time-major, `sizes[t]` `[time]` of them belong to step `t` (longest episode first).
+    /// `state` is replaced by the state after each episode's last step.
     pub fn forward(
         &self,
         parameters: &Parameters,
         inputs: &Tensor,
+        sizes: &[i64],
         state: &mut HiddenState,
     ) -> Tensor {
-        let size = inputs.size();
-        let (time, batch) = (size[0], size[1]);
-        let run = |body: &Body, rows: &Tensor, hidden: &mut Tensor| {
-            let features = body.input.forward(parameters, rows).relu();
+        let rows = inputs.size()[0];
+        let run = |body: &Body, input: &Tensor, agents: i64, hidden: &mut Tensor| {
+            let features = body.input.forward(parameters, input).relu();
             let features = match &body.middle {
                 Middle::FeedForward(linear) => linear.forward(parameters, &features).relu(),
                 Middle::Gru(gru) => {
-                    let (output, last) = gru.forward(parameters, &features, hidden);
+                    let sizes: Vec<i64> = sizes.iter().map(|size| size * agents).collect();
+                    let sizes = Tensor::from_slice(&sizes);
+                    let (output, last) = gru.forward(parameters, &features, &sizes, hidden);
                     *hidden = last;
                     output
                 }
@@ -153,9 +156,9 @@ impl UtilityNetwork {
             body.output.forward(parameters, &features)
         };
         if let [body] = &self.bodies[..] {
-            let rows = inputs.view([time, batch * self.agents, -1]);
-            let output = run(body, &rows, &mut state[0]);
-            return output.view([time, batch, self.agents, self.actions]);
+            let input = inputs.view([rows * self.agents, -1]);
+            let output = run(body, &input, self.agents, &mut state[0]);
+            return output.view([rows, self.agents, self.actions]);
         }
         let outputs: Vec<Tensor> = self
             .bodies
@@ -163,10 +166,11 @@ impl UtilityNetwork {
             .zip(state)
             .enumerate()
             .map(|(agent, (body, hidden))| {
-                run(body, &inputs.select(2, agent as i64).contiguous(), hidden)
+                let input = inputs.select(1, agent as i64).contiguous();
+                run(body, &input, 1, hidden)
             })
             .collect();
-        Tensor::stack(&outputs, 2)
+        Tensor::stack(&outputs, 1)
     }
 }
 
@@ -192,8 +196,8 @@ mod tests {
         let mut layout = ParameterLayout::new();
         let network = UtilityNetwork::declare(&mut layout, config, &spec());
         let mut stream = RandomStream::new(1, "initialisation", 0);
-        let parameters =
-            Parameters::initialised(&Arc::new(layout), Device::Cpu, false, &mut stream);
+        let layout = Arc::new(layout);
+        let parameters = Parameters::initialised(&layout, Device::Cpu, false, &mut stream);
         (network, parameters)
     }
 
@@ -205,27 +209,29 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_equals_its_steps() {
-        for share_parameters in [true, false] {
-            let config = NetworkConfig {
-                share_parameters,
-                hidden_size: 16,
-                ..Default::default()
-            };
-            let (network, parameters) = network(&config);
-            let observations = random(&[5, 3, 2, 12]);
-            let inputs = network.inputs(&observations, None);
-            assert_eq!(inputs.size(), [5, 3, 2, 14]);
-            let mut state = network.initial_state(3, Device::Cpu);
-            let whole = network.forward(&parameters, &inputs, &mut state);
-            let mut state = network.initial_state(3, Device::Cpu);
-            for time in 0..5 {
-                let step = network.forward(&parameters, &inputs.narrow(0, time, 1), &mut state);
-                let difference = (step.get(0) - whole.get(time))
-                    .abs()
-                    .max()
-                    .double_value(&[]);
-                assert!(difference < 1e-6, "{difference}");
+    fn packed_episodes_equal_their_single_steps() {
+        for kind in [NetworkKind::Gru, NetworkKind::FeedForward] {
+            for share_parameters in [true, false] {
+                let config = NetworkConfig {
+                    kind,
+                    share_parameters,
+                    hidden_size: 16,
+                    ..Default::default()
+                };
+                let (network, parameters) = network(&config);
+                // Three episodes of 4, 2 and 2 observations.
+                let sizes = [3, 3, 1, 1];
+                let inputs = network.inputs(&random(&[8, 2, 12]), None);
+                assert_eq!(inputs.size(), [8, 2, 14]);
+                let mut state = network.initial_state(3, Device::Cpu);
+                let whole = network.forward(&parameters, &inputs, &sizes, &mut state);
+                let mut state = network.initial_state(1, Device::Cpu);
+                for row in [0, 3, 6, 7] {
+                    let input = inputs.narrow(0, row, 1);
+                    let step = network.forward(&parameters, &input, &[1], &mut state);
+                    let difference = (step.get(0) - whole.get(row)).abs().max();
+                    assert!(difference.double_value(&[]) < 1e-6);
+                }
             }
         }
     }
@@ -238,14 +244,11 @@ mod tests {
             ..Default::default()
         };
         let (network, parameters) = network(&config);
-        let observations = random(&[1, 1, 1, 12]).expand([1, 1, 2, 12], false);
+        let observations = random(&[1, 1, 12]).expand([1, 2, 12], false);
         let mut state = network.initial_state(1, Device::Cpu);
-        let values = network.forward(&parameters, &observations, &mut state);
-        let difference = (values.select(2, 0) - values.select(2, 1))
-            .abs()
-            .max()
-            .double_value(&[]);
-        assert!(difference > 1e-3, "{difference}");
+        let values = network.forward(&parameters, &observations, &[1], &mut state);
+        let difference = (values.select(1, 0) - values.select(1, 1)).abs().max();
+        assert!(difference.double_value(&[]) > 1e-3);
     }
 
     #[test]
@@ -256,14 +259,10 @@ mod tests {
             ..Default::default()
         };
         let (network, _) = network(&config);
-        let last = Tensor::from_slice(&[-1i64, 3]).view([1, 1, 2]);
-        let inputs = network.inputs(&random(&[1, 1, 2, 12]), Some(&last));
-        let first = inputs
-            .select(2, 0)
-            .narrow(-1, 12, 6)
-            .sum(Kind::Float)
-            .double_value(&[]);
-        assert_eq!(first, 0.0);
-        assert_eq!(inputs.double_value(&[0, 0, 1, 12 + 3]), 1.0);
+        let last = Tensor::from_slice(&[-1i64, 3]).view([1, 2]);
+        let inputs = network.inputs(&random(&[1, 2, 12]), Some(&last));
+        let first = inputs.select(1, 0).narrow(-1, 12, 6).sum(Kind::Float);
+        assert_eq!(first.double_value(&[]), 0.0);
+        assert_eq!(inputs.double_value(&[0, 1, 12 + 3]), 1.0);
     }
 }

@@ -29,25 +29,31 @@ struct Shape {
     joint_mask: usize,
 }
 
-/// Sampled episodes on the host, time-major, padded behind each episode's end.
+/// Sampled episodes on the host, without padding.
+///
+/// Rows are observations in time-major order: first all first ones, longest episode
+/// first, then all second ones of the episodes that have one, and so on. A transition
+/// leads from one row to another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostBatch {
-    /// Steps of the longest episode.
-    pub horizon: usize,
-    /// Number of episodes.
-    pub episodes: usize,
-    /// `[horizon + 1, episodes, agents, observation]`
+    /// Episodes that have an observation at each step; never grows. `[horizon + 1]`
+    pub sizes: Vec<i64>,
+    /// `[rows, agents, observation]`
     pub observations: Vec<f32>,
-    /// `[horizon + 1, episodes, agents, actions]` or empty.
+    /// `[rows, agents, actions]` or empty.
     pub action_mask: Vec<u8>,
-    /// `[horizon, episodes, agents]`
+    /// The action before each observation, -1 before the first. `[rows, agents]`
+    pub last_actions: Vec<i64>,
+    /// The row a transition starts at. `[transitions]`
+    pub current: Vec<i64>,
+    /// The row it leads to. `[transitions]`
+    pub next: Vec<i64>,
+    /// `[transitions, agents]`
     pub actions: Vec<i64>,
-    /// `[horizon, episodes, agents]`
+    /// `[transitions, agents]`
     pub rewards: Vec<f32>,
-    /// 1 where the step ended the task. `[horizon, episodes]`
+    /// 1 where the transition ended the task. `[transitions]`
     pub terminated: Vec<f32>,
-    /// 1 where the step was played. `[horizon, episodes]`
-    pub filled: Vec<f32>,
 }
 
 impl EpisodeReplay {
@@ -158,59 +164,49 @@ impl EpisodeReplay {
             .unwrap_or(0)
     }
 
-    /// Copies episodes into one time-major batch of `horizon` steps.
-    pub fn gather(&self, slots: &[usize], horizon: usize) -> HostBatch {
+    /// Copies episodes into one batch.
+    pub fn gather(&self, slots: &[usize]) -> HostBatch {
         let Shape {
             limit,
             agents,
             joint_observation,
             joint_mask,
         } = self.shape;
-        let episodes = slots.len();
-        let mut batch = HostBatch {
-            horizon,
-            episodes,
-            observations: vec![0.0; (horizon + 1) * episodes * joint_observation],
-            action_mask: vec![1; (horizon + 1) * episodes * joint_mask],
-            actions: vec![0; horizon * episodes * agents],
-            rewards: vec![0.0; horizon * episodes * agents],
-            terminated: vec![0.0; horizon * episodes],
-            filled: vec![0.0; horizon * episodes],
-        };
-        for (episode, &slot) in slots.iter().enumerate() {
-            let length = (self.lengths[slot] as usize).min(horizon);
-            for time in 0..=length {
-                let source = slot * (limit + 1) + time;
-                let target = time * episodes + episode;
-                copy_row(
-                    &self.observations,
-                    source,
-                    &mut batch.observations,
-                    target,
-                    joint_observation,
-                );
-                copy_row(
-                    &self.action_mask,
-                    source,
-                    &mut batch.action_mask,
-                    target,
-                    joint_mask,
-                );
-            }
-            for time in 0..length {
-                let source = slot * limit + time;
-                let target = time * episodes + episode;
-                copy_row(&self.rewards, source, &mut batch.rewards, target, agents);
-                for agent in 0..agents {
-                    batch.actions[target * agents + agent] =
-                        i64::from(self.actions[source * agents + agent]);
+        let length = |slot: usize| self.lengths[slot] as usize;
+        let mut slots = slots.to_vec();
+        slots.sort_by_key(|&slot| std::cmp::Reverse(length(slot)));
+        let horizon = slots.first().map_or(0, |&slot| length(slot));
+        let mut batch = HostBatch::default();
+        let mut first_row = 0;
+        for time in 0..=horizon {
+            let alive = slots.partition_point(|&slot| length(slot) >= time);
+            for (rank, &slot) in slots[..alive].iter().enumerate() {
+                let row = slot * (limit + 1) + time;
+                let observation = row_of(&self.observations, row, joint_observation);
+                batch.observations.extend_from_slice(observation);
+                let mask = row_of(&self.action_mask, row, joint_mask);
+                batch.action_mask.extend_from_slice(mask);
+                if time == 0 {
+                    batch.last_actions.extend(std::iter::repeat_n(-1, agents));
+                    continue;
                 }
-                batch.filled[target] = 1.0;
+                let step = slot * limit + time - 1;
+                let actions = row_of(&self.actions, step, agents);
+                let actions = actions.iter().map(|&action| i64::from(action));
+                batch.last_actions.extend(actions.clone());
+                batch.actions.extend(actions);
+                batch
+                    .rewards
+                    .extend_from_slice(row_of(&self.rewards, step, agents));
+                batch
+                    .current
+                    .push(first_row - batch.sizes[time - 1] + rank as i64);
+                batch.next.push(first_row + rank as i64);
+                let ended = time == length(slot) && self.terminated[slot] != 0;
+                batch.terminated.push(f32::from(u8::from(ended)));
             }
-            if length > 0 {
-                batch.terminated[(length - 1) * episodes + episode] =
-                    f32::from(self.terminated[slot]);
-            }
+            batch.sizes.push(alive as i64);
+            first_row += alive as i64;
         }
         batch
     }
@@ -272,10 +268,14 @@ impl EpisodeReplay {
     }
 }
 
+/// Row `index` of rows of `width` values.
+fn row_of<T>(values: &[T], index: usize, width: usize) -> &[T] {
+    &values[index * width..(index + 1) * width]
+}
+
 /// Copies row `source` of `from` to row `target` of `to`; rows hold `width` values.
 fn copy_row<T: Copy>(from: &[T], source: usize, to: &mut [T], target: usize, width: usize) {
-    to[target * width..(target + 1) * width]
-        .copy_from_slice(&from[source * width..(source + 1) * width]);
+    to[target * width..(target + 1) * width].copy_from_slice(row_of(from, source, width));
 }
 
 #[cfg(test)]
@@ -321,16 +321,23 @@ mod tests {
     }
 
     #[test]
-    fn gathers_time_major_with_padding() {
+    fn gathers_time_major_without_padding() {
         let mut replay = EpisodeReplay::new(&spec(), 4, false);
         replay.insert(&batch(&[1, 2], &[3, 2]));
-        let sample = replay.gather(&[1, 0], replay.horizon(&[1, 0]));
-        assert_eq!((sample.horizon, sample.episodes), (3, 2));
-        assert_eq!(sample.filled, [1.0, 1.0, 1.0, 1.0, 0.0, 1.0]);
-        assert_eq!(sample.terminated, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
-        assert_eq!(&sample.observations[..4], [200.0, 200.0, 100.0, 100.0]);
-        assert_eq!(sample.rewards[0..4], [2.0, 0.0, 1.0, 0.0]);
-        assert_eq!(sample.actions[4..8], [1, 2, 1, 1]);
+        // Slot 0 holds the longer episode, so it comes first.
+        let sample = replay.gather(&[1, 0]);
+        assert_eq!(sample.sizes, [2, 2, 2, 1]);
+        let observations: Vec<f32> = sample.observations.iter().step_by(2).copied().collect();
+        assert_eq!(
+            observations,
+            [100.0, 200.0, 101.0, 201.0, 102.0, 202.0, 103.0]
+        );
+        assert_eq!(sample.current, [0, 1, 2, 3, 4]);
+        assert_eq!(sample.next, [2, 3, 4, 5, 6]);
+        assert_eq!(sample.terminated, [0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(sample.rewards[..4], [1.0, 0.0, 2.0, 0.0]);
+        assert_eq!(sample.actions, [0, 1, 0, 2, 1, 1, 1, 2, 2, 1]);
+        assert_eq!(sample.last_actions[..6], [-1, -1, -1, -1, 0, 1]);
     }
 
     #[test]
@@ -341,7 +348,7 @@ mod tests {
         }
         assert_eq!(replay.len(), 3);
         let first: Vec<f32> = (0..3)
-            .map(|slot| replay.gather(&[slot], 2).observations[0])
+            .map(|slot| replay.gather(&[slot]).observations[0])
             .collect();
         assert_eq!(first, [400.0, 500.0, 300.0]);
     }
@@ -351,12 +358,9 @@ mod tests {
         let mut replay = EpisodeReplay::new(&spec(), 1, false);
         replay.insert(&batch(&[7], &[3]));
         replay.insert(&batch(&[8], &[1]));
-        let sample = replay.gather(&[0], 3);
-        assert_eq!(sample.filled, [1.0, 0.0, 0.0]);
-        assert_eq!(
-            sample.observations,
-            [800.0, 800.0, 801.0, 801.0, 0.0, 0.0, 0.0, 0.0]
-        );
+        let sample = replay.gather(&[0]);
+        assert_eq!(sample.sizes, [1, 1]);
+        assert_eq!(sample.observations, [800.0, 800.0, 801.0, 801.0]);
     }
 
     #[test]
@@ -365,10 +369,10 @@ mod tests {
         replay.insert(&batch(&[1, 2, 3, 4], &[3, 2, 1, 3]));
         let mut copy = EpisodeReplay::new(&spec(), 3, false);
         copy.load_arrays(&replay.to_arrays()).unwrap();
-        assert_eq!(copy.gather(&[0, 1, 2], 3), replay.gather(&[0, 1, 2], 3));
+        assert_eq!(copy.gather(&[0, 1, 2]), replay.gather(&[0, 1, 2]));
         copy.insert(&batch(&[9], &[2]));
         replay.insert(&batch(&[9], &[2]));
-        assert_eq!(copy.gather(&[0, 1, 2], 3), replay.gather(&[0, 1, 2], 3));
+        assert_eq!(copy.gather(&[0, 1, 2]), replay.gather(&[0, 1, 2]));
         let mut wider = spec();
         wider.observation_size = 2;
         let mut other = EpisodeReplay::new(&wider, 3, false);

@@ -155,19 +155,21 @@ impl Rollout {
 
     fn utilities(&self, time: usize, previous: &[u8], state: &mut Vec<Tensor>, values: &mut [f32]) {
         let spec = self.environment.spec();
-        let rows = [1, self.environment.len() as i64, spec.agents as i64];
+        let (environments, agents) = (self.environment.len() as i64, spec.agents as i64);
         let observations = Tensor::from_slice(&self.buffers.observations)
-            .view([rows[0], rows[1], rows[2], spec.observation_size as i64])
+            .view([environments, agents, spec.observation_size as i64])
             .to_device(self.device);
         let last = self.network.uses_last_action().then(|| {
-            let last: Vec<i64> = previous
-                .iter()
-                .map(|&action| if time == 0 { -1 } else { i64::from(action) })
-                .collect();
-            Tensor::from_slice(&last).view(rows).to_device(self.device)
+            let before = |&action: &u8| if time == 0 { -1 } else { i64::from(action) };
+            let last: Vec<i64> = previous.iter().map(before).collect();
+            Tensor::from_slice(&last)
+                .view([environments, agents])
+                .to_device(self.device)
         });
         let inputs = self.network.inputs(&observations, last.as_ref());
-        let utilities = self.network.forward(&self.parameters, &inputs, state);
+        let utilities = self
+            .network
+            .forward(&self.parameters, &inputs, &[environments], state);
         let count = values.len();
         utilities.to_device(Device::Cpu).copy_data(values, count);
     }

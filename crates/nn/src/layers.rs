@@ -52,14 +52,17 @@ impl Gru {
         }
     }
 
-    /// Runs a whole sequence in one call.
+    /// Runs whole sequences of different lengths in one call.
     ///
-    /// `input` `[time, batch, inputs]`, `hidden` `[batch, hidden]`; returns the outputs
-    /// `[time, batch, hidden]` and the last hidden state `[batch, hidden]`.
+    /// The rows of `input` `[rows, inputs]` are time-major: `sizes[t]` `[time]` i64 (CPU)
+    /// sequences take part in step `t`, longest first, so that `sizes` never grows.
+    /// `hidden` `[sizes[0], hidden]`; returns the outputs `[rows, hidden]` and each
+    /// sequence's last hidden state `[sizes[0], hidden]`.
     pub fn forward(
         &self,
         parameters: &Parameters,
         input: &Tensor,
+        sizes: &Tensor,
         hidden: &Tensor,
     ) -> (Tensor, Tensor) {
         let weights = [
@@ -68,16 +71,9 @@ impl Gru {
             parameters.get(self.input_bias),
             parameters.get(self.hidden_bias),
         ];
-        let (output, last) = input.gru(
-            &hidden.unsqueeze(0),
-            &weights,
-            true,
-            1,
-            0.0,
-            false,
-            false,
-            false,
-        );
+        let hidden = hidden.unsqueeze(0);
+        let (output, last) =
+            Tensor::gru_data(input, sizes, &hidden, &weights, true, 1, 0.0, false, false);
         (output, last.squeeze_dim(0))
     }
 }
