@@ -1,7 +1,9 @@
 //! Environment steps under random actions: `concord env bench` and the Python package in turns.
 
+use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ pub fn measure(effort: &Effort, python: &Path) -> Result<Vec<Value>> {
     let mut rows = Vec::new();
     for map in MAPS {
         let mut ours: Vec<Vec<f64>> = vec![Vec::new(); THREADS.len()];
-        let mut allocations = vec![Value::Null; THREADS.len()];
+        let mut last = vec![Value::Null; THREADS.len()];
         let mut theirs = Vec::new();
         for turn in 1..=effort.turns {
             eprintln!("{map}: turn {turn} of {}", effort.turns);
@@ -28,7 +30,7 @@ pub fn measure(effort: &Effort, python: &Path) -> Result<Vec<Value>> {
                 command.args(["--threads", &threads.to_string()]);
                 let found = ask(command.args(["--seconds", &effort.seconds.to_string()]))?;
                 ours[index].push(steps_per_second(&found)?);
-                allocations[index] = found["allocations_per_step"].clone();
+                last[index] = found;
             }
             let mut command = Command::new(python);
             command.arg(&script).args(["--env", map]);
@@ -48,7 +50,10 @@ pub fn measure(effort: &Effort, python: &Path) -> Result<Vec<Value>> {
                 "threads": threads,
                 "env_steps_per_second": ours.json(),
                 "times_one_thread": ours.median / single.median,
-                "allocations_per_step": allocations[index],
+                "environments": last[index]["environments"],
+                "allocations_per_step": last[index]["allocations_per_step"],
+                "bytes_written_per_step": last[index]["bytes_written_per_step"],
+                "steps_per_second_of_writing_alone": writing_alone(&last[index]),
                 "python_env_steps_per_second": theirs.json(),
                 "times_python": ours.median / theirs.median,
             }));
@@ -57,27 +62,48 @@ pub fn measure(effort: &Effort, python: &Path) -> Result<Vec<Value>> {
     Ok(rows)
 }
 
+/// The floor on one core: steps per second if a step were nothing but writing its bytes, in a
+/// buffer as large as the batch's. `None` where the measurement does not tell its bytes.
+fn writing_alone(measured: &Value) -> Option<f64> {
+    const LEAST_SECONDS: f64 = 0.2;
+    let bytes = measured["bytes_written_per_step"].as_f64()?;
+    let environments = measured["environments"].as_f64()?;
+    let mut buffer = vec![0_u8; (bytes * environments) as usize];
+    let start = Instant::now();
+    let mut rounds = 0_u32;
+    while start.elapsed().as_secs_f64() < LEAST_SECONDS {
+        buffer.fill(black_box(rounds as u8));
+        black_box(&mut buffer);
+        rounds += 1;
+    }
+    Some(f64::from(rounds) * environments / start.elapsed().as_secs_f64())
+}
+
 /// Prints the rows as a table.
 pub fn print(rows: &[Value]) {
     println!(
-        "\n{:<26} {:>7} {:>16} {:>10} {:>12} {:>16} {:>9}",
+        "\n{:<26} {:>7} {:>14} {:>10} {:>11} {:>10} {:>14} {:>10} {:>8}",
         "environment",
         "threads",
         "env-steps/s",
         "x 1 thread",
         "allocs/step",
+        "bytes/step",
+        "writing alone",
         "Python's",
         "x Python"
     );
     for row in rows {
         let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
         println!(
-            "{:<26} {:>7} {:>16} {:>10.2} {:>12} {:>16} {:>9.0}",
+            "{:<26} {:>7} {:>14} {:>10.2} {:>11} {:>10} {:>14} {:>10} {:>8.0}",
             row["env"].as_str().unwrap_or_default(),
             row["threads"],
             grouped(number(&row["env_steps_per_second"]["median"])),
             number(&row["times_one_thread"]),
             row["allocations_per_step"].to_string(),
+            row["bytes_written_per_step"].to_string(),
+            grouped(number(&row["steps_per_second_of_writing_alone"])),
             grouped(number(&row["python_env_steps_per_second"]["median"])),
             number(&row["times_python"]),
         );
