@@ -6,11 +6,11 @@
 //! [`source`] reads run folders, and only [`run`] touches the terminal.
 
 mod app;
+pub mod curve;
 mod error;
 pub mod figures;
 pub mod keys;
 pub mod model;
-pub mod series;
 pub mod source;
 mod terminal;
 pub mod theme;

@@ -1,13 +1,21 @@
 //! What the dashboard knows: plain data, no handles and no clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::figures::gauge_ratio;
 use crate::keys::Pane;
-use crate::series::Series;
+use tracking::History;
 pub use tracking::RunState;
+use tracking::history::Evaluation;
+use tracking::series::Series;
+use tracking::statistics::{Bootstrap, mean};
 
 use crate::theme::{Role, Surroundings, Theme};
+
+/// Points of a curve kept while a run is followed.
+const CURVE_POINTS: usize = 1_000;
+/// Enough for an interval that is drawn a few cells high.
+const RESAMPLES: usize = 500;
 
 /// Console lines kept for the log pane.
 pub const LOG_LINES: usize = 2_000;
@@ -70,8 +78,8 @@ pub struct RunSummary {
     pub steps_per_second: Option<f64>,
     /// When it was last heard of, in Unix seconds.
     pub heard: f64,
-    /// When it started, in Unix seconds; 0 when unknown.
-    pub started: f64,
+    /// Seconds of training.
+    pub seconds: f64,
     /// The last message of the worker, or its error.
     pub message: String,
     /// The worker's exit code once it left.
@@ -93,13 +101,31 @@ impl RunSummary {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EvaluationPoint {
     /// Environment steps at the time.
-    pub step: f64,
+    pub step: u64,
     /// Mean return.
     pub mean: f64,
-    /// Lower and upper end of the 95% interval.
+    /// Lower and upper end of the 95% bootstrap interval.
     pub interval: (f64, f64),
     /// Episodes played.
     pub episodes: usize,
+}
+
+impl EvaluationPoint {
+    /// Scores episodes by their returns.
+    #[must_use]
+    pub fn of(step: u64, returns: &[f64]) -> Self {
+        let bootstrap = Bootstrap {
+            resamples: RESAMPLES,
+            ..Bootstrap::default()
+        };
+        let found = bootstrap.interval(&[returns.to_vec()], &|drawn: &[Vec<f64>]| mean(&drawn[0]));
+        EvaluationPoint {
+            step,
+            mean: found.estimate,
+            interval: (found.low, found.high),
+            episodes: returns.len(),
+        }
+    }
 }
 
 /// A piece of text with a role.
@@ -139,40 +165,80 @@ pub struct Episode {
 }
 
 /// What is known of the selected run beyond its summary.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Detail {
     /// The run it belongs to.
     pub id: String,
-    /// Every scalar by name.
-    pub scalars: BTreeMap<String, Series>,
-    /// Every evaluation, oldest first.
+    /// Its valid events; curves thinned to bounded memory.
+    pub history: History,
+    /// Its interval evaluations, scored.
     pub evaluations: Vec<EvaluationPoint>,
     /// The final score of the best checkpoint.
     pub absolute: Option<EvaluationPoint>,
-    /// The console's tail.
+    /// The console's tail, and what the events tell.
     pub log: VecDeque<String>,
     /// The last recorded episode.
     pub episode: Option<Episode>,
 }
 
 impl Detail {
-    /// The scalar that the chart shows when none is chosen: the training return.
+    /// Nothing known of a run yet.
     #[must_use]
-    pub fn main_scalar(&self) -> Option<&str> {
-        let rank = |name: &str| {
-            let last = name.rsplit('/').next().unwrap_or(name);
-            let training = !name.contains("eval");
-            match (last.contains("return"), training) {
-                (true, true) => usize::from(last != "return" && last != "return_mean"),
-                (true, false) => 2,
-                _ => 3,
-            }
+    pub fn new(id: &str) -> Self {
+        Detail {
+            id: id.to_owned(),
+            history: History::with_point_limit(CURVE_POINTS),
+            evaluations: Vec::new(),
+            absolute: None,
+            log: VecDeque::new(),
+            episode: None,
+        }
+    }
+
+    /// Scores what the history holds and was not scored yet.
+    pub(crate) fn score(&mut self) {
+        let known = std::mem::take(&mut self.evaluations);
+        let point = |evaluation: &Evaluation| {
+            let (step, episodes) = (evaluation.progress.step, evaluation.returns.len());
+            let same = |point: &&EvaluationPoint| point.step == step && point.episodes == episodes;
+            // A run that resumed may play the same evaluation again, with the same result.
+            known
+                .iter()
+                .find(same)
+                .copied()
+                .unwrap_or_else(|| EvaluationPoint::of(step, &evaluation.returns))
         };
-        self.scalars
-            .keys()
-            .map(String::as_str)
+        self.evaluations = self.history.interval_evaluations().map(point).collect();
+        self.absolute = self.history.absolute_evaluation().map(point_of_absolute);
+    }
+
+    /// The curve that the chart shows when none is chosen: the training return.
+    #[must_use]
+    pub fn main_curve(&self) -> Option<&str> {
+        let rank = |name: &str| match (name.contains("return"), group(name)) {
+            (false, _) => usize::MAX,
+            (true, group) => group,
+        };
+        self.history
+            .all_series()
+            .map(|(name, ..)| name)
             .min_by_key(|name| rank(name))
-            .filter(|name| rank(name) < 3)
+            .filter(|name| rank(name) < usize::MAX)
+    }
+}
+
+fn point_of_absolute(evaluation: &Evaluation) -> EvaluationPoint {
+    EvaluationPoint::of(evaluation.progress.step, &evaluation.returns)
+}
+
+/// The order of the groups in the list of curves: what is learned before how fast.
+fn group(name: &str) -> usize {
+    match name.split('/').next() {
+        Some("train" | "learner") => 0,
+        Some("evaluation") => 1,
+        Some("absolute") => 2,
+        Some("runtime") => 4,
+        _ => 3,
     }
 }
 
@@ -244,8 +310,8 @@ pub struct Model {
     pub maximised: bool,
     /// What lies over the panes.
     pub overlay: Overlay,
-    /// The chosen scalar; `None` is the return.
-    pub scalar: Option<String>,
+    /// The chosen curve; `None` is the return.
+    pub curve: Option<String>,
     /// Whether the chart is smoothed.
     pub smooth: bool,
     /// Playback of the episode.
@@ -283,11 +349,11 @@ impl Model {
             runs: Vec::new(),
             selected: None,
             foreground: None,
-            detail: Detail::default(),
+            detail: Detail::new(""),
             pane: Pane::Runs,
             maximised: false,
             overlay: Overlay::None,
-            scalar: None,
+            curve: None,
             smooth: false,
             playback: Playback::default(),
             log_back: 0,
@@ -311,34 +377,40 @@ impl Model {
         self.runs.iter().position(|run| run.id == id)
     }
 
-    /// The rows of the scalar list: the main scalar first, then by name.
+    /// The names of the curves: the main one first, then by group and name.
     #[must_use]
-    pub fn scalar_names(&self) -> Vec<&str> {
-        let main = self.detail.main_scalar();
-        let others = self
+    pub fn curve_names(&self) -> Vec<&str> {
+        let main = self.detail.main_curve();
+        let mut names: Vec<&str> = self
             .detail
-            .scalars
-            .keys()
-            .map(String::as_str)
-            .filter(|name| Some(*name) != main);
-        main.into_iter().chain(others).collect()
+            .history
+            .all_series()
+            .map(|(name, ..)| name)
+            .collect();
+        names.dedup();
+        names.sort_by_key(|name| (Some(*name) != main, group(name)));
+        names
     }
 
-    /// The scalar that the chart shows.
+    /// The curve that the chart shows, with its name and what its steps count.
     #[must_use]
-    pub fn shown_scalar(&self) -> Option<&str> {
-        match self.scalar.as_deref() {
-            Some(name) if self.detail.scalars.contains_key(name) => Some(name),
-            _ => self.detail.main_scalar(),
-        }
+    pub fn shown_curve(&self) -> Option<(&str, tracking::Axis, &Series)> {
+        let find = |wanted: &str| {
+            self.detail
+                .history
+                .all_series()
+                .find(|(name, ..)| *name == wanted)
+        };
+        let chosen = self.curve.as_deref().and_then(find);
+        chosen.or_else(|| self.detail.main_curve().and_then(find))
     }
 
     /// Whether the chart shows returns, so that evaluation points belong in it.
     #[must_use]
     pub fn shows_return(&self) -> bool {
-        match self.scalar.as_deref() {
+        match self.curve.as_deref() {
             None => true,
-            Some(name) => Some(name) == self.detail.main_scalar(),
+            Some(name) => Some(name) == self.detail.main_curve(),
         }
     }
 }

@@ -6,10 +6,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tracking::history::Boundaries;
 use tracking::{EvaluationPurpose, Event, EventKind, EventReader, RunFolder, unix_seconds};
 
-use crate::figures::printable;
+use crate::figures::{count, number, printable};
 use crate::model::{Episode, EvaluationPoint, RunSummary, WorldFrame};
 use crate::update::News;
 
@@ -51,7 +50,7 @@ pub fn summary(run: &RunFolder, now: f64) -> RunSummary {
         last_return: status.last_evaluation,
         steps_per_second: status.steps_per_second,
         heard: status.heartbeat,
-        started: status.started,
+        seconds: status.progress.seconds,
         message: status.message,
         exit_code: status.exit_code,
     }
@@ -61,7 +60,6 @@ pub fn summary(run: &RunFolder, now: f64) -> RunSummary {
 pub struct Watcher {
     run: RunFolder,
     events: EventReader,
-    boundaries: Boundaries,
     console: u64,
     rest: Vec<u8>,
     episode: Option<(PathBuf, SystemTime)>,
@@ -75,7 +73,6 @@ impl Watcher {
         Watcher {
             run,
             events,
-            boundaries: Boundaries::default(),
             console: 0,
             rest: Vec::new(),
             episode: None,
@@ -91,37 +88,16 @@ impl Watcher {
         self.read_events(&mut news);
         self.read_console(&mut news);
         news.episode = self.read_episode(render);
-        let quiet = !news.anew
-            && news.scalars.is_empty()
-            && news.evaluations.is_empty()
-            && news.absolute.is_none()
-            && news.log.is_empty()
-            && news.episode.is_none();
+        let quiet =
+            !news.anew && news.events.is_empty() && news.log.is_empty() && news.episode.is_none();
         (!quiet).then_some(news)
     }
 
     fn read_events(&mut self, news: &mut News) {
         let before = self.events.offset();
-        let mut read = Vec::new();
         // An unreadable log is not the dashboard's business: the run's status tells.
-        let _ = self.events.poll_into(&mut |event| read.push(event));
-        let resumed = read
-            .iter()
-            .any(|event| matches!(event.kind, EventKind::Resumed { .. }));
-        if before > 0 && (resumed || self.events.offset() < before) {
-            // What was shown beyond the checkpoint is void: read it all again.
-            news.anew = true;
-            self.events = EventReader::open(&self.run.events());
-            self.boundaries = Boundaries::default();
-            read.clear();
-            let _ = self.events.poll_into(&mut |event| read.push(event));
-        }
-        for event in &read {
-            self.boundaries.note(event);
-        }
-        for event in read.iter().filter(|event| self.boundaries.keep(event)) {
-            take(event, news);
-        }
+        let _ = self.events.poll_into(&mut |event| news.events.push(event));
+        news.anew = self.events.offset() < before;
     }
 
     fn read_console(&mut self, news: &mut News) {
@@ -175,54 +151,57 @@ impl Watcher {
     }
 }
 
-fn take(event: &Event, news: &mut News) {
-    match &event.kind {
-        EventKind::Scalar {
-            name,
-            value,
-            axis,
-            step,
-        } => {
-            news.scalars
-                .push((name.clone(), axis.name().to_owned(), *step as f64, *value));
-        }
+/// What of an event deserves a line for people.
+#[must_use]
+pub fn describe(event: &Event) -> Option<String> {
+    let text = match &event.kind {
         EventKind::Evaluation {
             purpose,
             progress,
             returns,
+            lengths,
             ..
         } => {
-            let point = evaluation(progress.step as f64, returns);
-            match purpose {
-                EvaluationPurpose::Interval => news.evaluations.push(point),
-                EvaluationPurpose::Absolute => news.absolute = Some(point),
-            }
+            let point = EvaluationPoint::of(progress.step, returns);
+            let steps = lengths.iter().sum::<u64>() as f64 / lengths.len().max(1) as f64;
+            let what = match purpose {
+                EvaluationPurpose::Interval => {
+                    format!("evaluation at {}", count(point.step as f64))
+                }
+                EvaluationPurpose::Absolute => "best checkpoint".to_owned(),
+            };
+            let (low, high) = point.interval;
+            format!(
+                "{what}: return {} [{}, {}] over {} episodes of {} steps",
+                number(point.mean),
+                number(low),
+                number(high),
+                point.episodes,
+                number(steps),
+            )
         }
-        EventKind::Warning { source, message } => {
-            news.log
-                .push(printable(&format!("warning: {source}: {message}")));
+        EventKind::Checkpoint { path, best, .. } => {
+            format!(
+                "{} written: {path}",
+                if *best { "best policy" } else { "checkpoint" }
+            )
         }
-        _ => {}
-    }
-}
-
-/// Mean and 95% interval (normal approximation) of episode returns.
-#[must_use]
-pub fn evaluation(step: f64, returns: &[f64]) -> EvaluationPoint {
-    let count = returns.len() as f64;
-    let mean = returns.iter().sum::<f64>() / count;
-    let variance = returns
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>()
-        / (count - 1.0).max(1.0);
-    let half = 1.96 * (variance / count).sqrt();
-    EvaluationPoint {
-        step,
-        mean,
-        interval: (mean - half, mean + half),
-        episodes: returns.len(),
-    }
+        EventKind::Warning { source, message } => format!("warning: {source}: {message}"),
+        EventKind::Resumed { checkpoint, .. } => format!("continuing from {checkpoint}"),
+        EventKind::State { state, message, .. } if message.is_empty() => state.to_string(),
+        EventKind::State { state, message, .. } => format!("{state}: {message}"),
+        EventKind::Finished {
+            outcome,
+            exit_code,
+            message,
+            ..
+        } => {
+            let colon = if message.is_empty() { "" } else { ": " };
+            format!("{outcome} with exit code {exit_code}{colon}{message}")
+        }
+        _ => return None,
+    };
+    Some(printable(&text))
 }
 
 fn console_lines(bytes: &[u8]) -> impl Iterator<Item = String> {
@@ -340,17 +319,14 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_followed_from_its_beginning_over_half_lines_and_a_resume() {
+    fn a_run_is_followed_from_its_beginning_over_half_lines() {
         let root = tempfile::tempdir().expect("a folder");
-        let run = RunFolder::create(
-            root.path(),
-            &NewRun {
-                name: "a".into(),
-                total_steps: 9,
-                ..NewRun::default()
-            },
-        )
-        .expect("a run");
+        let new = NewRun {
+            name: "a".into(),
+            total_steps: 9,
+            ..NewRun::default()
+        };
+        let run = RunFolder::create(root.path(), &new).expect("a run");
         let mut watcher = Watcher::new(run.clone());
         assert!(watcher.poll(&none).is_none());
 
@@ -362,54 +338,55 @@ mod tests {
         append(&run.console_log(), "hello\n\u{1b}[1mhalf");
         let news = watcher.poll(&none).expect("news");
         assert_eq!(
-            news.scalars,
-            [("return".to_owned(), "env_steps".to_owned(), 10.0, 1.0)]
+            (news.events.len(), news.anew, news.log),
+            (1, false, vec!["hello".to_owned()])
         );
-        assert_eq!(news.log, ["hello"]);
-        assert!(!news.anew);
 
         append(&run.events(), &format!("{}\n", &second[10..]));
         append(&run.console_log(), " line\n");
         let news = watcher.poll(&none).expect("news");
         assert_eq!(
-            (news.scalars.len(), news.log),
+            (news.events.len(), news.log),
             (1, vec!["[1mhalf line".to_owned()])
         );
         assert!(watcher.poll(&none).is_none());
 
-        let progress = Progress {
-            step: 10,
-            ..Progress::default()
-        };
-        let resumed = event(
-            2,
-            EventKind::Resumed {
-                progress,
-                checkpoint: "ckpt/step-10".to_owned(),
-            },
-        );
-        append(
-            &run.events(),
-            &format!("{resumed}\n{}\n", scalar(3, 15, 3.0)),
-        );
+        std::fs::write(run.events(), format!("{}\n", scalar(0, 1, 0.5))).expect("a replaced log");
         let news = watcher.poll(&none).expect("news");
-        assert!(news.anew);
-        let steps: Vec<f64> = news.scalars.iter().map(|scalar| scalar.2).collect();
-        assert_eq!(steps, [10.0, 15.0], "step 20 was lost work");
-
-        let mut again = Watcher::new(run.clone());
-        let news = again.poll(&none).expect("news");
-        assert_eq!((news.anew, news.scalars.len()), (false, 2));
+        assert_eq!((news.anew, news.events.len()), (true, 1));
         assert_eq!(runs(root.path())[0].total_steps, 9.0);
     }
 
     #[test]
-    fn evaluations_carry_their_mean_and_interval() {
-        let point = evaluation(50.0, &[0.0, 1.0, 0.0, 1.0]);
-        assert_eq!((point.mean, point.episodes), (0.5, 4));
-        let half = 1.96 * (1.0_f64 / 3.0 / 4.0).sqrt();
-        assert!((point.interval.1 - 0.5 - half).abs() < 1e-12);
-        assert!(evaluation(1.0, &[]).mean.is_nan());
+    fn events_are_told_in_words() {
+        let kind = EventKind::Evaluation {
+            purpose: EvaluationPurpose::Interval,
+            progress: Progress {
+                step: 40_000,
+                ..Progress::default()
+            },
+            returns: vec![0.5; 4],
+            lengths: vec![10, 20, 10, 20],
+            extra: std::collections::BTreeMap::new(),
+            checkpoint: String::new(),
+        };
+        let told = |kind| {
+            describe(&Event {
+                version: 1,
+                sequence: 0,
+                time: 0.0,
+                kind,
+            })
+        };
+        let expected =
+            "evaluation at 40k: return 0.500 [0.500, 0.500] over 4 episodes of 15.00 steps";
+        assert_eq!(told(kind).as_deref(), Some(expected));
+        let warning = EventKind::Warning {
+            source: "disk".to_owned(),
+            message: "\u{1b}full".to_owned(),
+        };
+        assert_eq!(told(warning).as_deref(), Some("warning: disk: full"));
+        assert_eq!(told(EventKind::Unknown), None);
     }
 
     #[test]

@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use tracking::{Event, EventKind};
 
 use crate::keys::{self, Action, Pane};
 use crate::model::{
-    Detail, Episode, EvaluationPoint, LOG_LINES, Leave, Model, Notice, Overlay, Playback, Question,
-    RunState, RunSummary, is_alive, role, shown,
+    Detail, Episode, LOG_LINES, Leave, Model, Notice, Overlay, Playback, Question, RunState,
+    RunSummary, is_alive, role, shown,
 };
+use crate::source::describe;
 use crate::theme::Role;
 
 /// Seconds a frame of the grid world stays on.
@@ -46,15 +48,10 @@ pub enum Msg {
 pub struct News {
     /// The run.
     pub id: String,
-    /// What was told before is void (the log was replaced, or the run resumed
-    /// from an earlier point); the news start over.
+    /// The event log was replaced; what was told before is void.
     pub anew: bool,
-    /// Scalars: name, axis, step, value.
-    pub scalars: Vec<(String, String, f64, f64)>,
-    /// Evaluations.
-    pub evaluations: Vec<EvaluationPoint>,
-    /// The final score of the best checkpoint.
-    pub absolute: Option<EvaluationPoint>,
+    /// New events, in the order of the log.
+    pub events: Vec<Event>,
     /// New console lines.
     pub log: Vec<String>,
     /// A newer recorded episode.
@@ -166,11 +163,8 @@ fn select(model: &mut Model, id: String) -> Vec<Cmd> {
     if model.selected.as_deref() == Some(id.as_str()) && model.detail.id == id {
         return Vec::new();
     }
-    model.detail = Detail {
-        id: id.clone(),
-        ..Detail::default()
-    };
-    model.scalar = None;
+    model.detail = Detail::new(&id);
+    model.curve = None;
     model.playback = Playback {
         since: model.now,
         ..Playback::default()
@@ -185,22 +179,27 @@ fn news_read(model: &mut Model, news: News) {
         return;
     }
     if news.anew {
-        model.detail.scalars.clear();
-        model.detail.evaluations.clear();
+        model.detail.history = Detail::new(&news.id).history;
     }
-    for (name, axis, step, value) in news.scalars {
-        let series = model.detail.scalars.entry(name).or_default();
-        series.set_axis(&axis);
-        series.push(step, value);
+    let mut lines = news.log;
+    lines.extend(news.events.iter().filter_map(describe));
+    let scored = |event: &Event| {
+        matches!(
+            event.kind,
+            EventKind::Evaluation { .. } | EventKind::Resumed { .. }
+        )
+    };
+    let rescore = news.anew || news.events.iter().any(scored);
+    for event in news.events {
+        model.detail.history.apply(event);
     }
-    model.detail.evaluations.extend(news.evaluations);
-    if news.absolute.is_some() {
-        model.detail.absolute = news.absolute;
+    if rescore {
+        model.detail.score();
     }
     let following = model.log_back == 0;
-    let added = news.log.len();
+    let added = lines.len();
     let log: &mut VecDeque<String> = &mut model.detail.log;
-    log.extend(news.log);
+    log.extend(lines);
     while log.len() > LOG_LINES {
         log.pop_front();
     }
@@ -401,14 +400,14 @@ fn move_by(model: &mut Model, by: isize) -> Vec<Cmd> {
             return select(model, id);
         }
         Pane::Metrics => {
-            let names = model.scalar_names();
+            let names = model.curve_names();
             if !names.is_empty() {
-                let shown = model.shown_scalar();
+                let shown = model.shown_curve().map(|(name, ..)| name);
                 let index = names
                     .iter()
                     .position(|name| Some(*name) == shown)
                     .unwrap_or(0);
-                model.scalar = Some(names[moved(index, names.len())].to_owned());
+                model.curve = Some(names[moved(index, names.len())].to_owned());
             }
         }
         Pane::World => {

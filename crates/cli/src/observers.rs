@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracking::{EvaluationPurpose, Event, EventKind, Status};
-use tui::figures::{count, duration, number, printable};
+use tui::figures::{count, duration, number};
 
 use crate::failure::Failure;
 use crate::follow::Observer;
@@ -44,37 +44,13 @@ impl Observer for JsonLines {
     fn end(&mut self) {}
 }
 
-/// What of an event deserves a line.
+/// Lines for what matters most; the rest is in the dashboard and the log.
 fn line(event: &Event) -> Option<String> {
-    match &event.kind {
-        EventKind::Evaluation {
-            purpose,
-            progress,
-            returns,
-            lengths,
-            ..
-        } => {
-            let point = tui::source::evaluation(progress.step as f64, returns);
-            let steps = lengths.iter().sum::<u64>() as f64 / lengths.len().max(1) as f64;
-            let what = match purpose {
-                EvaluationPurpose::Interval => format!("evaluation at {}", count(point.step)),
-                EvaluationPurpose::Absolute => "best checkpoint".to_owned(),
-            };
-            Some(format!(
-                "{what}: return {} [{}, {}], {} steps, {} episodes",
-                number(point.mean),
-                number(point.interval.0),
-                number(point.interval.1),
-                number(steps),
-                point.episodes
-            ))
-        }
-        EventKind::Warning { source, message } => {
-            Some(format!("warning: {source}: {}", printable(message)))
-        }
-        EventKind::Resumed { checkpoint, .. } => Some(format!("continuing from {checkpoint}")),
-        _ => None,
-    }
+    let worth = matches!(
+        event.kind,
+        EventKind::Evaluation { .. } | EventKind::Warning { .. } | EventKind::Resumed { .. }
+    );
+    worth.then(|| tui::source::describe(event)).flatten()
 }
 
 fn rates(status: &Status) -> String {

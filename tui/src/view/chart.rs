@@ -1,19 +1,21 @@
-//! The return chart with its evaluation points, and the list of scalars.
+//! The return chart with its evaluation points, and the list of curves.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Paragraph};
+use ratatui::widgets::{Chart, Dataset, GraphType, Paragraph};
+use tracking::Axis;
+use tracking::series::Series;
 
 use super::{first_row, fit, pane_block};
+use crate::curve::{badge, bounds, levels, marks, points, smoothed};
 use crate::figures::{count, number};
 use crate::keys::Pane;
 use crate::model::{Model, is_alive};
-use crate::series::{bounds, round_bounds};
 use crate::theme::Role;
 
-/// Width from which the scalars stand beside the chart.
+/// Width from which the curves stand beside the chart.
 const BESIDE: u16 = 88;
 /// Evaluations whose intervals are drawn as bars.
 const INTERVALS: usize = 60;
@@ -29,7 +31,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         return;
     }
     if model.run().is_none()
-        || (model.detail.scalars.is_empty() && model.detail.evaluations.is_empty())
+        || model.curve_names().is_empty() && model.detail.evaluations.is_empty()
     {
         let text = match model.run() {
             Some(run) if is_alive(run.state) => "Waiting for the first numbers.",
@@ -42,7 +44,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         );
         return;
     }
-    let names = model.scalar_names();
+    let names = model.curve_names();
     let (plot, list) = if inner.width >= BESIDE {
         let width = (inner.width / 3).clamp(34, 54);
         let [plot, list] =
@@ -57,24 +59,20 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         (plot, list)
     };
     draw_plot(model, frame, plot);
-    draw_scalars(model, frame, list, &names);
+    draw_curves(model, frame, list, &names);
 }
 
-fn legend<'a>(model: &Model, name: Option<&str>, axis: &str) -> Line<'a> {
+fn legend<'a>(model: &Model) -> Line<'a> {
     let unicode = model.theme.unicode();
     let mut spans = vec![Span::raw(" ")];
-    if let Some(name) = name {
+    let shown = model.shown_curve();
+    if let Some((name, _, series)) = shown {
         let mark = if unicode { "⠒⠒ " } else { "-- " };
         spans.push(Span::styled(
             format!("{mark}{name}"),
             model.theme.style(Role::Series(0)),
         ));
-        if let Some(badge) = model
-            .detail
-            .scalars
-            .get(name)
-            .and_then(crate::series::Series::badge)
-        {
+        if let Some(badge) = badge(series) {
             spans.push(Span::styled(
                 format!("  {badge}"),
                 model.theme.style(Role::Bad),
@@ -82,167 +80,193 @@ fn legend<'a>(model: &Model, name: Option<&str>, axis: &str) -> Line<'a> {
         }
     }
     if model.shows_return() && !model.detail.evaluations.is_empty() {
-        spans.push(Span::styled(
-            "  • evaluation, 95% interval",
-            model.theme.style(Role::Series(1)),
-        ));
+        let text = "  • evaluation, 95% interval";
+        spans.push(Span::styled(text, model.theme.style(Role::Series(1))));
     }
-    if !axis.is_empty() {
-        spans.push(Span::styled(
-            format!("  over {}", axis.replace('_', " ")),
-            model.theme.style(Role::Muted),
-        ));
-    }
+    let axis = shown.map_or(Axis::EnvSteps, |(_, axis, _)| axis);
+    let text = format!("  over {}", axis.name().replace('_', " "));
+    spans.push(Span::styled(text, model.theme.style(Role::Muted)));
     Line::from(spans)
 }
 
+/// What the plot shows, all finite.
+struct Plotted {
+    curve: Vec<(f64, f64)>,
+    means: Vec<(f64, f64)>,
+    intervals: Vec<[(f64, f64); 2]>,
+}
+
+impl Plotted {
+    fn of(model: &Model) -> Self {
+        let curve = model
+            .shown_curve()
+            .map(|(_, _, series)| points(series))
+            .unwrap_or_default();
+        let evaluations: &[_] = if model.shows_return() {
+            &model.detail.evaluations
+        } else {
+            &[]
+        };
+        let finite = evaluations.iter().filter(|point| point.mean.is_finite());
+        Plotted {
+            curve: if model.smooth {
+                smoothed(&curve, SMOOTHING)
+            } else {
+                curve
+            },
+            means: finite
+                .map(|point| (point.step as f64, point.mean))
+                .collect(),
+            intervals: evaluations
+                .iter()
+                .skip(evaluations.len().saturating_sub(INTERVALS))
+                .filter(|point| point.interval.0.is_finite() && point.interval.1.is_finite())
+                .map(|point| {
+                    let step = point.step as f64;
+                    [(step, point.interval.0), (step, point.interval.1)]
+                })
+                .collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(f64, f64)> {
+        self.curve
+            .iter()
+            .chain(&self.means)
+            .chain(self.intervals.iter().flatten())
+    }
+}
+
 fn draw_plot(model: &Model, frame: &mut Frame, area: Rect) {
-    let name = model.shown_scalar();
-    let series = name.and_then(|name| model.detail.scalars.get(name));
-    let points = match series {
-        Some(series) if model.smooth => series.smoothed(SMOOTHING),
-        Some(series) => series.points().to_vec(),
-        None => Vec::new(),
-    };
-    let evaluations: &[_] = if model.shows_return() {
-        &model.detail.evaluations
-    } else {
-        &[]
-    };
-    let axis = series.map_or("env_steps", crate::series::Series::axis);
     let [top, area] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-    frame.render_widget(legend(model, name, axis), top);
+    frame.render_widget(legend(model), top);
     if area.height < 3 || area.width < 12 {
         return;
     }
-    let means: Vec<(f64, f64)> = evaluations
-        .iter()
-        .filter(|point| point.mean.is_finite() && point.step.is_finite())
-        .map(|point| (point.step, point.mean))
-        .collect();
-    let bars: Vec<[(f64, f64); 2]> = evaluations
-        .iter()
-        .skip(evaluations.len().saturating_sub(INTERVALS))
-        .filter(|point| point.interval.0.is_finite() && point.interval.1 > point.interval.0)
-        .map(|point| {
-            [
-                (point.step, point.interval.0),
-                (point.step, point.interval.1),
-            ]
-        })
-        .collect();
-    let all = || points.iter().chain(&means).chain(bars.iter().flatten());
-    let x_bounds = bounds(all().map(|point| point.0).chain(std::iter::once(0.0)));
-    let [low, high] = bounds(all().map(|point| point.1));
+    let plotted = Plotted::of(model);
+    let x_bounds = bounds(
+        plotted
+            .all()
+            .map(|point| point.0)
+            .chain(std::iter::once(0.0)),
+    );
+    let [low, high] = bounds(plotted.all().map(|point| point.1));
     let low = if low >= 0.0 && low < high * 0.6 {
         0.0
     } else {
         low
     };
-    let (y_bounds, y_parts) = round_bounds([low, high], if area.height >= 12 { 5 } else { 2 });
+    let y_marks = marks([low, high], if area.height >= 12 { 5 } else { 2 });
+    let y_bounds = [y_marks[0], y_marks[y_marks.len() - 1]];
     let marker = if model.theme.unicode() {
         Marker::Braille
     } else {
         Marker::Dot
     };
-
-    let mut datasets = vec![
-        Dataset::default()
+    let line = |role: Role| {
+        let graph = Dataset::default()
             .marker(marker)
-            .graph_type(if points.len() > 1 {
-                GraphType::Line
-            } else {
-                GraphType::Scatter
-            })
-            .style(model.theme.style(Role::Series(0)))
-            .data(&points),
-    ];
-    for bar in &bars {
-        datasets.push(
-            Dataset::default()
-                .marker(marker)
-                .graph_type(GraphType::Line)
-                .style(model.theme.style(Role::Series(1)))
-                .data(bar),
-        );
-    }
-    datasets.push(
-        Dataset::default()
-            .marker(Marker::Dot)
-            .graph_type(GraphType::Scatter)
-            .style(model.theme.style(Role::Series(1)))
-            .data(&means),
-    );
-    let labels = |[low, high]: [f64; 2], parts: usize, show: fn(f64) -> String| -> Vec<String> {
-        (0..=parts)
-            .map(|part| show(low + (high - low) * part as f64 / parts as f64))
-            .collect()
+            .graph_type(GraphType::Line);
+        graph.style(model.theme.style(role))
     };
+    let mut datasets = vec![line(Role::Series(0)).data(&plotted.curve)];
+    for interval in &plotted.intervals {
+        datasets.push(line(Role::Series(1)).data(interval));
+    }
+    let dots = Dataset::default()
+        .marker(Marker::Dot)
+        .graph_type(GraphType::Scatter);
+    datasets.push(
+        dots.style(model.theme.style(Role::Series(1)))
+            .data(&plotted.means),
+    );
+
     let x_parts = if area.width >= 60 { 4 } else { 2 };
+    let x_labels = (0..=x_parts).map(|part| {
+        let share = f64::from(part) / f64::from(x_parts);
+        count((x_bounds[0] + (x_bounds[1] - x_bounds[0]) * share).round())
+    });
+    let y_labels = y_marks
+        .iter()
+        .map(|mark| format!("{:>6}", axis_label(*mark)));
+    let axis = |bounds: [f64; 2], labels: Vec<String>| {
+        ratatui::widgets::Axis::default()
+            .bounds(bounds)
+            .labels(labels)
+            .style(model.theme.style(Role::Muted))
+    };
     let chart = Chart::new(datasets)
         .legend_position(None)
-        .x_axis(
-            Axis::default()
-                .bounds(x_bounds)
-                .labels(labels(x_bounds, x_parts, |value| count(value.round())))
-                .style(model.theme.style(Role::Muted)),
-        )
-        .y_axis(
-            Axis::default()
-                .bounds(y_bounds)
-                .labels(labels(y_bounds, y_parts, |value| {
-                    format!("{:>6}", number(value))
-                }))
-                .style(model.theme.style(Role::Muted)),
-        );
+        .x_axis(axis(x_bounds, x_labels.collect()))
+        .y_axis(axis(y_bounds, y_labels.collect()));
     frame.render_widget(chart, area);
 }
 
-fn draw_scalars(model: &Model, frame: &mut Frame, area: Rect, names: &[&str]) {
+/// A round number without the zeros that would only pad it.
+fn axis_label(value: f64) -> String {
+    let text = number(value);
+    if text.contains('.') && !text.contains('e') && text.ends_with('0') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    text
+}
+
+fn draw_curves(model: &Model, frame: &mut Frame, area: Rect, names: &[&str]) {
     if area.height == 0 || area.width < 8 {
         return;
     }
-    const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-    let unicode = model.theme.unicode();
-    let shown = model.shown_scalar();
+    let shown = model.shown_curve().map(|(name, ..)| name);
     let chosen = names.iter().position(|name| Some(*name) == shown);
     let visible = area.height as usize;
     let first = first_row(chosen.unwrap_or(0), names.len(), visible);
-    let spark = if unicode && area.width >= 32 { 10 } else { 0 };
-    let name_width = (area.width as usize).saturating_sub(2 + 9 + spark + usize::from(spark > 0));
     let mut lines = Vec::new();
     for (index, name) in names.iter().enumerate().skip(first).take(visible) {
-        let Some(series) = model.detail.scalars.get(*name) else {
-            continue;
-        };
-        let is_chosen = chosen == Some(index);
-        let value = series
-            .last()
-            .map_or_else(|| "-".to_owned(), |(_, value)| number(value));
-        let role = match series.last() {
-            Some((_, value)) if !value.is_finite() => Role::Bad,
-            _ => Role::Strong,
-        };
-        let name_role = match (is_chosen, model.pane == Pane::Metrics) {
-            (true, true) => Role::Selected,
-            (true, false) => Role::Series(0),
-            (false, _) => Role::Text,
-        };
-        let mark = if is_chosen { ">" } else { " " };
-        let mut spans = vec![
-            Span::styled(format!("{mark} "), model.theme.style(Role::Series(0))),
-            Span::styled(fit(name, name_width, unicode), model.theme.style(name_role)),
-        ];
-        if spark > 0 {
-            let levels = series.levels(spark);
-            let drawn: String = levels.iter().map(|level| LEVELS[(*level).min(7)]).collect();
-            spans.push(Span::styled(
-                format!(" {}", fit(&drawn, spark, true)),
-                model.theme.style(Role::Series(0)),
+        if let Some(series) = model.detail.history.series(name) {
+            lines.push(curve_line(
+                model,
+                name,
+                series,
+                chosen == Some(index),
+                area.width as usize,
             ));
         }
-        spans.push(Span::styled(format!("{value:>9}"), model.theme.style(role)));
-        lines.push(Line::from(spans));
     }
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn curve_line<'a>(
+    model: &Model,
+    name: &str,
+    series: &Series,
+    chosen: bool,
+    width: usize,
+) -> Line<'a> {
+    const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+    let unicode = model.theme.unicode();
+    let spark = if unicode && width >= 32 { 10 } else { 0 };
+    let name_width = width.saturating_sub(2 + 9 + spark + usize::from(spark > 0));
+    let last = series.last().map(|point| point.value);
+    let name_role = match (chosen, model.pane == Pane::Metrics) {
+        (true, true) => Role::Selected,
+        (true, false) => Role::Series(0),
+        (false, _) => Role::Text,
+    };
+    let mark = if chosen { ">" } else { " " };
+    let mut spans = vec![
+        Span::styled(format!("{mark} "), model.theme.style(Role::Series(0))),
+        Span::styled(fit(name, name_width, unicode), model.theme.style(name_role)),
+    ];
+    if spark > 0 {
+        let drawn: String = levels(&points(series), spark)
+            .iter()
+            .map(|level| LEVELS[(*level).min(7)])
+            .collect();
+        let text = format!(" {}", fit(&drawn, spark, true));
+        spans.push(Span::styled(text, model.theme.style(Role::Series(0))));
+    }
+    let finite = last.is_none_or(f64::is_finite);
+    let role = if finite { Role::Strong } else { Role::Bad };
+    let value = last.map_or_else(|| "-".to_owned(), number);
+    spans.push(Span::styled(format!("{value:>9}"), model.theme.style(role)));
+    Line::from(spans)
 }

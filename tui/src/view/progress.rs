@@ -131,16 +131,8 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
             ));
         }
     }
-    if run.started > 0.0 {
-        let end = if is_alive(run.state) {
-            model.now
-        } else {
-            run.heard
-        };
-        parts.push((
-            format!("{} spent", duration(end - run.started)),
-            Role::Muted,
-        ));
+    if run.seconds > 0.0 {
+        parts.push((format!("{} spent", duration(run.seconds)), Role::Muted));
     }
     if run.updates > 0.0 {
         parts.push((format!("{} updates", count(run.updates)), Role::Muted));

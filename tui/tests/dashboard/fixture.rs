@@ -3,7 +3,8 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tui::model::{Episode, EvaluationPoint, Model, RunState, RunSummary, WorldFrame};
+use tracking::{Axis, EvaluationPurpose, Event, EventKind, Progress};
+use tui::model::{Episode, Model, RunState, RunSummary, WorldFrame};
 use tui::theme::{ColourDepth, Role, Surroundings};
 use tui::update::News;
 use tui::{Cmd, Msg, update};
@@ -20,7 +21,7 @@ pub fn run(id: &str, state: RunState, step: f64) -> RunSummary {
         last_return: Some(0.875),
         steps_per_second: Some(672.4),
         heard: NOW - 3.0,
-        started: NOW - 125.0,
+        seconds: 125.0,
         message: String::new(),
         exit_code: None,
     }
@@ -55,45 +56,77 @@ pub fn typical() -> Model {
         id,
         ..News::default()
     };
-    for index in 0..84 {
-        let step = f64::from(index) * 1_000.0;
-        let rising = 1.0 - (-step / 30_000.0).exp();
-        let wobble = (f64::from(index) * 0.9).sin() * 0.04;
-        let mut scalar = |name: &str, axis: &str, value: f64| {
-            news.scalars
-                .push((name.to_owned(), axis.to_owned(), step, value));
-        };
-        scalar(
+    for index in 0..84_u64 {
+        let step = index * 1_000;
+        let rising = 1.0 - (-(step as f64) / 30_000.0).exp();
+        let wobble = (index as f64 * 0.9).sin() * 0.04;
+        let mut add =
+            |name: &str, axis: Axis, value: f64| news.events.push(scalar(name, axis, step, value));
+        add(
             "train/return",
-            "env_steps",
+            Axis::EnvSteps,
             (rising + wobble).clamp(0.0, 1.0),
         );
-        scalar("train/epsilon", "env_steps", 1.0 - step / 100_000.0);
-        scalar(
-            "learner/loss",
-            "learner_updates",
+        add(
+            "train/epsilon",
+            Axis::EnvSteps,
+            1.0 - step as f64 / 100_000.0,
+        );
+        add(
+            "train/loss",
+            Axis::LearnerUpdates,
             0.02 * (1.0 - rising) + 0.001,
         );
-        scalar("learner/gradient_norm", "learner_updates", 1.5 + wobble);
+        add("runtime/acting_share", Axis::EnvSteps, 0.4 + wobble);
     }
     for index in 1..=4 {
-        let step = f64::from(index) * 20_000.0;
-        let mean = 1.0 - (-step / 25_000.0).exp();
-        news.evaluations.push(EvaluationPoint {
-            step,
-            mean,
-            interval: (mean - 0.06, mean + 0.04),
-            episodes: 100,
-        });
+        let step = index * 20_000;
+        let solved = (100.0 * (1.0 - (-(step as f64) / 25_000.0).exp())) as usize;
+        let returns = (0..100)
+            .map(|episode| f64::from(u8::from(episode < solved)))
+            .collect();
+        news.events.push(evaluation(step, returns));
     }
-    news.log = (0..40)
-        .map(|line| format!("update {line:>4}  loss 0.0123  return 0.512"))
-        .collect();
-    news.log
-        .push("warning: TensorBoard is not writable and was dropped".to_owned());
+    news.log = vec!["LibTorch 2.11.0 on 1 thread".to_owned()];
+    news.events.push(event(EventKind::Warning {
+        source: "tensorboard".to_owned(),
+        message: "not writable; dropped".to_owned(),
+    }));
     news.episode = Some(episode(5));
     send(&mut model, Msg::News(news));
     model
+}
+
+pub fn event(kind: EventKind) -> Event {
+    Event {
+        version: 1,
+        sequence: 0,
+        time: NOW,
+        kind,
+    }
+}
+
+pub fn scalar(name: &str, axis: Axis, step: u64, value: f64) -> Event {
+    event(EventKind::Scalar {
+        name: name.to_owned(),
+        value,
+        axis,
+        step,
+    })
+}
+
+pub fn evaluation(step: u64, returns: Vec<f64>) -> Event {
+    event(EventKind::Evaluation {
+        purpose: EvaluationPurpose::Interval,
+        progress: Progress {
+            step,
+            ..Progress::default()
+        },
+        lengths: vec![12; returns.len()],
+        returns,
+        extra: std::collections::BTreeMap::new(),
+        checkpoint: String::new(),
+    })
 }
 
 pub fn episode(frames: usize) -> Episode {

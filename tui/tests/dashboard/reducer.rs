@@ -1,11 +1,14 @@
 use ratatui::crossterm::event::KeyCode;
+use tracking::{Axis, EventKind, Progress};
 use tui::Cmd;
 use tui::Msg;
 use tui::keys::Pane;
 use tui::model::{LOG_LINES, Leave, Overlay, Question, RunState};
 use tui::update::News;
 
-use crate::fixture::{NOW, control, empty, episode, key, letter, run, send, typical};
+use crate::fixture::{
+    NOW, control, empty, episode, event, key, letter, run, scalar, send, typical,
+};
 
 const FIRST: &str = "lbf-8x8-2p-iql-0007";
 const SECOND: &str = "lbf-8x8-2p-iql-0006";
@@ -151,16 +154,20 @@ fn panes_zoom_and_help() {
     assert_eq!(model.pane, Pane::Runs);
 }
 
+fn shown(model: &tui::Model) -> Option<&str> {
+    model.shown_curve().map(|(name, ..)| name)
+}
+
 #[test]
-fn the_return_comes_first_among_the_scalars_and_j_chooses() {
+fn the_return_comes_first_among_the_curves_and_j_chooses() {
     let mut model = typical();
-    assert_eq!(model.shown_scalar(), Some("train/return"));
+    assert_eq!(shown(&model), Some("train/return"));
     letter(&mut model, '2');
     letter(&mut model, 'j');
-    assert_eq!(model.shown_scalar(), Some("learner/gradient_norm"));
+    assert_eq!(shown(&model), Some("train/epsilon"));
     assert!(!model.shows_return());
     letter(&mut model, 'g');
-    assert_eq!(model.shown_scalar(), Some("train/return"));
+    assert_eq!(shown(&model), Some("train/return"));
     assert!(model.shows_return());
 }
 
@@ -244,21 +251,53 @@ fn the_end_of_a_run_is_told_for_a_while() {
 }
 
 #[test]
-fn news_that_start_over_replace_the_curves() {
+fn a_log_that_was_replaced_replaces_the_curves() {
     let mut model = typical();
-    let scalars = vec![("train/return".to_owned(), "env_steps".to_owned(), 1.0, 0.25)];
+    let events = vec![scalar("train/return", Axis::EnvSteps, 1, 0.25)];
     send(
         &mut model,
         Msg::News(News {
             id: FIRST.to_owned(),
             anew: true,
-            scalars,
+            events,
             ..News::default()
         }),
     );
-    assert_eq!(model.detail.scalars["train/return"].points(), [(1.0, 0.25)]);
+    assert_eq!(model.curve_names(), ["train/return"]);
+    assert_eq!(model.detail.evaluations, []);
+}
+
+#[test]
+fn a_resume_takes_back_what_lies_beyond_its_checkpoint() {
+    let mut model = typical();
+    assert_eq!(model.detail.evaluations.len(), 4);
+    let progress = Progress {
+        step: 50_000,
+        ..Progress::default()
+    };
+    let events = vec![event(EventKind::Resumed {
+        progress,
+        checkpoint: "ckpt/step-50000".to_owned(),
+    })];
+    send(
+        &mut model,
+        Msg::News(News {
+            id: FIRST.to_owned(),
+            events,
+            ..News::default()
+        }),
+    );
+    let steps: Vec<u64> = model
+        .detail
+        .evaluations
+        .iter()
+        .map(|point| point.step)
+        .collect();
+    assert_eq!(steps, [20_000, 40_000]);
+    let (_, _, curve) = model.shown_curve().expect("a curve");
+    assert_eq!(curve.last().map(|point| point.step), Some(50_000));
     assert_eq!(
-        (model.detail.scalars.len(), model.detail.evaluations.len()),
-        (1, 0)
+        model.detail.log.back().map(String::as_str),
+        Some("continuing from ckpt/step-50000")
     );
 }

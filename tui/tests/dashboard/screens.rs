@@ -1,11 +1,12 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
+use tracking::Axis;
 use tui::Msg;
-use tui::model::{EvaluationPoint, Model, RunState, RunSummary};
+use tui::model::{Model, RunState, RunSummary};
 use tui::theme::{ColourDepth, Surroundings, Theme};
 use tui::update::News;
 
-use crate::fixture::{NOW, draw, empty, key, letter, run, send, text, typical};
+use crate::fixture::{NOW, draw, empty, evaluation, key, letter, run, scalar, send, text, typical};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -42,29 +43,25 @@ fn overflowing() -> Model {
         id,
         ..News::default()
     };
-    for index in 0..80 {
-        for step in 0..30 {
+    for index in 0..80_u32 {
+        for step in 0..30_u32 {
             let value = if step == 20 {
                 f64::NAN
             } else {
-                1e9 * f64::from(step - index)
+                1e9 * (f64::from(step) - f64::from(index))
             };
-            news.scalars.push((
-                format!("group/{index:02}/return"),
-                "tokens".to_owned(),
-                f64::from(step),
+            news.events.push(scalar(
+                &format!("group/{index:02}/return"),
+                Axis::Tokens,
+                u64::from(step),
                 value,
             ));
         }
     }
-    for step in 0..300 {
-        let point = EvaluationPoint {
-            step: f64::from(step),
-            mean: f64::INFINITY,
-            interval: (f64::NAN, 1.0),
-            episodes: 1,
-        };
-        news.evaluations.push(point);
+    for step in 0..100 {
+        news.events
+            .push(evaluation(step, vec![f64::INFINITY, f64::NAN]));
+        news.events.push(evaluation(1_000 + step, Vec::new()));
     }
     news.log = (0..5_000)
         .map(|line| format!("\u{1b}[31m{line}\u{1b}[0m {}", "wide 日本 ".repeat(40)))
@@ -230,7 +227,7 @@ fn progress_beyond_the_plan_and_nonsense_draw_as_clamped() {
             step,
             total_steps: total,
             heard: f64::NAN,
-            started: f64::INFINITY,
+            seconds: f64::INFINITY,
             ..run("a", RunState::Running, 0.0)
         };
         send(&mut model, Msg::Runs(vec![strange]));
@@ -243,7 +240,7 @@ enum Act {
     Key(KeyCode, bool),
     Tick(f64),
     Runs(usize),
-    Values(f64, f64),
+    Values(u64, f64),
 }
 
 fn acts() -> impl proptest::strategy::Strategy<Value = Vec<Act>> {
@@ -265,7 +262,7 @@ fn acts() -> impl proptest::strategy::Strategy<Value = Vec<Act>> {
         .prop_map(|key| Act::Key(key, false)),
         (-10.0..1e4).prop_map(Act::Tick),
         (0_usize..5).prop_map(Act::Runs),
-        (any::<f64>(), any::<f64>()).prop_map(|(step, value)| Act::Values(step, value)),
+        (any::<u64>(), any::<f64>()).prop_map(|(step, value)| Act::Values(step, value)),
     ];
     prop::collection::vec(act, 0..60)
 }
@@ -285,8 +282,7 @@ proptest::proptest! {
                 Act::Runs(count) => Msg::Runs((0..count).map(|index| run(&format!("run-{index}"), RunState::Lost, 1.0)).collect()),
                 Act::Values(step, value) => Msg::News(News {
                     id: model.detail.id.clone(),
-                    scalars: vec![("return".to_owned(), "env_steps".to_owned(), step, value)],
-                    evaluations: vec![EvaluationPoint { step, mean: value, interval: (value - 1.0, value + 1.0), episodes: 1 }],
+                    events: vec![scalar("return", Axis::EnvSteps, step, value), evaluation(step, vec![value, 1.0])],
                     ..News::default()
                 }),
             };
