@@ -107,7 +107,7 @@ fn draw_header(model: &Model, frame: &mut Frame, area: Rect) {
     if alive > 0 {
         spans.push(Span::styled(separator, model.theme.style(Role::Muted)));
         spans.push(Span::styled(
-            format!("{alive} running"),
+            format!("{alive} active"),
             model.theme.style(Role::Ok),
         ));
     }

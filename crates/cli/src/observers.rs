@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracking::{EvaluationPurpose, Event, EventKind, Status};
+use tracking::{Event, EventKind, Status};
 use tui::figures::{count, duration, number};
 
 use crate::failure::Failure;

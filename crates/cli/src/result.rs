@@ -1,5 +1,8 @@
 //! What a run came to: its last scores and what it wrote.
 
+use std::path::Path;
+
+use envs::Scene;
 use serde_json::{Value, json};
 use tracking::history::{ArtifactNote, Evaluation};
 use tracking::statistics::{Bootstrap, Interval, interquartile_mean, mean};
@@ -7,7 +10,11 @@ use tracking::{History, Meta, RunFolder, RunState, Status, unix_seconds};
 use tui::figures::{count, duration, number};
 
 use crate::failure::Failure;
-use crate::output::{json_number, json_option};
+use crate::output::{json_number, json_option, tell};
+use crate::scene;
+
+/// Columns that every terminal has.
+const STRIP_WIDTH: usize = 76;
 
 /// A run folder, read once.
 pub(crate) struct RunResult {
@@ -152,6 +159,45 @@ impl RunResult {
         written
     }
 
+    fn episode(&self) -> Option<Vec<Scene>> {
+        scene::read_episode(Path::new(&self.newest("jsonl")?))
+    }
+
+    /// The last recorded episode as a line of pictures.
+    pub(crate) fn strip(&self) -> Option<String> {
+        let episode = self.episode()?;
+        let heading = match self.history.episodes.last().map(|artifact| artifact.note) {
+            Some(ArtifactNote::Episode {
+                episode_return,
+                length,
+            }) => {
+                format!(
+                    "recorded episode: return {} in {length} steps",
+                    number(episode_return)
+                )
+            }
+            _ => "recorded episode".to_owned(),
+        };
+        Some(format!(
+            "{heading}\n{}",
+            scene::strip(&episode, STRIP_WIDTH)
+        ))
+    }
+
+    /// Makes an animation of the last recorded episode of an ended run, unless the
+    /// worker did. An animation is an extra: a failure is told and no more.
+    pub(crate) fn animate(&self) {
+        if !self.state.is_final() || self.newest("gif").is_some() {
+            return;
+        }
+        let Some(episode) = self.episode() else {
+            return;
+        };
+        if let Err(failure) = scene::write_gif(&episode, &self.run.media().join("episode.gif")) {
+            tell(&format!("warning: {}", failure.message));
+        }
+    }
+
     fn newest(&self, kind: &str) -> Option<String> {
         let media = self.run.media();
         [media.join("episodes"), media]
@@ -220,16 +266,5 @@ impl RunResult {
             text.push_str(&format!("{what:<12} {value}\n"));
         }
         text
-    }
-
-    /// Whether the history holds an episode, and its return.
-    pub(crate) fn last_episode(&self) -> Option<f64> {
-        self.history
-            .episodes
-            .last()
-            .map(|artifact| match artifact.note {
-                ArtifactNote::Episode { episode_return, .. } => episode_return,
-                ArtifactNote::Checkpoint { .. } => f64::NAN,
-            })
     }
 }

@@ -1,11 +1,17 @@
 //! A scene of an environment as a frame of the dashboard.
 
+use std::path::Path;
+
 use envs::{MarkKind, Scene};
 use tui::model::{Piece, WorldFrame};
 use tui::theme::Role;
 
+use crate::failure::Failure;
+
 /// Boards up to this many columns get a space between cells.
 const ROOMY: usize = 9;
+/// How long a frame of an animation stays on.
+const FRAME_MILLISECONDS: u16 = 250;
 /// Larger boards are another program's business.
 const LARGEST: usize = 200;
 
@@ -60,18 +66,81 @@ pub(crate) fn frame(scene: &Scene) -> WorldFrame {
     WorldFrame { rows, caption }
 }
 
-/// The frame as plain text, for a terminal or a file.
-pub(crate) fn text(scene: &Scene) -> String {
-    let frame = frame(scene);
+/// Reads a recorded episode, a scene per line.
+pub(crate) fn read_episode(path: &Path) -> Option<Vec<Scene>> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let scenes: Result<Vec<Scene>, _> = text.lines().map(serde_json::from_str).collect();
+    scenes.ok().filter(|scenes| {
+        !scenes.is_empty()
+            && scenes
+                .iter()
+                .all(|scene| scene.rows <= LARGEST && scene.cols <= LARGEST)
+    })
+}
+
+/// Moments of an episode side by side in a width of text: the start, the end, and as
+/// many evenly between as fit.
+pub(crate) fn strip(scenes: &[Scene], width: usize) -> String {
+    const GAP: usize = 4;
+    let cells = scenes
+        .iter()
+        .map(|scene| frame(scene).rows.first().map_or(0, |row| piece_width(row)))
+        .max();
+    let cell_width = cells.unwrap_or(0).max(8);
+    let fitting = ((width + GAP) / (cell_width + GAP)).clamp(1, scenes.len().max(1));
+    let index = |place: usize| place * (scenes.len() - 1) / (fitting - 1).max(1);
+    let chosen: Vec<WorldFrame> = match fitting {
+        1 => scenes.last().map(frame).into_iter().collect(),
+        _ => (0..fitting)
+            .map(|place| frame(&scenes[index(place)]))
+            .collect(),
+    };
+    let height = chosen
+        .iter()
+        .map(|frame| frame.rows.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
-    for row in &frame.rows {
-        let line: String = row.iter().map(|piece| piece.0.as_str()).collect();
-        text.push_str(line.trim_end());
+    let mut line = |cells: Vec<String>| {
+        let padded: Vec<String> = cells
+            .into_iter()
+            .map(|cell| format!("{cell:<cell_width$}"))
+            .collect();
+        text.push_str(padded.join(&" ".repeat(GAP)).trim_end());
         text.push('\n');
+    };
+    for row in 0..height {
+        line(
+            chosen
+                .iter()
+                .map(|frame| {
+                    frame.rows.get(row).map_or_else(String::new, |row| {
+                        row.iter().map(|piece| piece.0.as_str()).collect()
+                    })
+                })
+                .collect(),
+        );
     }
-    text.push_str(&frame.caption);
-    text.push('\n');
+    let step = |frame: &WorldFrame| frame.caption.split("  ").next().unwrap_or("").to_owned();
+    line(chosen.iter().map(step).collect());
     text
+}
+
+fn piece_width(row: &[Piece]) -> usize {
+    row.iter().map(|piece| piece.0.chars().count()).sum()
+}
+
+/// Writes an episode as an animation.
+pub(crate) fn write_gif(scenes: &[Scene], path: &Path) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!(
+            "cannot write {}: {error} - name another file or free disk space",
+            path.display()
+        ))
+    };
+    let mut bytes = Vec::new();
+    envs::render::write_gif(scenes, FRAME_MILLISECONDS, &mut bytes)?;
+    std::fs::write(path, bytes).map_err(failed)
 }
 
 #[cfg(test)]
@@ -104,7 +173,22 @@ mod tests {
 
     #[test]
     fn cells_show_letter_and_level_and_marks_outside_are_left_out() {
-        assert_eq!(text(&scene()), "·  ·  *3\nA1 ·  ·\nstep 4  return 0.5\n");
+        assert_eq!(strip(&[scene()], 10), "·  ·  *3\nA1 ·  ·\nstep 4\n");
+    }
+
+    #[test]
+    fn a_strip_begins_with_the_start_and_ends_with_the_end() {
+        let scenes: Vec<Scene> = (0..10).map(|step| Scene { step, ..scene() }).collect();
+        let text = strip(&scenes, 40);
+        let steps: Vec<&str> = text
+            .lines()
+            .last()
+            .expect("a line")
+            .split("step")
+            .map(str::trim)
+            .collect();
+        assert_eq!(steps, ["", "0", "4", "9"]);
+        assert_eq!(strip(&[], 40), "\n");
     }
 
     #[test]

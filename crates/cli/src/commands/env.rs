@@ -1,15 +1,16 @@
 //! `concord env`: the doors of the environments.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
-use envs::doors::{self, BenchOptions};
-use envs::{EnvironmentOptions, Scene};
+use envs::EnvironmentOptions;
+use envs::doors::{self, BenchOptions, RolloutPolicy};
 use serde_json::{Map, Value, json};
 
 use crate::allocations;
 use crate::arguments::{Env, EnvironmentArguments, Format};
-use crate::failure::Failure;
-use crate::output::{Table, json_number, print, print_json};
+use crate::failure::{BAD_ARGUMENTS, Failure};
+use crate::output::{Table, json_number, print, print_json, tell};
 use crate::scene;
 
 /// Runs the command.
@@ -20,9 +21,9 @@ pub(crate) fn env(command: &Env) -> Result<(), Failure> {
             environment,
             episodes,
             seed,
-            gif: _,
+            gif,
             format,
-        } => rollout(environment, *episodes, *seed, format.format),
+        } => rollout(environment, *episodes, *seed, gif.as_deref(), format.format),
         Env::Replay { environment } => {
             let stdout = BufWriter::new(io::stdout().lock());
             doors::replay(
@@ -61,7 +62,12 @@ pub(crate) fn env(command: &Env) -> Result<(), Failure> {
             *environments,
             format.format,
         ),
-        Env::Check { .. } => Err(Failure::environment("not yet")),
+        Env::Check {
+            environment,
+            seed,
+            steps,
+            format,
+        } => check(environment, *seed, *steps, format.format),
     }
 }
 
@@ -99,11 +105,66 @@ fn rollout(
     environment: &EnvironmentArguments,
     episodes: usize,
     seed: u64,
+    gif: Option<&Path>,
     format: Format,
 ) -> Result<(), Failure> {
-    let _ = (environment, episodes, seed, format);
-    let _: fn(&Scene) -> String = scene::text;
-    Err(Failure::environment("not yet"))
+    let mut made = envs::make(&environment.id, &options(environment)?)?;
+    let play = |output: &mut dyn Write, made: &mut Box<dyn envs::Environment>| {
+        doors::rollout(made.as_mut(), RolloutPolicy::Random, episodes, seed, output)
+    };
+    let played = match format {
+        Format::Table => play(&mut BufWriter::new(io::stdout().lock()), &mut made)?,
+        Format::Json | Format::Csv => play(&mut io::sink(), &mut made)?,
+    };
+    if let (Some(path), Some(first)) = (gif, played.first()) {
+        scene::write_gif(&first.scenes, path)?;
+        tell(&format!("animation: {}", path.display()));
+    }
+    let mut table = Table::new(&["episode", "steps", "terminated", "return", "returns"]);
+    for (index, episode) in played.iter().enumerate() {
+        table.row(vec![
+            json!(index),
+            json!(episode.steps),
+            json!(episode.terminated),
+            json_number(episode.returns.iter().sum()),
+            episode
+                .returns
+                .iter()
+                .map(|value| json_number(*value))
+                .collect(),
+        ]);
+    }
+    table.print(format)
+}
+
+fn check(
+    environment: &EnvironmentArguments,
+    seed: u64,
+    steps: usize,
+    format: Format,
+) -> Result<(), Failure> {
+    let mut made = envs::make(&environment.id, &options(environment)?)?;
+    let report = doors::check(made.as_mut(), seed, steps);
+    match format {
+        Format::Json => print_json(&report)?,
+        Format::Table => print(&report.to_string())?,
+        Format::Csv => {
+            let mut table = Table::new(&["name", "passed", "detail"]);
+            for check in &report.checks {
+                table.row(vec![
+                    json!(check.name),
+                    json!(check.passed),
+                    json!(check.detail),
+                ]);
+            }
+            print(&table.to_csv())?;
+        }
+    }
+    if report.passed() {
+        Ok(())
+    } else {
+        Err(Failure::silent(BAD_ARGUMENTS))
+    }
 }
 
 fn bench(

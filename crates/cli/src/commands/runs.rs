@@ -3,7 +3,7 @@
 use configs::{RunConfig, diff};
 use serde_json::{Value, json};
 use tracking::{RunFolder, RunState, unix_seconds};
-use tui::figures::{age, duration, number};
+use tui::figures::{age, duration};
 
 use crate::arguments::{Format, Global, Runs, Show};
 use crate::failure::Failure;
@@ -265,11 +265,8 @@ fn show_text(result: &RunResult, evaluations: &Table, log: usize) -> String {
             text.push_str(&format!("  {line}\n"));
         }
     }
-    if let Some(episode) = result.last_episode() {
-        text.push_str(&format!(
-            "\nlast recorded episode: return {}\n",
-            number(episode)
-        ));
+    if let Some(strip) = result.strip() {
+        text.push_str(&format!("\n{strip}"));
     }
     text
 }

@@ -206,6 +206,9 @@ pub(crate) fn conclude(
         .iter()
         .map(|(run, _)| RunResult::read(run.clone()))
         .collect::<Result<_, _>>()?;
+    for result in &results {
+        result.animate();
+    }
     if ui != Ui::Json {
         report(&results, format)?;
     }
@@ -244,6 +247,9 @@ fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
         Format::Table => {
             let mut text = String::new();
             for result in results {
+                if let (Some(strip), true) = (result.strip(), results.len() == 1) {
+                    text.push_str(&format!("{strip}\n"));
+                }
                 text.push_str(&result.to_text());
                 text.push('\n');
             }
