@@ -146,6 +146,11 @@ fn give(
             status.success(),
             "`concord compare --marl-eval` ended with {status}"
         );
+        ensure!(
+            file.is_file(),
+            "`concord compare --marl-eval` wrote no {}",
+            file.display()
+        );
         command.arg("--json").arg(&file);
     }
     Ok(())

@@ -114,6 +114,7 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
         .args(["train", PRESET, "--ui", "none", "--run-dir"])
         .arg(&folder);
     command.args(["--set", &format!("total_steps={total}")]);
+    command.args(["--set", "logging.interval_updates=20"]);
     // Neither side evaluates or saves while it is timed.
     command.args(["--set", &format!("evaluation.interval_steps={total}")]);
     command.args(["--set", "evaluation.absolute_episodes=0"]);
