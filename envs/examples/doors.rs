@@ -48,15 +48,40 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             envs::doors::reset(&id, &options, seed, count, output)?;
         }
         Some("bench") => {
-            let mut bench = envs::doors::BenchOptions::default();
-            bench.seconds = value("--seconds").unwrap_or("1".into()).parse()?;
-            bench.threads = value("--threads").unwrap_or("1".into()).parse()?;
-            bench.environments = value("--environments").unwrap_or("0".into()).parse()?;
-            bench.action_masks = arguments.iter().any(|argument| argument == "--masks");
+            let number = |name: &str| value(name).unwrap_or_else(|| "1".to_owned());
+            let bench = envs::doors::BenchOptions {
+                seconds: number("--seconds").parse()?,
+                threads: number("--threads").parse()?,
+                environments: value("--environments")
+                    .unwrap_or_default()
+                    .parse()
+                    .unwrap_or(0),
+                action_masks: arguments.iter().any(|argument| argument == "--masks"),
+            };
             let count = || ALLOCATIONS.load(Ordering::Relaxed);
             let report = envs::doors::bench(&id, &options, &bench, &count)?;
             let mut output = output;
             writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+        }
+        Some("rollout") => {
+            let mut environment = envs::make(&id, &options)?;
+            let policy = envs::doors::RolloutPolicy::Random;
+            let episodes = envs::doors::rollout(environment.as_mut(), policy, 1, 1, output)?;
+            if let (Some(film), Some(episode)) = (value("--gif"), episodes.first()) {
+                envs::render::write_gif(&episode.scenes, 300, std::fs::File::create(film)?)?;
+            }
+            if let (Some(path), Some(episode)) = (value("--png"), episodes.first()) {
+                envs::render::write_png(&episode.scenes[0], std::fs::File::create(path)?)?;
+            }
+        }
+        Some("check") => {
+            let mut environment = envs::make(&id, &options)?;
+            let mut output = output;
+            write!(
+                output,
+                "{}",
+                envs::doors::check(environment.as_mut(), 1, 500)
+            )?;
         }
         _ => return Err("doors env replay|reset|bench --env ID".into()),
     }

@@ -2,12 +2,16 @@
 //! | rollout | check` only read arguments and call these.
 
 mod bench;
+mod check;
 mod replay;
 mod reset;
+mod rollout;
 
 pub use bench::{BenchOptions, BenchReport, bench};
+pub use check::{Check, CheckReport, check};
 pub use replay::replay;
 pub use reset::reset;
+pub use rollout::{Episode, RolloutPolicy, rollout};
 
 use crate::error::EnvironmentError;
 use crate::level_based_foraging::{ForagingId, ForagingRules};

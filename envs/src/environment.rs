@@ -70,7 +70,7 @@ pub struct Diagnostics {
 /// A cooperative multi-agent environment with discrete actions.
 ///
 /// All agents observe and act in every step. `envs/examples/own_environment.rs` implements the
-/// trait for a new task; `doors::check` tries the promises written here.
+/// trait for a new task; [`crate::doors::check`] tries the promises written here.
 pub trait Environment: Send {
     /// Sizes, names and limits.
     fn spec(&self) -> &EnvironmentSpec;

@@ -12,6 +12,8 @@ mod observe;
 mod rules;
 mod spawn;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use game::blueprint;
 pub use id::{FoodLevelRule, ForagingId};

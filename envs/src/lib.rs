@@ -4,10 +4,10 @@
 //! * [`make`] builds one environment, [`make_vector`] a batch that writes observations, masks,
 //!   rewards and flags straight into memory the caller owns.
 //! * [`Environment`] is the trait a user's own environment implements; [`register`] gives it an id,
-//!   [`vectorise`] makes a batch of it, `doors::check` finds its mistakes.
+//!   [`vectorise`] makes a batch of it, [`doors::check`] finds its mistakes.
 //! * [`level_based_foraging`] replays the reference package `lbforaging` 2.0.0 bit for bit, seeded
 //!   starts included.
-//! * [`Scene`] describes a moment for text, PNG and GIF rendering.
+//! * [`Scene`] describes a moment for [`render`]ing as text, PNG and GIF.
 //!
 //! ```
 //! use envs::{BatchBuffers, EnvironmentOptions, ResetMode};
@@ -32,6 +32,7 @@ pub mod matrix_game;
 pub mod numpy_random;
 pub mod options;
 pub mod registry;
+pub mod render;
 pub mod rendezvous;
 pub mod scene;
 mod simulation;

@@ -198,14 +198,19 @@ impl Pcg64 {
         }
     }
 
-    pub(crate) fn encode(&self, encoder: &mut Encoder) {
+    /// Appends the stream to a snapshot.
+    pub fn encode(&self, encoder: &mut Encoder) {
         encoder.u128(self.state);
         encoder.u128(self.increment);
         encoder.u32(self.half);
         encoder.u8(u8::from(self.has_half));
     }
 
-    pub(crate) fn decode(decoder: &mut Decoder<'_>) -> Result<Self, EnvironmentError> {
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// A snapshot that was cut short.
+    pub fn decode(decoder: &mut Decoder<'_>) -> Result<Self, EnvironmentError> {
         Ok(Self {
             state: decoder.u128()?,
             increment: decoder.u128()?,
