@@ -1,6 +1,6 @@
 //! Batches: the same results on any number of threads, no allocation, holding, resuming, refusing.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

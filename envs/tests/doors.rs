@@ -1,5 +1,7 @@
 //! The command line's doors on good and bad input.
 
+#![allow(clippy::unwrap_used)]
+
 use envs::{EnvironmentOptions, doors};
 use serde_json::Value;
 

@@ -1,5 +1,7 @@
 //! Every environment keeps the promises of the trait; ids, options, games and pictures.
 
+#![allow(clippy::unwrap_used)]
+
 use envs::numpy_random::Pcg64;
 use envs::{EnvironmentError, EnvironmentOptions, LevelBounds, doors, render};
 use proptest::prelude::*;

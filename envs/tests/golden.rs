@@ -2,6 +2,8 @@
 //! `xtask/parity/make_lbf_golden.py`: 0 mismatches in states, rewards (f64 bits), flags and
 //! observations (f32 bits).
 
+#![allow(clippy::unwrap_used)]
+
 use envs::level_based_foraging::ForagingState;
 use envs::{EnvironmentOptions, doors};
 use serde::Deserialize;
