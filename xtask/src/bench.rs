@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 use crate::{parity, setup, workspace};
 
+/// A load average above this is told before measuring.
+const BUSY_LOAD: f64 = 0.5;
+
 /// How long and how often is measured.
 struct Effort {
     /// Seconds of one environment measurement.
@@ -23,6 +26,8 @@ struct Effort {
     /// Turns that each side gets; the median counts.
     turns: usize,
     quick: bool,
+    /// The machine's load averages from before: what else it had to do.
+    load_before: Vec<f64>,
 }
 
 /// A checkout of EPyMARL that the user supplies, and the interpreter that can run it.
@@ -37,6 +42,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         seconds: 3.0,
         turns: 3,
         quick: false,
+        load_before: Vec::new(),
     };
     let mut checkout = None;
     let mut python = "python3".to_owned();
@@ -45,11 +51,9 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--quick" => {
-                effort = Effort {
-                    seconds: 0.5,
-                    turns: 1,
-                    quick: true,
-                }
+                effort.seconds = 0.5;
+                effort.turns = 1;
+                effort.quick = true;
             }
             "--epymarl" => {
                 let folder = rest
@@ -81,6 +85,10 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     }
     setup::ensure()?;
     workspace::build_binaries()?;
+    effort.load_before = machine::load_averages();
+    if let Some(load) = effort.load_before.first().filter(|load| **load > BUSY_LOAD) {
+        eprintln!("warning: the machine is busy (load {load}), the figures will be low and uneven");
+    }
     let wanted = |name| names.is_empty() || names.contains(&name);
     if wanted("environments") {
         let python = parity::python_environment()?;
@@ -107,7 +115,7 @@ fn save(name: &str, effort: &Effort, rows: &Value) -> Result<()> {
     let path = folder.join(format!("bench-{name}.json"));
     let record = json!({
         "command": format!("cargo xtask bench {name}"),
-        "machine": machine::describe(),
+        "machine": machine::describe(&effort.load_before),
         "turns": effort.turns,
         "results": rows,
     });

@@ -8,20 +8,26 @@ use serde_json::{Value, json};
 
 use crate::workspace;
 
-/// Processor, cores, memory, load, compiler, LibTorch and commit. No names of hosts or users.
-pub fn describe() -> Value {
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Vec<f64> = load
+/// The load averages over one, five and fifteen minutes.
+pub fn load_averages() -> Vec<f64> {
+    fs::read_to_string("/proc/loadavg")
+        .unwrap_or_default()
         .split(' ')
         .take(3)
         .filter_map(|text| text.parse().ok())
-        .collect();
+        .collect()
+}
+
+/// Processor, cores, memory, load, compiler, LibTorch and commit. No names of hosts or users.
+/// `load_before` are the load averages from before the measurement.
+pub fn describe(load_before: &[f64]) -> Value {
     json!({
         "cpu": field("/proc/cpuinfo", "model name"),
         "cores": thread::available_parallelism().map_or(0, usize::from),
         "memory": field("/proc/meminfo", "MemTotal"),
         "system": std::env::consts::OS,
-        "load_average_after": load,
+        "load_average_before": load_before,
+        "load_average_after": load_averages(),
         "rustc": said("rustc", &["--version"]),
         "libtorch": crate::setup::TORCH_VERSION,
         "commit": said("git", &["describe", "--always", "--dirty", "--abbrev=12"]),

@@ -122,13 +122,15 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
     for setting in case.ours {
         command.args(["--set", setting]);
     }
-    let status = command
+    let output = command
         .current_dir(&folder)
-        .status()
+        .output()
         .context("starting concord")?;
     ensure!(
-        status.success(),
-        "`concord train {PRESET}` ended with {status}"
+        output.status.success(),
+        "`concord train {PRESET}` ended with {}:\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
     );
     let run = fs::read_dir(&folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
