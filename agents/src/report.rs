@@ -1,7 +1,7 @@
 //! What a training writes into its run folder: figures, status, checkpoints, episodes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use configs::train::{LoggingConfig, TrainConfig};
@@ -18,6 +18,21 @@ use crate::evaluation::{EvaluationReport, RecordedEpisode};
 use crate::learner::{Learner, UpdateReport};
 use crate::policy::Policy;
 use crate::rollout::EpisodeBatch;
+
+/// The episode of the last, absolute evaluation.
+const BEST: &str = "best";
+/// How long each moment of an animation stays.
+const FRAME_MILLISECONDS: u16 = 300;
+
+/// Writes an episode as an animated GIF.
+///
+/// # Errors
+/// A full disk, missing permissions.
+pub fn write_gif(path: &Path, episode: &RecordedEpisode) -> Result<(), AgentsError> {
+    let mut bytes = Vec::new();
+    envs::render::write_gif(&episode.scenes, FRAME_MILLISECONDS, &mut bytes)?;
+    Ok(write_atomic(path, &bytes)?)
+}
 
 /// Sums between two reports.
 #[derive(Debug, Default)]
@@ -231,7 +246,7 @@ impl<'a> Reporter<'a> {
         if let Some(episode) = &report.recorded {
             let name = match purpose {
                 EvaluationPurpose::Interval => format!("step-{step}"),
-                EvaluationPurpose::Absolute => "best".to_owned(),
+                EvaluationPurpose::Absolute => BEST.to_owned(),
             };
             self.episode(&name, episode, counters);
         }
@@ -265,6 +280,9 @@ impl<'a> Reporter<'a> {
             lines.push(b'\n');
         }
         write_atomic(&folder.join(format!("{name}.jsonl")), &lines)?;
+        if name == BEST {
+            write_gif(&run.media().join(format!("{name}.gif")), episode)?;
+        }
         self.tracker.event(EventKind::Episode {
             progress: counters.progress,
             path: format!("media/episodes/{name}.jsonl"),
@@ -330,7 +348,7 @@ impl<'a> Reporter<'a> {
         // Events up to the checkpoint must not be lost while the checkpoint stays.
         self.tracker.flush();
         self.twice("the checkpoint", || {
-            let policy = |folder: &std::path::Path| {
+            let policy = |folder: &Path| {
                 Policy::write(folder, config, spec, learner.acting_parameters(), step)
             };
             crate::checkpoint::write(&run.checkpoints_folder(), &name, learner, state, policy)?;

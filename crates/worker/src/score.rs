@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use tracking::RunFolder;
 
-use crate::exit::{BAD_CONFIG, DONE, Failure, answer};
+use crate::exit::{BAD_CONFIG, DONE, ENVIRONMENT, Failure, answer};
 
 /// What to score and how.
 #[derive(Args)]
@@ -73,6 +73,10 @@ pub fn eval(arguments: &EvalArguments) -> Result<u8, Failure> {
         ("eval", 0),
         arguments.gif.is_some(),
     )?;
+    if let (Some(path), Some(episode)) = (&arguments.gif, &report.recorded) {
+        agents::report::write_gif(path, episode)
+            .map_err(|error| Failure::new(ENVIRONMENT, error.to_string()))?;
+    }
     let result = json!({
         "checkpoint": folder,
         "step": policy.description.step,
