@@ -101,7 +101,7 @@ pub fn print(rows: &[Value]) {
             row["threads"],
             grouped(number(&row["env_steps_per_second"]["median"])),
             number(&row["times_one_thread"]),
-            row["allocations_per_step"].to_string(),
+            format!("{:.4}", number(&row["allocations_per_step"])),
             row["bytes_written_per_step"].to_string(),
             grouped(number(&row["steps_per_second_of_writing_alone"])),
             grouped(number(&row["python_env_steps_per_second"]["median"])),
