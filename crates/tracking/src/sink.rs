@@ -101,4 +101,6 @@ pub struct SinkReport {
     pub dropped: Vec<DroppedSink>,
     /// The thread did not end in time and was left behind.
     pub timed_out: bool,
+    /// The thread panicked; what it had not written is lost.
+    pub died: bool,
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{self, Receiver, RecvTimeoutError, SendTimeoutError, Sender};
 
@@ -23,6 +23,8 @@ const DEFAULT_QUEUE: usize = 16_384;
 const SEND_LIMIT: Duration = Duration::from_millis(250);
 /// How long [`Tracker::flush`] and [`TrackerThread::close`] wait for the thread.
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+/// How often a waiting caller looks whether the thread still lives.
+const LIFE_CHECK: Duration = Duration::from_millis(100);
 
 enum Message {
     Event { time: f64, kind: EventKind },
@@ -35,6 +37,25 @@ struct Shared {
     health: Mutex<SinkHealth>,
     refused: AtomicU64,
     stalled: AtomicBool,
+    /// The sink thread is gone, whether it closed or died.
+    ended: AtomicBool,
+}
+
+/// Marks the end of the sink thread, also when it panics.
+struct EndMark(Arc<Shared>);
+
+impl Drop for EndMark {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::SeqCst);
+    }
+}
+
+/// How a sink thread came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Closed,
+    TimedOut,
+    Died,
 }
 
 impl Shared {
@@ -124,16 +145,33 @@ impl Tracker {
 
     /// Waits until everything reported before this call is on disk (fsynced) as far as
     /// the disk takes it. Call it before committing a checkpoint, so that no event up
-    /// to it can be lost. Returns false when the sink thread did not answer in 30 s.
+    /// to it can be lost. Returns false when the sink thread is gone or did not answer in
+    /// 30 s.
     pub fn flush(&self) -> bool {
         let Some(sender) = &self.sender else {
             return true;
         };
         let (done, finished) = channel::bounded(1);
-        sender
+        if sender
             .send_timeout(Message::Flush { done }, CLOSE_LIMIT)
-            .is_ok()
-            && finished.recv_timeout(CLOSE_LIMIT).is_ok()
+            .is_err()
+        {
+            return false;
+        }
+        let start = Instant::now();
+        // What a dead thread left in the queue is never dropped while senders live, so
+        // waiting for the answer alone would take the whole limit.
+        while start.elapsed() < CLOSE_LIMIT {
+            match finished.recv_timeout(LIFE_CHECK) {
+                Ok(()) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) if self.shared.ended.load(Ordering::SeqCst) => {
+                    return false;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        false
     }
 
     /// How the log and the observers fare now.
@@ -174,6 +212,7 @@ impl TrackerThread {
         let thread = std::thread::Builder::new()
             .name("tracking-sink".to_owned())
             .spawn(move || {
+                let _mark = EndMark(Arc::clone(&shared));
                 let mut writing = Writing::new(log, &shared);
                 writing.start_observers(&run, options);
                 writing.serve(&receiver);
@@ -197,32 +236,36 @@ impl TrackerThread {
 
     /// Writes everything reported so far, closes every sink and joins the thread.
     pub fn close(mut self) -> SinkReport {
-        let timed_out = !self.end();
+        let outcome = self.end();
         let health = self.tracker.health();
         SinkReport {
             events_written: health.events_written,
             events_lost: health.events_lost,
             dropped: health.dropped,
-            timed_out,
+            timed_out: outcome == Outcome::TimedOut,
+            died: outcome == Outcome::Died,
         }
     }
 
-    fn end(&mut self) -> bool {
+    fn end(&mut self) -> Outcome {
         let Some(thread) = self.thread.take() else {
-            return true;
+            return Outcome::Closed;
         };
         if let Some(sender) = &self.tracker.sender {
             // A thread that hangs in a system call is left behind: the process must end.
             if let Err(SendTimeoutError::Timeout(_)) =
                 sender.send_timeout(Message::Close, CLOSE_LIMIT)
             {
-                return false;
+                return Outcome::TimedOut;
             }
         }
         if let Err(RecvTimeoutError::Timeout) = self.ended.recv_timeout(CLOSE_LIMIT) {
-            return false;
+            return Outcome::TimedOut;
         }
-        thread.join().is_ok()
+        match thread.join() {
+            Ok(()) => Outcome::Closed,
+            Err(_) => Outcome::Died,
+        }
     }
 }
 

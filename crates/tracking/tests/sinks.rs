@@ -277,3 +277,32 @@ fn tensorboard_that_cannot_start_is_let_go() {
     assert_eq!((report.dropped.len(), report.events_written), (1, 2));
     assert!(warnings_of(&run)[0].starts_with("tensorboard: "));
 }
+
+/// Fails, and then panics where the sink thread does not expect it.
+struct Hostile;
+
+impl Sink for Hostile {
+    fn name(&self) -> &'static str {
+        panic!("no name")
+    }
+
+    fn write(&mut self, _event: &Event, _line: &str) -> io::Result<()> {
+        Err(io::Error::from(io::ErrorKind::Other))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_thread_that_dies_is_noticed_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let run = run_in(root.path());
+    let (tracker, thread) = TrackerThread::start(&run, with(Hostile)).unwrap();
+    let start = std::time::Instant::now();
+    tracker.scalar("a", 0.0, Axis::EnvSteps, 0);
+    assert!(!tracker.flush());
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    assert!(thread.close().died);
+}
