@@ -104,15 +104,13 @@ fn a_damaged_config_lists_its_problems() {
 
 #[test]
 fn an_exploding_loss_is_exit_4_and_names_the_step() {
+    // Rewards whose squares f32 cannot hold; the first checkpoint comes before the first update.
     let run = TestRun::new(&[
-        "algorithm.learning_rate=1.0",
-        "algorithm.gradient_clip=0",
-        "algorithm.optimizer=rmsprop",
-        "algorithm.target_update={kind='hard',interval_updates=1}",
-        "total_steps=200000",
-        "runtime.updates_per_episode=20",
-        "evaluation.interval_steps=200000",
-        "checkpoint.interval_steps=500",
+        "environment.id=Foraging-5x5-2p-1f-v3",
+        "environment.penalty=1e38",
+        "algorithm.standardise_rewards=false",
+        "replay.batch_episodes=64",
+        "checkpoint.interval_steps=80",
     ]);
     let (code, message) = outcome(&run.run());
     assert_eq!(code, 4, "{message}");
