@@ -7,8 +7,8 @@ use crate::parameters::{Initialisation, ParameterIndex, ParameterLayout, Paramet
 /// `y = x W^T + b`, drawn as `torch.nn.Linear` draws: uniform in `±1/sqrt(inputs)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
-    weight: ParameterIndex, // [outputs, inputs]
-    bias: ParameterIndex,   // [outputs]
+    pub(crate) weight: ParameterIndex, // [outputs, inputs]
+    pub(crate) bias: ParameterIndex,   // [outputs]
 }
 
 impl Linear {
@@ -31,10 +31,10 @@ impl Linear {
 /// `torch.nn.GRU`/`GRUCell`), drawn uniform in `±1/sqrt(hidden)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Gru {
-    input_weight: ParameterIndex,  // [3 hidden, inputs]
-    hidden_weight: ParameterIndex, // [3 hidden, hidden]
-    input_bias: ParameterIndex,    // [3 hidden]
-    hidden_bias: ParameterIndex,   // [3 hidden]
+    pub(crate) input_weight: ParameterIndex,  // [3 hidden, inputs]
+    pub(crate) hidden_weight: ParameterIndex, // [3 hidden, hidden]
+    pub(crate) input_bias: ParameterIndex,    // [3 hidden]
+    pub(crate) hidden_bias: ParameterIndex,   // [3 hidden]
 }
 
 impl Gru {

@@ -5,6 +5,7 @@
 //! | [`runtime`] | loading the CUDA backend at run time, devices, threads |
 //! | [`parameters`] | all weights of a model in one flat buffer, with named views |
 //! | [`layers`] | linear layers and whole-sequence recurrent layers over [`parameters`] |
+//! | [`fused`] | hand-made CPU kernels of whole utility networks, forward and backward |
 //! | [`optimiser`] | Adam and RMSprop on the flat buffer, gradient clipping |
 //! | [`schedule`] | linear schedules |
 //! | [`random`] | named, seeded, serialisable random streams |
@@ -16,6 +17,7 @@
 
 pub mod arrays;
 pub mod error;
+pub mod fused;
 pub mod layers;
 pub mod optimiser;
 pub mod parameters;

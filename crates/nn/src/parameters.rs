@@ -70,6 +70,12 @@ impl ParameterLayout {
         ParameterIndex(self.entries.len() - 1)
     }
 
+    /// Place of a weight in the flat buffer and its shape.
+    pub(crate) fn place(&self, index: ParameterIndex) -> (usize, &[i64]) {
+        let entry = &self.entries[index.0];
+        (entry.offset as usize, &entry.shape)
+    }
+
     /// Number of scalars in all weights.
     pub fn scalars(&self) -> usize {
         self.total as usize
