@@ -7,12 +7,25 @@ use envs::{EnvironmentError, EnvironmentOptions, EnvironmentSpec, TimeLimitKind}
 
 use crate::arguments::Settings;
 use crate::failure::Failure;
+use crate::worker;
+
+/// This process's variables without the one that names the worker, which is no setting
+/// and unknown to the crate of the settings.
+fn variables() -> Environment {
+    let others = std::env::vars_os().filter(|(name, _)| name != worker::VARIABLE);
+    Environment::from_pairs(others.map(|(name, value)| {
+        (
+            name.to_string_lossy().into_owned(),
+            value.to_string_lossy().into_owned(),
+        )
+    }))
+}
 
 /// The layers that the arguments ask for.
 pub(crate) fn request(settings: &Settings, job: Option<Job>) -> LoadRequest {
     let mut request = LoadRequest::named(&settings.target);
     request.job = job;
-    request.environment = Environment::process();
+    request.environment = variables();
     request.sets.clone_from(&settings.sets);
     let flags = [
         ("runtime.device", settings.device.clone()),

@@ -14,6 +14,8 @@ use crate::failure::Failure;
 
 /// The worker's file name.
 const NAME: &str = "concord-worker";
+/// The variable that names the worker's executable.
+pub(crate) const VARIABLE: &str = "CONCORD_WORKER";
 /// How long a worker may take to answer on its socket.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -25,7 +27,7 @@ pub(crate) fn locate(global: &Global) -> Result<PathBuf, Failure> {
     let named = global
         .worker
         .clone()
-        .or_else(|| configs::env::path("CONCORD_WORKER"));
+        .or_else(|| configs::env::path(VARIABLE));
     let path = match named {
         Some(path) => path,
         None => std::env::current_exe()

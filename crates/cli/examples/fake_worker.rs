@@ -1,0 +1,182 @@
+//! A worker for the tests of the command line: it keeps the contract of
+//! `concord-worker` and trains nothing. `FAKE_WORKER` says how it behaves.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracking::{
+    Axis, ControlCommand, ControlServer, EvaluationPurpose, EventKind, Progress, RunFolder,
+    RunState, SinkOptions, Status, StatusWriter, Tracker, TrackerThread,
+};
+
+/// Nobody waits longer for a test.
+const LONGEST: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let after = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    match arguments.first().map(String::as_str) {
+        Some("run") => {
+            let folder = PathBuf::from(after("--run-dir").expect("concord names the run folder"));
+            run(
+                &RunFolder::open(&folder).expect("concord made the run folder"),
+                arguments.contains(&"--resume".to_owned()),
+            )
+        }
+        Some("eval") => {
+            let checkpoint = after("--checkpoint").expect("concord names the checkpoint");
+            println!(
+                "{{\"checkpoint\":\"ckpt/{checkpoint}\",\"step\":10,\"environment\":\"Foraging\",\"returns\":[0.0,1.0,1.0,1.0],\"lengths\":[5,5,5,9],\"gif\":null}}"
+            );
+            ExitCode::SUCCESS
+        }
+        Some("probe") => {
+            println!(
+                "{{\"libtorch_version\":\"2.11.0\",\"libtorch_folder\":\"/x\",\"threads\":2,\"cuda_backend\":{{\"state\":\"no_driver\"}},\"cuda_devices\":0,\"cudnn\":false}}"
+            );
+            ExitCode::SUCCESS
+        }
+        other => {
+            eprintln!("unknown command {other:?}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+struct Writing {
+    writer: StatusWriter,
+    status: Status,
+    tracker: Tracker,
+}
+
+impl Writing {
+    fn state(&mut self, state: RunState, code: Option<i32>, message: &str) {
+        self.status.state = state;
+        self.status.exit_code = code;
+        self.status.message = message.to_owned();
+        self.writer
+            .write(&self.status, true)
+            .expect("a writable status");
+        let progress = self.status.progress;
+        let message = message.to_owned();
+        self.tracker.event(match code {
+            Some(exit_code) => EventKind::Finished {
+                outcome: state,
+                exit_code,
+                progress,
+                message,
+            },
+            None => EventKind::State {
+                state,
+                progress,
+                message,
+            },
+        });
+    }
+}
+
+fn run(run: &RunFolder, resumed: bool) -> ExitCode {
+    let _lock = run.lock().expect("nobody else writes this run");
+    let behaviour = std::env::var("FAKE_WORKER").unwrap_or_default();
+    let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals");
+    let options = SinkOptions {
+        tensorboard: false,
+        ..SinkOptions::default()
+    };
+    let (tracker, thread) = TrackerThread::start(run, options).expect("a writable log");
+    let server = (behaviour != "deaf").then(|| ControlServer::start(run).expect("a socket"));
+    let status = Status {
+        total_steps: 100,
+        steps_per_second: Some(10.0),
+        ..Status::default()
+    };
+    let mut writing = Writing {
+        writer: StatusWriter::new(run),
+        status,
+        tracker,
+    };
+    println!("fake worker: resumed {resumed}");
+    writing.status.progress = Progress {
+        step: 10,
+        updates: 2,
+        ..Progress::default()
+    };
+    writing.state(RunState::Running, None, "");
+    writing
+        .tracker
+        .scalar("train/return", 0.5, Axis::EnvSteps, 10);
+    writing.tracker.event(EventKind::Evaluation {
+        purpose: EvaluationPurpose::Interval,
+        progress: writing.status.progress,
+        returns: vec![0.0, 1.0, 1.0, 1.0],
+        lengths: vec![5, 5, 5, 9],
+        extra: std::collections::BTreeMap::new(),
+        checkpoint: String::new(),
+    });
+    let (state, code, message) = match behaviour.as_str() {
+        "wait" | "deaf" => wait(
+            &mut signals,
+            server.as_ref().map(|(commands, _)| commands),
+            run,
+        ),
+        "stubborn" => stubborn(&mut signals),
+        "diverge" => (RunState::Failed, 4, "the loss is NaN at update 310"),
+        "die" => {
+            for line in 0..30 {
+                eprintln!("last words {line}");
+            }
+            std::process::abort();
+        }
+        _ => {
+            writing.status.progress.step = 100;
+            std::fs::create_dir_all(run.checkpoint(100)).expect("a checkpoint");
+            (RunState::Finished, 0, "")
+        }
+    };
+    writing.state(state, Some(i32::from(code)), message);
+    drop(writing);
+    thread.close();
+    ExitCode::from(code)
+}
+
+type Ending = (RunState, u8, &'static str);
+
+fn wait(
+    signals: &mut Signals,
+    commands: Option<&crossbeam::channel::Receiver<ControlCommand>>,
+    run: &RunFolder,
+) -> Ending {
+    let start = Instant::now();
+    while start.elapsed() < LONGEST {
+        let stop = commands.is_some_and(|commands| {
+            commands
+                .recv_timeout(Duration::from_millis(5))
+                .is_ok_and(|command| command == ControlCommand::Stop)
+        });
+        if stop || signals.pending().next().is_some() {
+            std::fs::create_dir_all(run.checkpoint(10)).expect("a checkpoint");
+            return (RunState::Interrupted, 5, "");
+        }
+    }
+    (RunState::Failed, 1, "nobody stopped the test's worker")
+}
+
+/// In the middle of a long step: only the second signal is heard.
+fn stubborn(signals: &mut Signals) -> Ending {
+    let start = Instant::now();
+    let mut heard = 0;
+    while start.elapsed() < LONGEST {
+        heard += signals.pending().count();
+        if heard >= 2 {
+            return (RunState::Interrupted, 130, "told twice to leave");
+        }
+        std::thread::yield_now();
+    }
+    (RunState::Failed, 1, "nobody stopped the test's worker")
+}
