@@ -25,6 +25,7 @@ use crate::replay::{EpisodeReplay, HostBatch};
 use crate::reward_standardisation::RewardStandardisation;
 use crate::rollout::EpisodeBatch;
 use crate::shards::{Shard, Shards};
+use crate::utilities::Utilities;
 
 /// The learner of independent Q-learning.
 pub struct IndependentQLearner {
@@ -73,7 +74,7 @@ impl IndependentQLearner {
         let mut target = Parameters::zeros(&layout, device, false);
         target.track(&online, 1.0);
         let shard = || LossShard {
-            network: Arc::clone(&network),
+            utilities: Utilities::new(&network, &online),
             online: online.share(),
             target: target.share(),
             spec: spec.clone(),
@@ -285,7 +286,7 @@ struct LossOutput {
 }
 
 struct LossShard {
-    network: Arc<UtilityNetwork>,
+    utilities: Utilities,
     online: Parameters,
     target: Parameters,
     spec: EnvironmentSpec,
@@ -298,24 +299,16 @@ impl Shard for LossShard {
     type Output = LossOutput;
 
     fn work(&mut self, part: LossPart) -> Result<LossOutput, AgentsError> {
-        let LossPart { batch, terms } = part;
-        let device = self.online.flat().device();
-        let sizes = &batch.sizes;
-        let batch = DeviceBatch::new(&batch, &self.spec, device);
-        let inputs = self
-            .network
-            .inputs(&batch.observations, Some(&batch.last_actions));
-        let run = |parameters: &Parameters| {
-            let mut state = self.network.initial_state(sizes[0], device);
-            self.network.forward(parameters, &inputs, sizes, &mut state)
-        };
-        let values = run(&self.online); // [rows, agents, actions]
+        let LossPart { batch: host, terms } = part;
+        let batch = DeviceBatch::new(&host, &self.spec, self.online.flat().device());
+        let values = self.utilities.differentiable(&self.online, &host); // [rows, agents, actions]
+        let target_values = self.utilities.constant(&self.target, &host);
         let chosen = values
             .index_select(0, &batch.current)
             .gather(-1, &batch.actions.unsqueeze(-1), false)
             .squeeze_dim(-1); // [transitions, agents]
         let targets = no_grad(|| {
-            let target_values = run(&self.target).index_select(0, &batch.next);
+            let target_values = target_values.index_select(0, &batch.next);
             let next = if self.double_q {
                 let values = batch.legal(&values.detach().index_select(0, &batch.next));
                 let best = values.argmax(-1, true);
@@ -327,7 +320,7 @@ impl Shard for LossShard {
             &batch.rewards + bootstrap * next
         });
         let loss = (&chosen - &targets).square().sum(Kind::Float) / terms;
-        let gradient = self.online.gradient(&loss)?;
+        let gradient = self.utilities.gradient(&self.online, &loss, &values)?;
         let mean = |values: &Tensor| values.sum(Kind::Double).double_value(&[]) / terms;
         Ok(LossOutput {
             gradient,
@@ -340,9 +333,7 @@ impl Shard for LossShard {
 
 /// A [`HostBatch`] as tensors.
 struct DeviceBatch {
-    observations: Tensor,      // [rows, agents, observation]
     forbidden: Option<Tensor>, // [transitions, agents, actions], bool, of the next rows
-    last_actions: Tensor,      // [rows, agents], i64
     current: Tensor,           // [transitions], i64
     next: Tensor,              // [transitions], i64
     actions: Tensor,           // [transitions, agents], i64
@@ -353,7 +344,6 @@ struct DeviceBatch {
 impl DeviceBatch {
     fn new(batch: &HostBatch, spec: &EnvironmentSpec, device: Device) -> Self {
         let (agents, actions) = (spec.agents as i64, spec.actions as i64);
-        let observation = spec.observation_size as i64;
         let to = |tensor: Tensor, shape: &[i64]| tensor.view(shape).to_device(device);
         let next = to(Tensor::from_slice(&batch.next), &[-1]);
         let forbidden = (!batch.action_mask.is_empty()).then(|| {
@@ -364,12 +354,7 @@ impl DeviceBatch {
             mask.index_select(0, &next).eq(0)
         });
         Self {
-            observations: to(
-                Tensor::from_slice(&batch.observations),
-                &[-1, agents, observation],
-            ),
             forbidden,
-            last_actions: to(Tensor::from_slice(&batch.last_actions), &[-1, agents]),
             current: to(Tensor::from_slice(&batch.current), &[-1]),
             next,
             actions: to(Tensor::from_slice(&batch.actions), &[-1, agents]),

@@ -6,6 +6,7 @@
 //! | [`actor`], [`rollout`] | threads that play; the loop that plays one episode per environment |
 //! | [`learner`], [`iql`] | what an algorithm must offer; independent Q-learning |
 //! | [`network`], [`exploration`] | utilities of observations; choosing actions by them |
+//! | [`utilities`] | utilities of batches and their gradient, by kernels or autograd |
 //! | [`replay`], [`reward_standardisation`] | what is learnt from, and on which scale |
 //! | [`shards`] | data-parallel gradients on several threads |
 //! | [`evaluation`], [`policy`] | scoring a policy; a policy on disk |
@@ -29,5 +30,6 @@ pub mod reward_standardisation;
 pub mod rollout;
 pub mod shards;
 pub mod training;
+pub mod utilities;
 
 pub use error::AgentsError;

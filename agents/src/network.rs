@@ -5,9 +5,12 @@
 
 use configs::train::{NetworkConfig, NetworkKind};
 use envs::EnvironmentSpec;
+use nn::fused::FusedBody;
 use nn::layers::{Gru, Linear};
-use nn::parameters::{ParameterLayout, Parameters};
+use nn::parameters::{ParameterLayout, Parameters, flat_values};
 use tch::{Device, Kind, Tensor};
+
+use crate::replay::HostBatch;
 
 /// The network's description; the weights live in a [`Parameters`].
 #[derive(Clone, Debug)]
@@ -126,6 +129,85 @@ impl UtilityNetwork {
         } else {
             Tensor::cat(&parts, -1)
         }
+    }
+
+    /// [`UtilityNetwork::inputs`] of a batch.
+    pub fn batch_inputs(&self, batch: &HostBatch, device: Device) -> Tensor {
+        let observations = Tensor::from_slice(&batch.observations)
+            .view([batch.sizes.iter().sum(), self.agents, -1])
+            .to_device(device);
+        let last_actions = self.last_action.then(|| {
+            Tensor::from_slice(&batch.last_actions)
+                .view([-1, self.agents])
+                .to_device(device)
+        });
+        self.inputs(&observations, last_actions.as_ref())
+    }
+
+    /// The network's bodies for the hand-made kernels.
+    pub fn fused_bodies(&self, layout: &ParameterLayout) -> Vec<FusedBody> {
+        let fused = |body: &Body| match body.middle {
+            Middle::FeedForward(middle) => {
+                FusedBody::feed_forward(layout, body.input, middle, body.output)
+            }
+            Middle::Gru(gru) => FusedBody::gru(layout, body.input, gru, body.output),
+        };
+        self.bodies.iter().map(fused).collect()
+    }
+
+    /// What [`UtilityNetwork::inputs`] holds, on the host: for each body its rows
+    /// `[rows, inputs]` and how many of them belong to each step.
+    pub fn host_inputs(&self, batch: &HostBatch) -> Vec<(Vec<f32>, Vec<usize>)> {
+        let agents = self.agents as usize;
+        let rows = batch.last_actions.len() / agents;
+        let shared = self.bodies.len() == 1;
+        let rows_per_sequence = if shared { agents } else { 1 };
+        let sizes: Vec<usize> = batch
+            .sizes
+            .iter()
+            .map(|&size| size as usize * rows_per_sequence)
+            .collect();
+        let mut inputs = vec![Vec::new(); self.bodies.len()];
+        let observation = batch.observations.len() / (rows * agents).max(1);
+        for (index, observed) in batch.observations.chunks_exact(observation).enumerate() {
+            let agent = index % agents;
+            let input = &mut inputs[if shared { 0 } else { agent }];
+            input.extend_from_slice(observed);
+            if self.last_action {
+                let last = batch.last_actions[index];
+                input.extend((0..self.actions).map(|action| f32::from(u8::from(action == last))));
+            }
+            if self.agent_id {
+                input.extend((0..agents).map(|other| f32::from(u8::from(other == agent))));
+            }
+        }
+        inputs
+            .into_iter()
+            .map(|input| (input, sizes.clone()))
+            .collect()
+    }
+
+    /// Puts the outputs of all bodies together. `[rows, agents, actions]`
+    pub fn utilities_of(&self, outputs: Vec<Vec<f32>>) -> Tensor {
+        let shape = [-1, self.agents, self.actions];
+        if let [output] = &outputs[..] {
+            return Tensor::from_slice(output).view(shape);
+        }
+        let outputs: Vec<Tensor> = outputs
+            .iter()
+            .map(|output| Tensor::from_slice(output).view([-1, self.actions]))
+            .collect();
+        Tensor::stack(&outputs, 1)
+    }
+
+    /// Takes apart what [`UtilityNetwork::utilities_of`] put together.
+    pub fn per_body(&self, utilities: &Tensor) -> Vec<Vec<f32>> {
+        if self.bodies.len() == 1 {
+            return vec![flat_values(&utilities.reshape([-1]))];
+        }
+        (0..self.agents)
+            .map(|agent| flat_values(&utilities.select(1, agent).reshape([-1])))
+            .collect()
     }
 
     /// Utilities of whole episodes in one pass.

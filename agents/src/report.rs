@@ -229,23 +229,12 @@ impl<'a> Reporter<'a> {
             extra: BTreeMap::new(),
             checkpoint,
         });
-        let prefix = match purpose {
-            EvaluationPurpose::Interval => "evaluation",
-            EvaluationPurpose::Absolute => "absolute",
-        };
-        let step = counters.progress.step;
-        let scalar = |name: &str, value: f64| {
-            self.tracker
-                .scalar(&format!("{prefix}/{name}"), value, Axis::EnvSteps, step);
-        };
-        scalar("return", report.mean_return());
-        scalar("episode_length", report.mean_length());
         if purpose == EvaluationPurpose::Interval {
             self.status.last_evaluation = Some(report.mean_return());
         }
         if let Some(episode) = &report.recorded {
             let name = match purpose {
-                EvaluationPurpose::Interval => format!("step-{step}"),
+                EvaluationPurpose::Interval => format!("step-{}", counters.progress.step),
                 EvaluationPurpose::Absolute => BEST.to_owned(),
             };
             self.episode(&name, episode, counters);

@@ -107,6 +107,11 @@ impl FusedBody {
         }
     }
 
+    /// Number of utilities per row.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// Utilities `output` `[rows, outputs]` of `input` `[rows, inputs]`, both row-major.
     ///
     /// `parameters` is the flat buffer. The rows are time-major: `sizes[t]` sequences take

@@ -40,7 +40,9 @@ pub fn listen(
                 for (count, _) in signals.forever().enumerate() {
                     if count > 0 {
                         leave();
-                        std::process::exit(i32::from(LEFT_AT_ONCE));
+                        // Not `std::process::exit`: its exit handlers would tear LibTorch down under
+                // threads that still compute.
+                signal_hook::low_level::exit(i32::from(LEFT_AT_ONCE));
                     }
                     let _ = stop.try_send(Command::Stop);
                 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use configs::{LoadRequest, load};
-use tracking::{Event, EventKind, EventReader, NewRun, RunFolder};
+use tracking::{EvaluationPurpose, Event, EventKind, EventReader, NewRun, RunFolder};
 
 /// A run folder in a folder of its own, removed at the end.
 pub struct TestRun {
-    pub root: tempfile::TempDir,
+    _root: tempfile::TempDir,
     pub folder: RunFolder,
 }
 
@@ -28,7 +28,10 @@ impl TestRun {
             ..NewRun::default()
         };
         let folder = RunFolder::create(root.path(), &new).unwrap();
-        Self { root, folder }
+        Self {
+            _root: root,
+            folder,
+        }
     }
 
     pub fn command(&self) -> Command {
@@ -63,6 +66,23 @@ impl TestRun {
             EventKind::Scalar {
                 name, value, step, ..
             } if name == wanted => Some((step, value)),
+            _ => None,
+        };
+        self.events().into_iter().filter_map(point).collect()
+    }
+
+    /// Steps and mean returns of the evaluations for this purpose.
+    pub fn returns(&self, wanted: EvaluationPurpose) -> Vec<(u64, f64)> {
+        let point = |event: Event| match event.kind {
+            EventKind::Evaluation {
+                purpose,
+                progress,
+                returns,
+                ..
+            } if purpose == wanted => {
+                let mean = returns.iter().sum::<f64>() / returns.len() as f64;
+                Some((progress.step, mean))
+            }
             _ => None,
         };
         self.events().into_iter().filter_map(point).collect()

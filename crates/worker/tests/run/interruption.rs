@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use tracking::{ControlClient, ControlCommand, RunState};
+use tracking::{ControlClient, ControlCommand, EvaluationPurpose, RunState};
 
 use crate::folder::{TestRun, outcome};
 
@@ -63,7 +63,7 @@ fn killed_and_resumed_equals_straight(extra: &[&str]) {
         assert_eq!(name, other);
         assert!(left == right, "{name} differs after the resume");
     }
-    let scores = |run: &TestRun| run.curve("absolute/return");
+    let scores = |run: &TestRun| run.returns(EvaluationPurpose::Absolute);
     assert_eq!(scores(&straight), scores(&killed));
 }
 

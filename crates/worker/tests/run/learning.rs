@@ -1,5 +1,7 @@
 //! Jobs improve their metric.
 
+use tracking::EvaluationPurpose;
+
 use crate::folder::{TestRun, outcome};
 
 /// One small map in the free mode with a recurrent network and separate weights; the
@@ -57,7 +59,7 @@ fn foraging_on_a_small_map_reaches_most_of_the_food() {
         "checkpoint.interval_steps=60000",
     ]);
     assert_eq!(outcome(&run.run()), (0, String::new()));
-    let returns = run.curve("evaluation/return");
+    let returns = run.returns(EvaluationPurpose::Interval);
     let (first, last) = (returns.first().unwrap().1, returns.last().unwrap().1);
     assert!(first < 0.2 && last > 0.5, "{returns:?}");
 }
