@@ -4,7 +4,7 @@
 //! with two or three vectors across, the tile and one panel row fill the register file.
 
 use super::activation::{sigmoid, tanh};
-use super::tile::{Tile, columns_times_columns, multiply_add, rows_times_panel, unrolled};
+use super::tile::{Tile, columns_times_columns, multiply_add, rows_times_panel};
 
 /// What a product starts from.
 #[derive(Clone, Copy)]
@@ -156,64 +156,63 @@ fn product_tile<const FUSED: bool, const LANES: usize, const ROWS: usize, const 
     let rows = tile_rows::<ROWS>(task.left, first, count, task.depth);
     let (out, stride) = (&mut *task.out.0, task.out.1);
     let mut tile: Tile<ROWS, VECTORS, LANES> = [[[0.0; LANES]; VECTORS]; ROWS];
-    match task.start {
-        Start::Zero => {}
-        Start::Bias(bias) => {
-            let bias: &[[f32; LANES]; VECTORS] = bias[column..]
+    // Plain loops over a count unknown to the compiler: unrolled, they would let LLVM mix
+    // their vectors with those of the sums, lane by lane.
+    let start: &[f32] = match task.start {
+        Start::Zero => &[],
+        Start::Bias(bias) => &bias[column..],
+        Start::Output => &out[first * stride + column..],
+    };
+    if !start.is_empty() {
+        let step = if matches!(task.start, Start::Bias(_)) {
+            0
+        } else {
+            stride
+        };
+        for (row, values) in tile.iter_mut().enumerate().take(count) {
+            let start: &[[f32; LANES]; VECTORS] = start[row * step..]
                 .as_chunks()
                 .0
                 .first_chunk()
-                .expect("a bias is padded to whole vectors");
-            unrolled!(ROWS, |row| {
-                tile[row] = *bias;
-            });
+                .expect("a start is padded to whole vectors");
+            *values = *start;
         }
-        Start::Output => unrolled!(ROWS, |row| {
-            if row < count {
-                let from = &out[(first + row) * stride + column..];
-                for vector_index in 0..VECTORS {
-                    tile[row][vector_index] = *vector(&from[vector_index * LANES..]);
-                }
-            }
-        }),
     }
     rows_times_panel::<FUSED, ROWS, VECTORS, LANES>(&mut tile, &rows, panel);
-    unrolled!(ROWS, |row| {
-        if row < count {
-            let place = (first + row) * stride + column;
-            let mut values = tile[row];
-            match task.finish {
-                Finish::Nothing => {}
-                Finish::Relu => {
-                    for value in values.as_flattened_mut() {
+    let width = VECTORS * LANES;
+    let columns = (task.columns - column).min(width);
+    // What hangs over falls on padding, or on the row that is stored next.
+    let hangs_over_safely = columns == width || column == 0 || column + width <= stride;
+    for (row, values) in tile.iter_mut().enumerate().take(count) {
+        let place = (first + row) * stride + column;
+        match task.finish {
+            Finish::Nothing => {}
+            Finish::Relu => {
+                for values in values.iter_mut() {
+                    for value in values {
                         *value = if *value < 0.0 { 0.0 } else { *value };
                     }
                 }
-                Finish::ReluBackward(outputs) => {
-                    let outputs = &outputs[place..];
-                    for vector_index in 0..VECTORS {
-                        let output: &[f32; LANES] = vector(&outputs[vector_index * LANES..]);
-                        for lane in 0..LANES {
-                            let value = &mut values[vector_index][lane];
-                            *value = if output[lane] <= 0.0 { 0.0 } else { *value };
-                        }
+            }
+            Finish::ReluBackward(outputs) => {
+                let outputs: &[[f32; LANES]] = outputs[place..].as_chunks().0;
+                for (values, outputs) in values.iter_mut().zip(outputs) {
+                    for (value, output) in values.iter_mut().zip(outputs) {
+                        *value = if *output <= 0.0 { 0.0 } else { *value };
                     }
                 }
             }
-            let width = VECTORS * LANES;
-            let columns = (task.columns - column).min(width);
-            // What hangs over falls on padding, or on the row that is stored next.
-            let hangs_over_safely = column == 0 || column + width <= stride;
-            let out = &mut out[place..];
-            if out.len() >= width && (columns == width || hangs_over_safely) {
-                for vector_index in 0..VECTORS {
-                    *vector_mut(&mut out[vector_index * LANES..]) = values[vector_index];
-                }
-            } else {
-                out[..columns].copy_from_slice(&values.as_flattened()[..columns]);
-            }
         }
-    });
+        let out = &mut out[place..];
+        if hangs_over_safely && out.len() >= width {
+            let out: &mut [[f32; LANES]] = out.as_chunks_mut().0;
+            for (out, values) in out.iter_mut().zip(values) {
+                *out = *values;
+            }
+        } else {
+            out[..columns].copy_from_slice(&values.as_flattened()[..columns]);
+        }
+    }
 }
 
 #[inline(always)]
@@ -277,15 +276,14 @@ fn transposed_tile<
         (&task.right.0[column..], task.right.1),
         task.rows,
     );
-    unrolled!(ROWS, |row| {
-        let out = &mut sum[(first + row) * stride + column..];
-        for vector_index in 0..VECTORS {
-            let out: &mut [f32; LANES] = vector_mut(&mut out[vector_index * LANES..]);
-            for lane in 0..LANES {
-                out[lane] += tile[row][vector_index][lane];
+    for (row, values) in tile.iter().enumerate() {
+        let out: &mut [[f32; LANES]] = sum[(first + row) * stride + column..].as_chunks_mut().0;
+        for (out, values) in out.iter_mut().zip(values) {
+            for (out, value) in out.iter_mut().zip(values) {
+                *out += *value;
             }
         }
-    });
+    }
 }
 
 #[inline(always)]

@@ -29,7 +29,6 @@ macro_rules! unrolled {
         )*
     };
 }
-pub(super) use unrolled;
 
 #[inline(always)]
 fn accumulate<const FUSED: bool, const VECTORS: usize, const LANES: usize>(
