@@ -21,15 +21,13 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter_map(|candidate| {
             let known = normalise(candidate);
             let tail = last_part(candidate);
-            let distance = if tail.is_some() && tail == last_part(word).or(Some(wanted.clone())) {
-                1
-            } else {
-                distance(&wanted, &known)
-            };
-            (distance <= limit).then_some((distance, candidate))
+            let whole = distance(&wanted, &known);
+            let same_tail = tail.is_some() && tail == last_part(word).or(Some(wanted.clone()));
+            let distance = if same_tail { whole.min(1) } else { whole };
+            (distance <= limit).then_some((distance, whole, candidate))
         })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|(distance, whole, _)| (*distance, *whole))
+        .map(|(_, _, candidate)| candidate)
 }
 
 fn normalise(word: &str) -> Vec<char> {
@@ -91,6 +89,8 @@ mod tests {
             Some("replay.batch_episodes")
         );
         assert_eq!(nearest("sead", names), Some("seed"));
+        let kinds = ["algorithm.kind", "network.kind"];
+        assert_eq!(nearest("nettwork.kind", kinds), Some("network.kind"));
         assert_eq!(
             nearest("batch_episodes", names),
             Some("replay.batch_episodes")
