@@ -1,5 +1,5 @@
 //! Times the hand-made networks beside LibTorch's, one core, one half batch:
-//! `cargo run -p nn --example fused_speed`.
+//! `cargo run -p nn --example fused_speed [PART OF A NAME]`.
 //!
 //! Prints the least of many repeats; the floor is the products' operations at 210 GFLOP/s.
 
@@ -46,6 +46,9 @@ fn report(name: &str, operations: usize, fused: f64, libtorch: f64) {
 }
 
 fn measure(name: &str, gru: bool, hidden: usize, sizes: &[usize], budget: Duration) {
+    if std::env::args().nth(1).is_some_and(|part| !name.contains(&part)) {
+        return;
+    }
     let (inputs, outputs) = (14, 6);
     let mut layout = ParameterLayout::new();
     let width = hidden as i64;

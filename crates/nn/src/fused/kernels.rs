@@ -188,18 +188,26 @@ fn product_tile<const FUSED: bool, const LANES: usize, const ROWS: usize, const 
         match task.finish {
             Finish::Nothing => {}
             Finish::Relu => {
-                for values in values.iter_mut() {
-                    for value in values {
+                for vector in values.iter_mut() {
+                    let mut clipped = *vector;
+                    for value in &mut clipped {
                         *value = if *value < 0.0 { 0.0 } else { *value };
                     }
+                    *vector = clipped;
                 }
             }
             Finish::ReluBackward(outputs) => {
                 let outputs: &[[f32; LANES]] = outputs[place..].as_chunks().0;
-                for (values, outputs) in values.iter_mut().zip(outputs) {
-                    for (value, output) in values.iter_mut().zip(outputs) {
-                        *value = if *output <= 0.0 { 0.0 } else { *value };
+                for (vector, output) in values.iter_mut().zip(outputs) {
+                    let (mut passed, output) = (*vector, *output);
+                    for lane in 0..LANES {
+                        passed[lane] = if output[lane] <= 0.0 {
+                            0.0
+                        } else {
+                            passed[lane]
+                        };
                     }
+                    *vector = passed;
                 }
             }
         }
@@ -270,6 +278,10 @@ fn transposed_tile<
 ) {
     let (sum, stride) = (&mut *task.sum.0, task.sum.1);
     let mut tile: Tile<ROWS, VECTORS, LANES> = [[[0.0; LANES]; VECTORS]; ROWS];
+    for (row, values) in tile.iter_mut().enumerate() {
+        let sum: &[[f32; LANES]] = sum[(first + row) * stride + column..].as_chunks().0;
+        values.copy_from_slice(&sum[..VECTORS]);
+    }
     columns_times_columns::<FUSED, ROWS, VECTORS, LANES>(
         &mut tile,
         (&task.left.0[first..], task.left.1),
@@ -277,26 +289,30 @@ fn transposed_tile<
         task.rows,
     );
     for (row, values) in tile.iter().enumerate() {
-        let out: &mut [[f32; LANES]] = sum[(first + row) * stride + column..].as_chunks_mut().0;
-        for (out, values) in out.iter_mut().zip(values) {
-            for (out, value) in out.iter_mut().zip(values) {
-                *out += *value;
-            }
-        }
+        let sum: &mut [[f32; LANES]] = sum[(first + row) * stride + column..].as_chunks_mut().0;
+        sum[..VECTORS].copy_from_slice(values);
     }
 }
 
 #[inline(always)]
 pub(super) fn column_sums<const LANES: usize>(task: &mut ColumnSums<'_>) {
     let (values, stride) = task.values;
+    let values = &values[..task.rows * stride];
     for column in (0..task.columns).step_by(LANES) {
+        // Four sums at a time hide the addition's latency.
         let mut sums = [[0f32; LANES]; 4];
-        let rows = values[column..].chunks(stride).take(task.rows);
-        for (row, values) in rows.enumerate() {
-            let values: &[f32; LANES] = vector(values);
-            let sum = &mut sums[row % 4];
-            for lane in 0..LANES {
-                sum[lane] += values[lane];
+        for block in values[column..]
+            .chunks(4 * stride)
+            .take(task.rows.div_ceil(4))
+        {
+            let mut rows = block.chunks(stride);
+            for sum in &mut sums {
+                if let Some(values) = rows.next() {
+                    let values: &[f32; LANES] = vector(values);
+                    for lane in 0..LANES {
+                        sum[lane] += values[lane];
+                    }
+                }
             }
         }
         let out: &mut [f32; LANES] = vector_mut(&mut task.sum[column..]);
