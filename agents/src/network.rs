@@ -188,9 +188,9 @@ impl UtilityNetwork {
     }
 
     /// Puts the outputs of all bodies together. `[rows, agents, actions]`
-    pub fn utilities_of(&self, outputs: Vec<Vec<f32>>) -> Tensor {
+    pub fn utilities_of(&self, outputs: &[Vec<f32>]) -> Tensor {
         let shape = [-1, self.agents, self.actions];
-        if let [output] = &outputs[..] {
+        if let [output] = outputs {
             return Tensor::from_slice(output).view(shape);
         }
         let outputs: Vec<Tensor> = outputs

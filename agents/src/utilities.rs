@@ -66,8 +66,8 @@ impl Utilities {
                     fused.weights.clone_from(&weights);
                     (fused.input, fused.sizes) = (input, sizes);
                 }
-                let outputs = bodies.iter_mut().map(|fused| fused.forward(true)).collect();
-                self.network.utilities_of(outputs).set_requires_grad(true)
+                let outputs: Vec<_> = bodies.iter_mut().map(FusedUtilities::forward).collect();
+                self.network.utilities_of(&outputs).set_requires_grad(true)
             }
         }
     }
@@ -79,11 +79,11 @@ impl Utilities {
             None => no_grad(|| self.network_pass(parameters, batch)),
             Some(bodies) => {
                 let weights = flat_values(parameters.flat());
-                let outputs = bodies
+                let outputs: Vec<_> = bodies
                     .iter_mut()
                     .map(|fused| fused.forward_with(&weights))
                     .collect();
-                self.network.utilities_of(outputs)
+                self.network.utilities_of(&outputs)
             }
         }
     }
@@ -132,7 +132,7 @@ impl FusedUtilities {
         }
     }
 
-    fn forward(&mut self, training: bool) -> Vec<f32> {
+    fn forward(&mut self) -> Vec<f32> {
         let mut output = vec![0.0; self.output_len()];
         self.body.forward(
             &self.weights,
@@ -140,7 +140,7 @@ impl FusedUtilities {
             &self.sizes,
             &mut self.online,
             &mut output,
-            training,
+            true,
         );
         output
     }

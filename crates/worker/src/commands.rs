@@ -41,8 +41,8 @@ pub fn listen(
                     if count > 0 {
                         leave();
                         // Not `std::process::exit`: its exit handlers would tear LibTorch down under
-                // threads that still compute.
-                signal_hook::low_level::exit(i32::from(LEFT_AT_ONCE));
+                        // threads that still compute.
+                        signal_hook::low_level::exit(i32::from(LEFT_AT_ONCE));
                     }
                     let _ = stop.try_send(Command::Stop);
                 }

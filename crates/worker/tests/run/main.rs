@@ -1,5 +1,7 @@
 //! Whole jobs, tiny: the worker in a process of its own, as a user's machine runs it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bad_input;
 mod folder;
 mod interruption;
