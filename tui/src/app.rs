@@ -28,7 +28,7 @@ const FRAME: Duration = Duration::from_millis(50);
 const BUSY_TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(250);
-const LIST_EVERY: u32 = 4;
+const LIST_EVERY: u32 = 2;
 
 /// What the dashboard asks of the program around it. Called on a thread of its own.
 pub trait Host: Send + Sync {

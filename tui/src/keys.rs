@@ -367,7 +367,7 @@ pub const BINDINGS: &[Binding] = &[
 /// The action of a key in a pane, if it has one.
 #[must_use]
 pub fn action(key: KeyEvent, pane: Pane) -> Option<Action> {
-    if key.kind == KeyEventKind::Release {
+    if key.kind == KeyEventKind::Release || key.modifiers.contains(KeyModifiers::ALT) {
         return None;
     }
     let control = key.modifiers.contains(KeyModifiers::CONTROL);

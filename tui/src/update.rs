@@ -321,12 +321,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
 }
 
 fn quit(model: &mut Model) -> Vec<Cmd> {
-    let foreground = model.foreground.clone().filter(|id| {
+    // A worker that was just started may not have said so yet: only an end counts.
+    let ended = |id: &String| {
         model
             .runs
             .iter()
-            .any(|run| run.id == *id && is_alive(run.state))
-    });
+            .any(|run| run.id == *id && run.state.is_final())
+    };
+    let foreground = model.foreground.clone().filter(|id| !ended(id));
     match foreground {
         Some(id) => model.overlay = Overlay::Ask(Question::Leave(id)),
         None => model.leave = Some(Leave::Asked),

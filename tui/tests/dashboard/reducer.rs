@@ -84,6 +84,14 @@ fn quitting_asks_only_while_the_run_of_the_foreground_is_alive() {
     letter(&mut model, 'q');
     assert_eq!(model.leave, Some(Leave::Asked));
 
+    let mut model = empty();
+    model.foreground = Some(FIRST.to_owned());
+    letter(&mut model, 'q');
+    assert_eq!(
+        model.leave, None,
+        "a worker that has said nothing yet is alive"
+    );
+
     let mut model = typical();
     model.foreground = Some(FIRST.to_owned());
     letter(&mut model, 'q');
