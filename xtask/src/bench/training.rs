@@ -19,7 +19,7 @@ const WARM_UP_STEPS: u64 = 2_000;
 /// for value: one environment, one update for each episode.
 struct Case {
     name: &'static str,
-    ours: &'static [&'static str],
+    ours: &'static [&'static [&'static str]],
     theirs: &'static [&'static str],
     /// Steps of a whole measurement: ours are more, because they pass faster.
     our_steps: u64,
@@ -29,19 +29,44 @@ struct Case {
 const PRESET: &str = "iql-epymarl";
 const MAP: &str = "lbforaging:Foraging-8x8-2p-2f-coop-v3";
 
-const CASES: [Case; 2] = [
+/// Environments side by side, acting and learning at once, a batch cut over two threads: what
+/// the fast presets do. Networks, batch and updates per episode stay those of the peer.
+const PARALLEL: [&str; 3] = [
+    "runtime.environments_per_actor=32",
+    "runtime.learner_shards=2",
+    "runtime.mode={kind=\"lockstep\",lag_rounds=1}",
+];
+
+const FEED_FORWARD: [&str; 2] = ["network.kind=\"feed_forward\"", "network.hidden_size=64"];
+const GRU: [&str; 2] = ["network.kind=\"gru\"", "network.hidden_size=128"];
+
+const CASES: [Case; 4] = [
     Case {
-        name: "feed-forward 64",
-        ours: &["network.kind=\"feed_forward\"", "network.hidden_size=64"],
+        name: "feed-forward 64, 32 environments",
+        ours: &[&FEED_FORWARD, &PARALLEL],
         theirs: &["use_rnn=False", "hidden_dim=64"],
-        our_steps: 150_000,
+        our_steps: 400_000,
         their_steps: 12_000,
     },
     Case {
-        name: "GRU 128",
-        ours: &["network.kind=\"gru\"", "network.hidden_size=128"],
+        name: "feed-forward 64, 1 environment",
+        ours: &[&FEED_FORWARD],
+        theirs: &["use_rnn=False", "hidden_dim=64"],
+        our_steps: 200_000,
+        their_steps: 12_000,
+    },
+    Case {
+        name: "GRU 128, 32 environments",
+        ours: &[&GRU, &PARALLEL],
         theirs: &["use_rnn=True", "hidden_dim=128"],
-        our_steps: 20_000,
+        our_steps: 60_000,
+        their_steps: 8_000,
+    },
+    Case {
+        name: "GRU 128, 1 environment",
+        ours: &[&GRU],
+        theirs: &["use_rnn=True", "hidden_dim=128"],
+        our_steps: 30_000,
         their_steps: 8_000,
     },
 ];
@@ -64,7 +89,7 @@ pub fn measure(effort: &Effort, peer: Option<&Peer>) -> Result<Vec<Value>> {
         rows.push(json!({
             "case": case.name,
             "preset": PRESET,
-            "settings": case.ours,
+            "settings": case.ours.concat(),
             "env_steps_per_second": ours.json(),
             "epymarl_env_steps_per_second": theirs.map(|spread| spread.json()),
             "times_epymarl": theirs.map(|spread| ours.median / spread.median),
@@ -76,13 +101,13 @@ pub fn measure(effort: &Effort, peer: Option<&Peer>) -> Result<Vec<Value>> {
 /// Prints the rows as a table.
 pub fn print(rows: &[Value]) {
     println!(
-        "\n{:<20} {:>14} {:>14} {:>10}",
+        "\n{:<34} {:>14} {:>14} {:>10}",
         "training", "env-steps/s", "EPyMARL's", "x EPyMARL"
     );
     for row in rows {
         let number = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), grouped);
         println!(
-            "{:<20} {:>14} {:>14} {:>10}",
+            "{:<34} {:>14} {:>14} {:>10}",
             row["case"].as_str().unwrap_or_default(),
             number(&row["env_steps_per_second"]["median"]),
             number(&row["epymarl_env_steps_per_second"]["median"]),
@@ -119,7 +144,7 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
     command.args(["--set", &format!("evaluation.interval_steps={total}")]);
     command.args(["--set", "evaluation.absolute_episodes=0"]);
     command.args(["--set", &format!("checkpoint.interval_steps={total}")]);
-    for setting in case.ours {
+    for setting in case.ours.concat() {
         command.args(["--set", setting]);
     }
     let output = command
