@@ -100,7 +100,7 @@ pub fn marks(limits: [f64; 2], parts: usize) -> Vec<f64> {
         .unwrap_or(raw);
     let first = (low / step + 1e-6).floor();
     let last = (high / step - 1e-6).ceil().max(first + 1.0);
-    if !(last - first < 100.0) {
+    if (last - first).is_nan() || last - first >= 100.0 {
         return limits.to_vec();
     }
     (0..=(last - first) as usize)

@@ -118,7 +118,7 @@ impl EvaluationPoint {
             resamples: RESAMPLES,
             ..Bootstrap::default()
         };
-        let found = bootstrap.interval(&[returns.to_vec()], &|drawn: &[Vec<f64>]| mean(&drawn[0]));
+        let found = bootstrap.interval(&[returns.to_vec()], |drawn: &[Vec<f64>]| mean(&drawn[0]));
         EvaluationPoint {
             step,
             mean: found.estimate,

@@ -1,6 +1,12 @@
 //! A worker for the tests of the command line: it keeps the contract of
 //! `concord-worker` and trains nothing. `FAKE_WORKER` says how it behaves.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for tests"
+)]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

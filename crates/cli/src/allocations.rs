@@ -13,12 +13,12 @@ pub(crate) fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-// SAFETY: every call goes to the system's allocator with the arguments as they came;
-// the counter neither allocates nor panics.
 #[expect(
     unsafe_code,
     reason = "a global allocator can only be written as an unsafe trait"
 )]
+// SAFETY: every call goes to the system's allocator with the arguments as they came;
+// the counter neither allocates nor panics.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);

@@ -183,7 +183,7 @@ fn wait(run: &RunFolder, child: Option<Child>, format: Format, stop: bool) -> Re
         child,
         observer(Ui::Plain, bars.as_ref(), &run.id()),
     );
-    let mut one = Some(followed.from_now()?);
+    let mut one = Some(followed.only_new()?);
     let endings = follow(&mut interrupts, 1, || Ok(one.take()))?;
     conclude(&endings, Ui::Plain, format)
 }

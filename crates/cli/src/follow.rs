@@ -98,7 +98,7 @@ impl<'a> Followed<'a> {
     }
 
     /// Skips what is already in the log, so that a resumed run tells only what is new.
-    pub(crate) fn from_now(mut self) -> Result<Self, Failure> {
+    pub(crate) fn only_new(mut self) -> Result<Self, Failure> {
         self.events.poll_into(&mut |_| {})?;
         Ok(self)
     }

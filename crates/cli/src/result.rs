@@ -46,7 +46,7 @@ impl Score {
             episodes: returns.len(),
             mean: mean(returns),
             interquartile_mean: interquartile_mean(returns),
-            mean_interval: bootstrap.interval(&table, &|drawn: &[Vec<f64>]| mean(&drawn[0])),
+            mean_interval: bootstrap.interval(&table, |drawn: &[Vec<f64>]| mean(&drawn[0])),
             mean_length: mean(&steps),
         }
     }

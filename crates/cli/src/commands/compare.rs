@@ -95,7 +95,7 @@ fn groups(results: &[RunResult]) -> Table {
         "high",
     ]);
     for ((name, algorithm, task), scores) in groups {
-        let interval = Bootstrap::default().interquartile_mean(&[scores.clone()]);
+        let interval = Bootstrap::default().interquartile_mean(std::slice::from_ref(&scores));
         table.row(vec![
             json!(name),
             json!(algorithm),

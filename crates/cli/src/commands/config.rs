@@ -86,7 +86,7 @@ fn check(settings: &Settings, format: Format) -> Result<(), Failure> {
     };
     match format {
         Format::Json => {
-            print_json(&json!({"target": settings.target, "good": good, "problems": problems}))?
+            print_json(&json!({"target": settings.target, "good": good, "problems": problems}))?;
         }
         Format::Csv => {
             let mut table =

@@ -141,7 +141,7 @@ pub(crate) fn resume(global: &Global, arguments: &Resume) -> Result<(), Failure>
         }
         started = true;
         let observer = observer(ui, bars.as_ref(), &run.id());
-        let followed = Followed::new(run.clone(), None, observer).from_now()?;
+        let followed = Followed::new(run.clone(), None, observer).only_new()?;
         let child = worker::spawn(&worker, &run, from_checkpoint)?;
         Ok(Some(followed.with_child(child)))
     })?;

@@ -234,7 +234,7 @@ fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
         .filter_map(|result| result.final_score().map(|score| score.mean))
         .collect();
     let over_seeds = (results.len() > 1 && !scores.is_empty())
-        .then(|| Bootstrap::default().interquartile_mean(&[scores.clone()]));
+        .then(|| Bootstrap::default().interquartile_mean(std::slice::from_ref(&scores)));
     match format {
         Format::Json => {
             let runs: Vec<_> = results.iter().map(RunResult::to_json).collect();
