@@ -1,5 +1,5 @@
 //! Times the hand-made networks beside LibTorch's, one core, one half batch:
-//! `cargo run -p nn --example fused_speed [PART OF A NAME]`.
+//! `cargo run -p nn --example fused_speed [PART OF A NAME [avx512|avx2|baseline]]`.
 //!
 //! Prints the least of many repeats; the floor is the products' operations at 210 GFLOP/s.
 
@@ -19,6 +19,14 @@ const PEAK: f64 = 210e9;
 enum Middle {
     FeedForward(Linear),
     Gru(Gru),
+}
+
+fn workspace() -> Workspace {
+    match std::env::args().nth(2) {
+        Some(name) => Workspace::with_instruction_set(&name)
+            .unwrap_or_else(|| panic!("this machine lacks {name}")),
+        None => Workspace::new(),
+    }
 }
 
 fn least(budget: Duration, mut run: impl FnMut()) -> f64 {
@@ -46,7 +54,10 @@ fn report(name: &str, operations: usize, fused: f64, libtorch: f64) {
 }
 
 fn measure(name: &str, gru: bool, hidden: usize, sizes: &[usize], budget: Duration) {
-    if std::env::args().nth(1).is_some_and(|part| !name.contains(&part)) {
+    if std::env::args()
+        .nth(1)
+        .is_some_and(|part| !name.contains(&part))
+    {
         return;
     }
     let (inputs, outputs) = (14, 6);
@@ -70,7 +81,7 @@ fn measure(name: &str, gru: bool, hidden: usize, sizes: &[usize], budget: Durati
     let mut draw = |count: usize| -> Vec<f32> { (0..count).map(|_| stream.uniform()).collect() };
     let (observations, weights) = (draw(rows * inputs), draw(rows * outputs));
     let values = flat_values(parameters.flat());
-    let mut workspace = Workspace::new();
+    let mut workspace = workspace();
     let mut utilities = vec![0.0; rows * outputs];
     let mut gradient = vec![0.0; values.len()];
     let fused_forward = least(budget, || {
@@ -141,7 +152,7 @@ fn measure(name: &str, gru: bool, hidden: usize, sizes: &[usize], budget: Durati
 fn main() {
     tch::set_num_threads(1);
     let budget = Duration::from_millis(250);
-    println!("kernels: {}", Workspace::new().instruction_set());
+    println!("kernels: {}", workspace().instruction_set());
     let full = [32; 51];
     // Episodes that end at different steps: as many rows.
     let ragged: Vec<usize> = (0..102).map(|step| (32 - step * 32 / 102).max(1)).collect();

@@ -10,6 +10,7 @@ mod activation;
 mod buffer;
 mod dispatch;
 mod feed_forward;
+mod gates;
 mod gru;
 mod kernels;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use crate::parameters::{ParameterIndex, ParameterLayout};
 pub use workspace::Workspace;
 
 /// Rows that go through all layers together, so that their activations stay in cache.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 
 /// One utility network: where its weights lie in the flat buffer of
 /// [`crate::parameters::Parameters`].
@@ -208,9 +209,8 @@ impl FusedBody {
         }
     }
 
-    /// Multiply-adds count as two operations.
-    ///
-    /// Floating-point operations of the products: `(forward, backward)` for `rows` rows.
+    /// Floating-point operations of the products, `(forward, backward)`, for `rows` rows; a
+    /// multiply-add counts as two. The gradient of the input is not computed.
     pub fn operations(&self, rows: usize) -> (usize, usize) {
         let (inputs, hidden, outputs) = (self.inputs, self.hidden, self.outputs);
         let middle = match self.middle {
@@ -218,7 +218,6 @@ impl FusedBody {
             Middle::Gru { .. } => 6 * hidden * hidden,
         };
         let weights = inputs * hidden + middle + hidden * outputs;
-        // No gradient of the input is needed.
         (
             2 * rows * weights,
             2 * rows * (2 * weights - inputs * hidden),

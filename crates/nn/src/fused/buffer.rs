@@ -136,7 +136,7 @@ pub(super) fn pad(values: &[f32], len: usize, out: &mut Buffer) {
     rest.fill(0.0);
 }
 
-/// Packs a row-major `weight` `[3 hidden, depth]` for [`super::kernels::GruStep`]:
+/// Packs a row-major `weight` `[3 hidden, depth]` for [`super::gates::GruStep`]:
 /// per vector of hidden units `[depth, 3, lanes]`, the gates side by side.
 pub(super) fn pack_gates(weight: &[f32], hidden: usize, lanes: usize, out: &mut Buffer) {
     let depth = hidden;

@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::kernels::{self, ColumnSums, GruGates, GruStep, Product, TransposedProduct};
+use super::gates::{self, GruGates, GruStep};
+use super::kernels::{self, ColumnSums, Product, TransposedProduct};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -51,12 +52,12 @@ macro_rules! level {
 
             #[target_feature(enable = $features)]
             fn gru_step(task: &mut GruStep<'_>) {
-                kernels::gru_step::<$fused, $lanes, $rows>(task);
+                gates::gru_step::<$fused, $lanes, $rows>(task);
             }
 
             #[target_feature(enable = $features)]
             fn gru_gates(task: &mut GruGates<'_>) {
-                kernels::gru_gates::<$lanes>(task);
+                gates::gru_gates::<$lanes>(task);
             }
         }
     };
@@ -95,8 +96,8 @@ static BASELINE: Kernels = Kernels {
     product: kernels::product::<false, 4, 4>,
     transposed_product: kernels::transposed_product::<false, 4, 4>,
     column_sums: kernels::column_sums::<4>,
-    gru_step: kernels::gru_step::<false, 4, 4>,
-    gru_gates: kernels::gru_gates::<4>,
+    gru_step: gates::gru_step::<false, 4, 4>,
+    gru_gates: gates::gru_gates::<4>,
 };
 
 /// The tables this machine can run, best first.

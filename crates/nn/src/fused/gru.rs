@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::buffer::{Source, pack_gates, pack_panels, pad, padded, stack_gates, stride};
-use super::kernels::{ColumnSums, Finish, GruGates, GruStep, Product, Start, TransposedProduct};
+use super::gates::{GruGates, GruStep};
+use super::kernels::{ColumnSums, Finish, Product, Start, TransposedProduct};
 use super::workspace::{Workspace, add};
 use super::{Affine, BLOCK, FusedBody};
 
@@ -13,7 +14,7 @@ struct StepBlock {
     rows: Range<usize>,
 }
 
-/// Cuts the steps into blocks of about `BLOCK` rows or one step.
+/// Cuts the steps into blocks of at most `BLOCK` rows, or one step.
 fn step_blocks(sizes: &[usize]) -> Vec<StepBlock> {
     let mut blocks: Vec<StepBlock> = Vec::new();
     let mut row = 0;
@@ -21,7 +22,7 @@ fn step_blocks(sizes: &[usize]) -> Vec<StepBlock> {
         let rows = row..row + size;
         row += size;
         match blocks.last_mut() {
-            Some(last) if rows.end - last.rows.start <= 2 * BLOCK => {
+            Some(last) if rows.end - last.rows.start <= BLOCK => {
                 last.steps.end = step + 1;
                 last.rows.end = rows.end;
             }

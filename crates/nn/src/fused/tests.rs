@@ -333,3 +333,22 @@ fn no_rows_are_no_work() {
     let (output, gradient) = actual(&network, &batch, &mut Workspace::new());
     assert!(output.is_empty() && gradient.iter().all(|&value| value == 0.0));
 }
+
+#[test]
+fn not_a_number_reaches_the_utilities() {
+    for kernels in dispatch::available() {
+        for gru in [false, true] {
+            let network = network(gru, [14, 64, 6]);
+            let mut batch = batch(&network, &[4]);
+            batch.input[14] = f32::NAN;
+            let (output, gradient) =
+                actual(&network, &batch, &mut Workspace::with_kernels(kernels));
+            let (_, expected) = expected(&network, &batch);
+            let nan: Vec<bool> = output.iter().map(|value| value.is_nan()).collect();
+            let second_row = [[false; 6], [true; 6], [false; 6], [false; 6]];
+            assert_eq!(nan, second_row.as_flattened());
+            let same = gradient.iter().zip(&expected);
+            assert!(same.into_iter().all(|(a, b)| a.is_nan() == b.is_nan()));
+        }
+    }
+}

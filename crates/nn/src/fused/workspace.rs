@@ -48,6 +48,16 @@ impl Workspace {
         Self::with_kernels(dispatch::best())
     }
 
+    /// Empty, with the kernels of a named instruction set (see
+    /// [`Workspace::instruction_set`]), for runs to be compared between machines; `None`
+    /// where this machine lacks it.
+    pub fn with_instruction_set(name: &str) -> Option<Self> {
+        let mut tables = dispatch::available().into_iter();
+        tables
+            .find(|table| table.name == name)
+            .map(Self::with_kernels)
+    }
+
     pub(super) fn with_kernels(kernels: &'static Kernels) -> Self {
         Self {
             kernels,
