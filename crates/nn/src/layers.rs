@@ -31,10 +31,10 @@ impl Linear {
 /// `torch.nn.GRU`/`GRUCell`), drawn uniform in `±1/sqrt(hidden)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Gru {
-    pub(crate) input_weight: ParameterIndex,  // [3 hidden, inputs]
+    pub(crate) input_weight: ParameterIndex, // [3 hidden, inputs]
     pub(crate) hidden_weight: ParameterIndex, // [3 hidden, hidden]
-    pub(crate) input_bias: ParameterIndex,    // [3 hidden]
-    pub(crate) hidden_bias: ParameterIndex,   // [3 hidden]
+    pub(crate) input_bias: ParameterIndex,   // [3 hidden]
+    pub(crate) hidden_bias: ParameterIndex,  // [3 hidden]
 }
 
 impl Gru {
