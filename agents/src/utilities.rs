@@ -32,10 +32,12 @@ struct FusedUtilities {
 }
 
 impl Utilities {
-    /// Kernels when the weights lie on the CPU, autograd otherwise.
+    /// Kernels when the weights lie on a CPU with AVX2 or AVX-512, autograd otherwise: the
+    /// kernels' portable form is slower than LibTorch.
     pub fn new(network: &Arc<UtilityNetwork>, parameters: &Parameters) -> Self {
         let device = parameters.flat().device();
-        let fused = (device == Device::Cpu).then(|| {
+        let vectorised = Workspace::new().instruction_set() != "baseline";
+        let fused = (device == Device::Cpu && vectorised).then(|| {
             let bodies = network.fused_bodies(parameters.layout());
             bodies.into_iter().map(FusedUtilities::new).collect()
         });
