@@ -1,0 +1,16 @@
+//! Budget-aware value tree search (BAVT, arXiv 2603.12634).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`resource`] | what a search may spend: tokens, tool calls, model calls, time, money |
+//! | [`ledger`] | budgets that are never overspent: reserve, commit, refund |
+//! | [`selection`] | which node to expand: value to the power of one over the budget left |
+//!
+//! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
+
+pub mod error;
+pub mod ledger;
+pub mod resource;
+pub mod selection;
+
+pub use error::SearchError;
