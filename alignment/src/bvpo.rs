@@ -2,7 +2,7 @@
 
 use crate::AlignmentError;
 use crate::log_ratios::at_least_f32;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// `L_c = alpha L_t + (1 - alpha) L_e`, eq. 2, a scalar; its gradient is the same mixture of the
 /// two gradients.
@@ -47,6 +47,5 @@ fn mean(what: &'static str, losses: &Tensor) -> Result<Tensor, AlignmentError> {
         });
     }
     let losses = at_least_f32(losses)?;
-    let kind: Kind = losses.kind();
-    Ok(losses.f_mean(kind)?)
+    Ok(losses.f_mean(losses.kind())?)
 }

@@ -227,8 +227,7 @@ fn preferences_that_are_none_are_told() {
     assert!(refused([0.4, 0.8, 0.2, 0.5]).contains("from 1"));
     assert!(refused([0.5, 1.5, -0.5, 0.5]).contains("from 0 to 1"));
     assert!(refused([0.5, f64::NAN, 0.5, 0.5]).contains("NaN"));
-    let flat = win_rates(&Tensor::from_slice(&[0.5])).unwrap_err();
-    assert!(flat.to_string().contains("[prompts, responses, responses]"));
+    assert!(win_rates(&Tensor::from_slice(&[0.5])).is_err());
 }
 
 #[test]
@@ -293,9 +292,7 @@ fn shapes_kinds_and_numbers_are_checked() {
         };
         assert!(sppo_loss(&three, &three, target).is_err(), "{strength}");
     }
-    let target = Target {
-        baseline: 1.5,
-        ..Target::default()
-    };
+    let mut target = TARGET;
+    target.baseline = 1.5;
     assert!(sppo_loss(&three, &three, target).is_err());
 }
