@@ -2,23 +2,30 @@
 
 use tracking::series::Series;
 
-/// Points as (step, value), finite ones only.
+/// Whether a value can be placed in a plot. Beyond the limit the spans between values
+/// overflow, and ratatui's line clipping never ends on what is not a number.
+#[must_use]
+pub fn drawable(value: f64) -> bool {
+    value.abs() < 1e100
+}
+
+/// Points as (step, value), drawable ones only.
 #[must_use]
 pub fn points(series: &Series) -> Vec<(f64, f64)> {
     series
         .points()
         .iter()
-        .filter(|point| point.value.is_finite())
+        .filter(|point| drawable(point.value))
         .map(|point| (point.step as f64, point.value))
         .collect()
 }
 
-/// A badge such as `NaN @ 1.2k` when values were not finite: missing data must
+/// A badge such as `NaN @ 1.2k` when values cannot be drawn: missing data must
 /// never look like zero.
 #[must_use]
 pub fn badge(series: &Series) -> Option<String> {
     let points = series.points();
-    let last = points.iter().rfind(|point| !point.value.is_finite())?;
+    let last = points.iter().rfind(|point| !drawable(point.value))?;
     let step = crate::figures::count(last.step as f64);
     Some(format!("{} @ {step}", crate::figures::number(last.value)))
 }
@@ -67,7 +74,7 @@ pub fn levels(points: &[(f64, f64)], width: usize) -> Vec<usize> {
 #[must_use]
 pub fn bounds(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let (low, high) = values
-        .filter(|value| value.is_finite())
+        .filter(|value| drawable(*value))
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
             (low.min(value), high.max(value))
         });

@@ -299,9 +299,12 @@ pub(crate) struct Compare {
     /// Runs: ids, parts of ids that may fit several runs, or paths
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<String>,
-    /// Also write the file that the marl-eval tools read
+    /// Also write the JSON file that the marl-eval tools read
     #[arg(long, value_name = "FILE")]
     pub(crate) marl_eval: Option<PathBuf>,
+    /// Also write every scored episode as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) episodes: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
 }

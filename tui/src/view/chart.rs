@@ -9,7 +9,7 @@ use tracking::Axis;
 use tracking::series::Series;
 
 use super::{first_row, fit, pane_block};
-use crate::curve::{badge, bounds, levels, marks, points, smoothed};
+use crate::curve::{badge, bounds, drawable, levels, marks, points, smoothed};
 use crate::figures::{count, number};
 use crate::keys::Pane;
 use crate::model::{Model, is_alive};
@@ -107,7 +107,7 @@ impl Plotted {
         } else {
             &[]
         };
-        let finite = evaluations.iter().filter(|point| point.mean.is_finite());
+        let finite = evaluations.iter().filter(|point| drawable(point.mean));
         Plotted {
             curve: if model.smooth {
                 smoothed(&curve, SMOOTHING)
@@ -120,7 +120,7 @@ impl Plotted {
             intervals: evaluations
                 .iter()
                 .skip(evaluations.len().saturating_sub(INTERVALS))
-                .filter(|point| point.interval.0.is_finite() && point.interval.1.is_finite())
+                .filter(|point| drawable(point.interval.0) && drawable(point.interval.1))
                 .map(|point| {
                     let step = point.step as f64;
                     [(step, point.interval.0), (step, point.interval.1)]

@@ -235,6 +235,27 @@ fn progress_beyond_the_plan_and_nonsense_draw_as_clamped() {
     }
 }
 
+#[test]
+fn values_too_large_for_a_plot_are_told_and_not_drawn() {
+    let mut model = typical();
+    let id = model.detail.id.clone();
+    let events = [f64::MAX, -f64::MAX, 0.5]
+        .iter()
+        .enumerate()
+        .map(|(step, value)| scalar("train/return", Axis::EnvSteps, 90_000 + step as u64, *value))
+        .chain([evaluation(90_000, vec![f64::MAX, -f64::MAX])])
+        .collect();
+    send(
+        &mut model,
+        Msg::News(News {
+            id,
+            events,
+            ..News::default()
+        }),
+    );
+    assert!(text(&model, 120, 40).contains("-1.80e308 @ 90k"));
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Key(KeyCode, bool),

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use configs::{RunConfig, diff};
 use serde_json::{Value, json};
+use tracking::export::{RunRecord, csv, marl_eval};
 use tracking::statistics::{Bootstrap, mean};
-use tracking::{RunFolder, TrackingError};
+use tracking::{RunFolder, TrackingError, write_atomic};
 
 use crate::arguments::{Compare, Format, Global};
 use crate::failure::Failure;
-use crate::output::{Table, json_number, print, print_json};
+use crate::output::{Table, json_number, print, print_json, tell};
 use crate::result::RunResult;
 use crate::surroundings::runs_root;
 
@@ -24,6 +25,7 @@ pub(crate) fn compare(global: &Global, arguments: &Compare) -> Result<(), Failur
             }
         }
     }
+    write_exports(&runs, arguments)?;
     let results: Vec<RunResult> = runs
         .into_iter()
         .map(RunResult::read)
@@ -51,6 +53,29 @@ pub(crate) fn compare(global: &Global, arguments: &Compare) -> Result<(), Failur
             print(&text)
         }
     }
+}
+
+/// Writes the files that were asked for beside the answer.
+fn write_exports(runs: &[RunFolder], arguments: &Compare) -> Result<(), Failure> {
+    if arguments.marl_eval.is_none() && arguments.episodes.is_none() {
+        return Ok(());
+    }
+    let records = RunRecord::read_all(runs)?;
+    if let Some(path) = &arguments.marl_eval {
+        let export = marl_eval::export(&records, true)?;
+        write_atomic(path, export.to_json().as_bytes())?;
+        for note in &export.notes {
+            tell(note);
+        }
+        tell(&format!("for marl-eval: {}", path.display()));
+    }
+    if let Some(path) = &arguments.episodes {
+        let mut text = Vec::new();
+        csv::episodes(&records, &mut text)?;
+        write_atomic(path, &text)?;
+        tell(&format!("every scored episode: {}", path.display()));
+    }
+    Ok(())
 }
 
 /// The run of that name, or all runs whose ids contain it.
