@@ -184,10 +184,15 @@ impl RunResult {
         ))
     }
 
-    /// Makes an animation of the last recorded episode of an ended run, unless the
-    /// worker did. An animation is an extra: a failure is told and no more.
+    /// Makes an animation of the last recorded episode of an ended run, unless there is
+    /// one as new as that. An animation is an extra: a failure is told and no more.
     pub(crate) fn animate(&self) {
-        if !self.state.is_final() || self.newest("gif").is_some() {
+        let time = |path: Option<String>| {
+            std::fs::metadata(path?)
+                .and_then(|meta| meta.modified())
+                .ok()
+        };
+        if !self.state.is_final() || time(self.newest("gif")) >= time(self.newest("jsonl")) {
             return;
         }
         let Some(episode) = self.episode() else {
