@@ -259,3 +259,82 @@ impl Actor {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use configs::train::NetworkConfig;
+    use envs::{Environment, EnvironmentError, EnvironmentSpec, ResetMode, Scene, StepFlags};
+    use nn::parameters::{ParameterLayout, Parameters};
+    use tch::Device;
+
+    use super::*;
+    use crate::network::UtilityNetwork;
+
+    /// An environment with a bug: it panics in its third step.
+    struct Faulty {
+        inner: Box<dyn Environment>,
+        steps: usize,
+    }
+
+    impl Environment for Faulty {
+        fn spec(&self) -> &EnvironmentSpec {
+            self.inner.spec()
+        }
+        fn seed(&mut self, seed: u64) {
+            self.inner.seed(seed);
+        }
+        fn reset(&mut self) {
+            self.inner.reset();
+        }
+        fn step(
+            &mut self,
+            actions: &[u8],
+            rewards: &mut [f64],
+        ) -> Result<StepFlags, EnvironmentError> {
+            self.steps += 1;
+            assert!(self.steps < 3, "the third step is one too many");
+            self.inner.step(actions, rewards)
+        }
+        fn write_observations(&self, out: &mut [f32]) {
+            self.inner.write_observations(out);
+        }
+        fn save(&self) -> Vec<u8> {
+            self.inner.save()
+        }
+        fn restore(&mut self, bytes: &[u8]) -> Result<(), EnvironmentError> {
+            self.inner.restore(bytes)
+        }
+        fn scene(&self) -> Scene {
+            self.inner.scene()
+        }
+    }
+
+    #[test]
+    fn a_dead_actor_fails_the_run_with_its_name_and_reason() {
+        let faulty = || -> Result<Box<dyn Environment>, EnvironmentError> {
+            let options = envs::EnvironmentOptions::default();
+            let inner = envs::make("Foraging-5x5-2p-1f-v3", &options)?;
+            Ok(Box::new(Faulty { inner, steps: 0 }))
+        };
+        let batch = envs::vectorise(&faulty, 1, ResetMode::Hold, 1).unwrap();
+        let mut layout = ParameterLayout::new();
+        let config = NetworkConfig::default();
+        let network = Arc::new(UtilityNetwork::declare(&mut layout, &config, batch.spec()));
+        let parameters = Parameters::zeros(&Arc::new(layout), Device::Cpu, false);
+        let weights = WeightSnapshot {
+            version: 0,
+            values: parameters.snapshot(),
+        };
+        let rollout = Rollout::new(batch, network, parameters, true, false);
+        let stream = RandomStream::new(1, "exploration", 0);
+        let actors = Actors::start(vec![(rollout, stream)], weights, 1).unwrap();
+        let order = RoundOrder {
+            epsilon: 1.0,
+            weights: RoundWeights::Latest,
+        };
+        actors.order(0, order).unwrap();
+        let message = actors.next().unwrap_err().to_string();
+        assert!(message.contains("actor-0"), "{message}");
+        assert!(message.contains("one too many"), "{message}");
+    }
+}
