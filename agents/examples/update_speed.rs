@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             rollout.environment_mut().seed(1);
             let mut stream = RandomStream::new(1, "exploration", 0);
             let start = Instant::now();
-            let episodes = rollout.play(1.0, &mut stream, |_| {})?;
+            let episodes = rollout.play(1.0, &mut stream, |_, _| {})?;
             let acting = start.elapsed().as_secs_f64() * 1e6 / episodes.horizon as f64;
             learner.observe(&episodes);
             for _ in 0..10 {

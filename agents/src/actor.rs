@@ -244,7 +244,7 @@ impl Actor {
         self.rollout.set_weights(&weights.values);
         let episodes = self
             .rollout
-            .play(order.epsilon, &mut self.exploration, |_| {})?;
+            .play(order.epsilon, &mut self.exploration, |_, _| {})?;
         let state = ActorState {
             environment: self.rollout.environment_mut().save(),
             exploration: self.exploration.clone(),

@@ -104,11 +104,18 @@ impl Evaluator {
         let mut scenes = Vec::new();
         while report.returns.len() < episodes {
             let recording = record && report.recorded.is_none();
-            let played = self.rollout.play(epsilon, &mut stream, |environment| {
-                if recording {
-                    scenes.push(environment.scene(0));
-                }
-            })?;
+            let mut so_far = 0.0;
+            let agents = self.rollout.spec().agents;
+            let played = self
+                .rollout
+                .play(epsilon, &mut stream, |environment, rewards| {
+                    if recording {
+                        so_far += rewards.iter().take(agents).sum::<f64>();
+                        let mut scene = environment.scene(0);
+                        scene.note = format!("return {so_far:.2}");
+                        scenes.push(scene);
+                    }
+                })?;
             if recording {
                 scenes.truncate(played.lengths[0] + 1);
                 report.recorded = Some(RecordedEpisode {

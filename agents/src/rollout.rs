@@ -103,7 +103,7 @@ impl Rollout {
     }
 
     /// Plays one episode in every environment. `watch` sees the batch after the reset
-    /// and after each step.
+    /// and after each step, with the rewards of that step `[environments, agents]`.
     ///
     /// # Errors
     /// The environment's.
@@ -111,7 +111,7 @@ impl Rollout {
         &mut self,
         epsilon: f64,
         stream: &mut RandomStream,
-        mut watch: impl FnMut(&dyn VectorEnvironment),
+        mut watch: impl FnMut(&dyn VectorEnvironment, &[f64]),
     ) -> Result<EpisodeBatch, AgentsError> {
         let spec = self.environment.spec();
         let (agents, actions) = (spec.agents, spec.actions);
@@ -129,13 +129,13 @@ impl Rollout {
         let mut running = vec![true; episodes];
         self.environment.reset_all(&mut self.buffers)?;
         self.keep_observation(&mut record);
-        watch(self.environment.as_ref());
+        watch(self.environment.as_ref(), &[]);
         for time in 0..limit {
             no_grad(|| self.utilities(time, &chosen, &mut state, &mut values));
             let mask = self.masked.then_some(&self.buffers.action_mask[..]);
             epsilon_greedy(&values, mask, actions, epsilon, stream, &mut chosen);
             self.environment.step(&chosen, &mut self.buffers)?;
-            watch(self.environment.as_ref());
+            watch(self.environment.as_ref(), &self.buffers.rewards);
             record.horizon += 1;
             record.actions.extend_from_slice(&chosen);
             self.keep_rewards(&running, &mut record);

@@ -11,8 +11,8 @@ use configs::RunConfig;
 use configs::train::TrainConfig;
 use tracking::event::HyperParameter;
 use tracking::{
-    ConsoleMode, ControlServer, EventKind, RunFolder, RunState, SinkOptions, Status, StatusWriter,
-    Tracker, TrackerThread,
+    ConsoleMode, ControlServer, EventKind, RunFolder, RunState, SinkOptions, Status, Tracker,
+    TrackerThread,
 };
 
 use crate::commands;
@@ -181,7 +181,8 @@ fn leave_status(run: &RunFolder, state: RunState, code: u8, message: &str) {
     status.state = state;
     status.exit_code = Some(i32::from(code));
     status.message = message.to_owned();
-    if let Err(error) = StatusWriter::new(run).write(&status, true) {
+    status.heartbeat = tracking::unix_seconds();
+    if let Err(error) = status.write(&run.status_file()) {
         complain(&error.to_string());
     }
 }
