@@ -24,6 +24,8 @@ use crate::view::view;
 
 /// Messages waiting for the screen; the readers wait when it is full.
 const WAITING: usize = 256;
+/// How long threads may take to end; the slowest one looks up every 100 milliseconds.
+const JOIN_LIMIT: Duration = Duration::from_secs(2);
 const FRAME: Duration = Duration::from_millis(50);
 const BUSY_TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_millis(500);
@@ -229,9 +231,17 @@ impl Threads {
         self.over.store(true, Ordering::Relaxed);
         self.signals.close();
         drop((self.watch, self.orders));
+        let limit = Instant::now() + JOIN_LIMIT;
         for handle in self.handles {
-            // A panic was caught inside and reported as a message.
-            let _ = handle.join();
+            // crossterm never comes back from reading a terminal that was closed: such a
+            // thread ends with the process.
+            while !handle.is_finished() && Instant::now() < limit {
+                std::thread::sleep(FRAME);
+            }
+            if handle.is_finished() {
+                // A panic was caught inside and reported as a message.
+                let _ = handle.join();
+            }
         }
     }
 }
