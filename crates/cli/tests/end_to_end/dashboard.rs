@@ -151,6 +151,19 @@ fn a_signal_gives_the_terminal_back() {
     assert_eq!(screen.end(), Some(0));
 }
 
+/// The library that reads the keyboard never comes back from a terminal that was closed.
+#[test]
+fn a_closed_terminal_ends_it() {
+    let place = Place::new();
+    let mut screen = Screen::open(&place, "", &[]);
+    screen.until("concord config presets");
+    screen.ours = File::open("/dev/null").expect("a file in place of the terminal");
+    signal(&screen.child, Signal::HUP);
+    eventually("the end of concord", || {
+        screen.child.try_wait().expect("a child").is_some()
+    });
+}
+
 #[test]
 fn training_is_shown_live_and_its_result_stays_on_the_normal_screen() {
     let place = Place::new();
