@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use configs::train::{AlgorithmConfig, IqlConfig, OptimizerKind, TargetUpdate, TrainConfig};
+use configs::train::{AlgorithmConfig, OptimizerKind, TargetUpdate, TrainConfig};
 use envs::EnvironmentSpec;
 use nn::arrays::Arrays;
 use nn::optimiser::{Optimiser, OptimiserKind, clip_gradient};
@@ -29,7 +29,7 @@ use crate::utilities::Utilities;
 
 /// The learner of independent Q-learning.
 pub struct IndependentQLearner {
-    config: IqlConfig,
+    config: AlgorithmConfig,
     network: Arc<UtilityNetwork>,
     online: Parameters,
     target: Parameters,
@@ -60,7 +60,7 @@ impl IndependentQLearner {
         spec: &EnvironmentSpec,
         device: Device,
     ) -> Result<Self, AgentsError> {
-        let AlgorithmConfig::Iql(iql) = &config.algorithm;
+        let iql = &config.algorithm;
         let channels = if config.environment.common_reward {
             1
         } else {

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use configs::train::{AlgorithmConfig, RuntimeMode, TrainConfig};
+use configs::train::{RuntimeMode, TrainConfig};
 use crossbeam::channel::Receiver;
 use envs::{EnvironmentSpec, ResetMode};
 use nn::parameters::Parameters;
@@ -79,7 +79,6 @@ impl<'a> Training<'a> {
     ) -> Result<Self, AgentsError> {
         let options = environment_options(&config.environment);
         let spec = envs::make(&config.environment.id, &options)?.spec().clone();
-        let AlgorithmConfig::Iql(_) = &config.algorithm;
         let mut learner: Box<dyn Learner> =
             Box::new(IndependentQLearner::new(config, &spec, device)?);
         let resumed = resume

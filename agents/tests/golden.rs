@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use agents::iql::IndependentQLearner;
 use agents::learner::Learner;
 use agents::rollout::EpisodeBatch;
-use configs::train::{
-    AlgorithmConfig, HardTargetUpdate, IqlConfig, NetworkKind, TargetUpdate, TrainConfig,
-};
+use configs::train::{AlgorithmConfig, HardTargetUpdate, NetworkKind, TargetUpdate, TrainConfig};
 use nn::arrays::Array;
 use serde::Deserialize;
 use tch::Device;
@@ -36,14 +34,14 @@ struct Case {
 
 fn config(case: &Case, shards: usize) -> TrainConfig {
     let mut config = TrainConfig {
-        algorithm: AlgorithmConfig::Iql(IqlConfig {
+        algorithm: AlgorithmConfig {
             learning_rate: 0.01,
             gradient_clip: 0.05,
             target_update: TargetUpdate::Hard(HardTargetUpdate {
                 interval_updates: 2,
             }),
-            ..IqlConfig::default()
-        }),
+            ..AlgorithmConfig::default()
+        },
         ..TrainConfig::default()
     };
     config.network.hidden_size = 8;

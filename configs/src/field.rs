@@ -32,13 +32,13 @@ pub struct Field {
     pub when: Option<Condition>,
 }
 
-/// `path` must hold `equals` for a field to exist.
+/// `path` must exist and hold one of some words for a field to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// Path of a [`FieldKind::Variant`] tag, such as `algorithm.target_update.kind`.
     pub path: &'static str,
-    /// The tag's value.
-    pub equals: &'static str,
+    /// The tag's values.
+    pub one_of: &'static [&'static str],
 }
 
 /// Type of a setting together with its range.
@@ -134,9 +134,16 @@ impl Field {
 
     /// Ties the field to a tag.
     #[must_use]
-    pub const fn when(mut self, path: &'static str, equals: &'static str) -> Self {
-        self.when = Some(Condition { path, equals });
+    pub const fn when(mut self, path: &'static str, one_of: &'static [&'static str]) -> Self {
+        self.when = Some(Condition { path, one_of });
         self
+    }
+
+    /// Whether the field exists, given the word of each tag that does.
+    pub(crate) fn exists<'a>(&self, word: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.when.is_none_or(|condition| {
+            word(condition.path).is_some_and(|word| condition.one_of.contains(&word))
+        })
     }
 
     /// Checks type and range of a value and brings it into the form that the

@@ -33,9 +33,9 @@ pub use origin::{Origin, Origins};
 pub use problem::{Problem, Severity};
 pub use run::{Job, RunConfig, VERSION};
 pub use train::{
-    AlgorithmConfig, CheckpointConfig, EnvironmentConfig, EvaluationConfig, ExplorationConfig,
-    FreeMode, HardTargetUpdate, IqlConfig, LockstepMode, LoggingConfig, NetworkConfig, NetworkKind,
-    OptimizerKind, ReplayConfig, RuntimeConfig, RuntimeMode, SoftTargetUpdate, TargetUpdate,
-    TimeLimitAs, TrainConfig,
+    AlgorithmConfig, AlgorithmKind, CheckpointConfig, EnvironmentConfig, EvaluationConfig,
+    Execution, ExplorationConfig, FreeMode, HardTargetUpdate, LockstepMode, LoggingConfig,
+    NetworkConfig, NetworkKind, OptimizerKind, ReplayConfig, RuntimeConfig, RuntimeMode,
+    SoftTargetUpdate, SwitchConfig, TargetUpdate, TimeLimitAs, TrainConfig,
 };
 pub use validate::{validate, validate_with};

@@ -108,10 +108,21 @@ fn tags(
 }
 
 fn applies(field: &Field, tags: &BTreeMap<&'static str, (String, u8)>) -> bool {
-    field.when.is_none_or(|condition| {
-        tags.get(condition.path)
-            .is_some_and(|(word, _)| word == condition.equals)
-    })
+    field.exists(|path| tags.get(path).map(|(word, _)| word.as_str()))
+}
+
+/// The tag that decides that a field does not exist: its own, or the one that its own
+/// tag depends on, and so on.
+fn decisive(
+    schema: &Schema,
+    tags: &BTreeMap<&'static str, (String, u8)>,
+    field: &Field,
+) -> Option<Condition> {
+    let condition = field.when?;
+    if tags.contains_key(condition.path) {
+        return Some(condition);
+    }
+    decisive(schema, tags, schema.field(condition.path)?)
 }
 
 /// A layer that changes a tag takes the place of what lower layers said about
@@ -124,7 +135,10 @@ fn drop_what_no_longer_applies(
     problems: &mut Vec<Problem>,
 ) {
     for field in schema.fields() {
-        let Some(condition) = field.when.filter(|_| !applies(field, tags)) else {
+        if applies(field, tags) {
+            continue;
+        }
+        let Some(condition) = decisive(schema, tags, field) else {
             continue;
         };
         let Some(choice) = merged.remove(field.path) else {
@@ -140,12 +154,13 @@ fn drop_what_no_longer_applies(
 }
 
 fn misplaced(field: &Field, condition: Condition, word: &str, choice: Choice) -> Problem {
-    let Condition { path, equals } = condition;
+    let Condition { path, one_of } = condition;
+    let words = one_of.join(" or ");
     Problem::error(field.path, format!("does not exist while {path} = {word}"))
         .value(choice.value.unwrap_or_else(|| "none".into()))
         .origin(choice.origin)
-        .allowed(format!("only with {path} = {equals}"))
-        .hint(format!("set {path} = {equals}, or remove {}", field.path))
+        .allowed(format!("only with {path} = {words}"))
+        .hint(format!("set {path} = {words}, or remove {}", field.path))
         .related(path)
 }
 

@@ -104,7 +104,12 @@ impl RunConfig {
             Self::Train(config) => toml::to_string(config),
         }
         .expect("the structs hold only what TOML can say");
-        format!("version = {VERSION}\njob = \"{}\"\n{settings}", self.job())
+        let mut document: toml_edit::DocumentMut =
+            settings.parse().expect("a serialised table parses");
+        for path in self.superfluous() {
+            remove(document.as_table_mut(), &path);
+        }
+        format!("version = {VERSION}\njob = \"{}\"\n{document}", self.job())
     }
 
     /// Reads a configuration back, such as the `config.toml` of a run folder.
@@ -119,10 +124,11 @@ impl RunConfig {
     /// The settings as a nested table, without `version` and `job`.
     #[must_use]
     pub fn to_table(&self) -> Table {
-        match self {
-            Self::Train(config) => Table::try_from(config),
+        let mut table = self.whole_table();
+        for path in self.superfluous() {
+            remove_value(&mut table, &path);
         }
-        .expect("the structs hold only what TOML can say")
+        table
     }
 
     /// The settings by dotted path, in alphabetical order.
@@ -131,6 +137,68 @@ impl RunConfig {
         let mut values = BTreeMap::new();
         flatten("", self.to_table(), &mut values);
         values
+    }
+
+    /// Everything the structs hold, whether it exists for the chosen kinds or not.
+    fn whole_table(&self) -> Table {
+        match self {
+            Self::Train(config) => Table::try_from(config),
+        }
+        .expect("the structs hold only what TOML can say")
+    }
+
+    /// Paths that the structs hold but that do not exist for the chosen kinds.
+    fn superfluous(&self) -> Vec<String> {
+        let mut values = BTreeMap::new();
+        flatten("", self.whole_table(), &mut values);
+        let mut missing = Vec::new();
+        for field in self.job().fields() {
+            // A tag comes before the fields that it decides on.
+            let exists = field.exists(|path| values.get(path).and_then(Value::as_str));
+            if !exists && values.remove(field.path).is_some() {
+                missing.push(field.path.to_owned());
+            }
+        }
+        missing
+    }
+}
+
+/// Removes the setting at a dotted path, and the sections that it leaves empty.
+fn remove(table: &mut dyn toml_edit::TableLike, path: &str) {
+    match path.split_once('.') {
+        None => {
+            table.remove(path);
+        }
+        Some((section, rest)) => {
+            let Some(inner) = table
+                .get_mut(section)
+                .and_then(toml_edit::Item::as_table_like_mut)
+            else {
+                return;
+            };
+            remove(inner, rest);
+            if inner.is_empty() {
+                table.remove(section);
+            }
+        }
+    }
+}
+
+/// As [`remove`].
+fn remove_value(table: &mut Table, path: &str) {
+    match path.split_once('.') {
+        None => {
+            table.remove(path);
+        }
+        Some((section, rest)) => {
+            let Some(Value::Table(inner)) = table.get_mut(section) else {
+                return;
+            };
+            remove_value(inner, rest);
+            if inner.is_empty() {
+                table.remove(section);
+            }
+        }
     }
 }
 

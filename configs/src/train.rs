@@ -15,21 +15,30 @@ mod environment;
 mod evaluation;
 mod exploration;
 mod logging;
+mod mixer;
 mod network;
+mod ppo;
 mod replay;
 mod runtime;
+mod switch;
 
 pub use algorithm::{
-    AlgorithmConfig, HardTargetUpdate, IqlConfig, OptimizerKind, SoftTargetUpdate, TargetUpdate,
+    AlgorithmConfig, AlgorithmKind, CentralKind, HardTargetUpdate, IndependentKind, OptimizerKind,
+    SoftTargetUpdate, TargetUpdate,
 };
 pub use checkpoint::CheckpointConfig;
 pub use environment::{EnvironmentConfig, TimeLimitAs};
-pub use evaluation::EvaluationConfig;
+pub use evaluation::{EvaluationConfig, Execution};
 pub use exploration::ExplorationConfig;
 pub use logging::LoggingConfig;
+pub use mixer::MixerConfig;
 pub use network::{NetworkConfig, NetworkKind};
+pub use ppo::{AdvantageKind, GaeAdvantage, NStepAdvantage, PpoConfig};
 pub use replay::ReplayConfig;
 pub use runtime::{FreeMode, LockstepMode, RuntimeConfig, RuntimeMode};
+pub use switch::{
+    Bootstrap, CallBudget, Calls, CostMode, SharedParts, SwitchConfig, SwitchKind, TransitionData,
+};
 
 pub(crate) use contradictions::contradictions;
 
@@ -126,6 +135,9 @@ impl TrainConfig {
             Self::TOP_LEVEL,
             EnvironmentConfig::FIELDS,
             AlgorithmConfig::FIELDS,
+            MixerConfig::FIELDS,
+            PpoConfig::FIELDS,
+            SwitchConfig::FIELDS,
             NetworkConfig::FIELDS,
             ReplayConfig::FIELDS,
             ExplorationConfig::FIELDS,

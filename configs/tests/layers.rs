@@ -123,9 +123,10 @@ fn values_of_set_need_no_quotes() {
     assert!(!config.environment.common_reward);
     assert_eq!(config.environment.sight, Some(2));
     assert_eq!(config.network.kind, NetworkKind::FeedForward);
-    let configs::AlgorithmConfig::Iql(iql) = &config.algorithm;
-    assert_eq!(iql.learning_rate, 1.0);
-    assert!(matches!(iql.target_update, TargetUpdate::Soft(soft) if soft.rate == 0.05));
+    assert_eq!(config.algorithm.learning_rate, 1.0);
+    assert!(
+        matches!(config.algorithm.target_update, TargetUpdate::Soft(soft) if soft.rate == 0.05)
+    );
 }
 
 #[test]
@@ -140,8 +141,9 @@ fn a_new_kind_takes_its_own_defaults_and_drops_the_settings_of_the_old() {
     })
     .unwrap();
     let config = train(&loaded);
-    let configs::AlgorithmConfig::Iql(iql) = &config.algorithm;
-    assert!(matches!(iql.target_update, TargetUpdate::Soft(soft) if soft.rate == 0.01));
+    assert!(
+        matches!(config.algorithm.target_update, TargetUpdate::Soft(soft) if soft.rate == 0.01)
+    );
     assert!(
         matches!(config.runtime.mode, RuntimeMode::Free(free) if free.max_staleness_updates == 64)
     );

@@ -351,3 +351,37 @@ fn endless_text_is_cut_in_messages() {
     let argument = format!("seed={}", "x".repeat(100_000));
     assert!(of_sets(&[&argument])[0].len() < 1_000);
 }
+
+#[test]
+fn a_pair_that_does_not_fit_is_told_with_everything_else() {
+    let request = LoadRequest {
+        preset: Some("smoke".to_owned()),
+        sets: [
+            "algorithm.kind=mansa",
+            "algorithm.independent=ippo",
+            "algorithm.central=qmix",
+            "algorithm.switch.share=trunk",
+            "algorithm.switch.budget.calls=3",
+            "environment.common_reward=false",
+            "runtime.mode.lag_rounds=1",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        ..LoadRequest::default()
+    };
+    let problems = load(&request).unwrap_err();
+    let paths: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
+    for path in [
+        "algorithm.central",
+        "algorithm.switch.kind",
+        "algorithm.switch.share",
+        "algorithm.switch.budget.calls",
+        "environment.common_reward",
+        "runtime.mode.lag_rounds",
+    ] {
+        assert!(paths.contains(&path), "{path} is not in {paths:?}");
+    }
+}

@@ -4,8 +4,8 @@
 
 use configs::{
     AlgorithmConfig, CheckpointConfig, DeviceChoice, EnvironmentConfig, EvaluationConfig,
-    ExplorationConfig, FreeMode, HardTargetUpdate, IqlConfig, LockstepMode, LoggingConfig,
-    NetworkConfig, NetworkKind, OptimizerKind, ReplayConfig, RunConfig, RuntimeConfig, RuntimeMode,
+    ExplorationConfig, FreeMode, HardTargetUpdate, LockstepMode, LoggingConfig, NetworkConfig,
+    NetworkKind, OptimizerKind, ReplayConfig, RunConfig, RuntimeConfig, RuntimeMode,
     SoftTargetUpdate, TargetUpdate, TimeLimitAs, TrainConfig, validate,
 };
 use proptest::option;
@@ -48,7 +48,7 @@ prop_compose! {
             (1e-9..=1.0_f64).prop_map(|rate| TargetUpdate::Soft(SoftTargetUpdate { rate })),
         ],
     ) -> AlgorithmConfig {
-        AlgorithmConfig::Iql(IqlConfig {
+        AlgorithmConfig {
             learning_rate,
             optimizer: if flags[0] { OptimizerKind::Adam } else { OptimizerKind::Rmsprop },
             discount,
@@ -56,7 +56,8 @@ prop_compose! {
             gradient_clip,
             standardise_rewards: flags[2],
             target_update,
-        })
+            ..AlgorithmConfig::default()
+        }
     }
 }
 

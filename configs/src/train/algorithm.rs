@@ -2,20 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{MixerConfig, PpoConfig, SwitchConfig};
 use crate::field::{Field, FieldKind};
 
-/// The learning algorithm and its own settings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum AlgorithmConfig {
-    /// Independent Q-learning: each agent learns its own action values.
-    Iql(IqlConfig),
-}
-
-/// Independent Q-learning.
+/// The learning algorithm and its settings.
+///
+/// A setting that a kind does not use is kept at its default, is never written into a file
+/// and may not be set (see [`Field::when`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct IqlConfig {
+pub struct AlgorithmConfig {
+    /// The learning algorithm.
+    pub kind: AlgorithmKind,
+    /// How MANSA's agents learn and act by themselves.
+    pub independent: IndependentKind,
+    /// How MANSA's agents learn and act together.
+    pub central: CentralKind,
     /// Step size of the optimiser.
     pub learning_rate: f64,
     /// The optimiser: Adam (epsilon 1e-8) or RMSprop (alpha 0.99, epsilon 1e-5).
@@ -30,6 +32,73 @@ pub struct IqlConfig {
     pub standardise_rewards: bool,
     /// How the target network follows the online one.
     pub target_update: TargetUpdate,
+    /// How QMIX puts the agents' values together.
+    pub mixer: MixerConfig,
+    /// How policies and their critics are updated.
+    pub ppo: PpoConfig,
+    /// How MANSA decides between independent and central.
+    pub switch: SwitchConfig,
+}
+
+/// The learning algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlgorithmKind {
+    /// Independent Q-learning: each agent learns its own action values.
+    #[default]
+    Iql,
+    /// Value decomposition: the team's value is the sum of the agents'.
+    Vdn,
+    /// The team's value is a monotone mixture of the agents', weighted by the state.
+    Qmix,
+    /// Independent proximal policy optimisation: each critic sees one agent's observation.
+    Ippo,
+    /// Proximal policy optimisation with a central critic that sees all observations.
+    Mappo,
+    /// A switching agent decides state by state between an independent and a central learner.
+    Mansa,
+}
+
+/// MANSA's independent half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IndependentKind {
+    /// Independent Q-learning.
+    #[default]
+    Iql,
+    /// Independent proximal policy optimisation.
+    Ippo,
+}
+
+/// MANSA's central half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CentralKind {
+    /// Value decomposition.
+    Vdn,
+    /// Monotone mixing.
+    #[default]
+    Qmix,
+    /// A central critic.
+    Mappo,
+}
+
+impl AlgorithmConfig {
+    /// Whether learning follows the episodes of the current policy only.
+    #[must_use]
+    pub fn on_policy(&self) -> bool {
+        match self.kind {
+            AlgorithmKind::Ippo | AlgorithmKind::Mappo => true,
+            AlgorithmKind::Mansa => self.independent == IndependentKind::Ippo,
+            AlgorithmKind::Iql | AlgorithmKind::Vdn | AlgorithmKind::Qmix => false,
+        }
+    }
+
+    /// Whether a switching agent decides between two learners.
+    #[must_use]
+    pub fn is_mansa(&self) -> bool {
+        self.kind == AlgorithmKind::Mansa
+    }
 }
 
 /// First-order optimisers.
@@ -70,13 +139,10 @@ pub struct SoftTargetUpdate {
 
 impl Default for AlgorithmConfig {
     fn default() -> Self {
-        Self::Iql(IqlConfig::default())
-    }
-}
-
-impl Default for IqlConfig {
-    fn default() -> Self {
         Self {
+            kind: AlgorithmKind::default(),
+            independent: IndependentKind::default(),
+            central: CentralKind::default(),
             learning_rate: 3e-4,
             optimizer: OptimizerKind::Adam,
             discount: 0.99,
@@ -84,6 +150,9 @@ impl Default for IqlConfig {
             gradient_clip: 10.0,
             standardise_rewards: true,
             target_update: TargetUpdate::default(),
+            mixer: MixerConfig::default(),
+            ppo: PpoConfig::default(),
+            switch: SwitchConfig::default(),
         }
     }
 }
@@ -114,9 +183,30 @@ impl AlgorithmConfig {
         Field::new(
             "algorithm.kind",
             "Algorithm",
-            FieldKind::Variant { values: &["iql"] },
-            "The learning algorithm and its own settings.",
-        ),
+            FieldKind::Variant {
+                values: &["iql", "vdn", "qmix", "ippo", "mappo", "mansa"],
+            },
+            "The learning algorithm.",
+        )
+        .known_as(&["name", "algo", "learner"]),
+        Field::new(
+            "algorithm.independent",
+            "Independent learner",
+            FieldKind::Choice {
+                values: &["iql", "ippo"],
+            },
+            "How MANSA's agents learn and act by themselves.",
+        )
+        .when("algorithm.kind", &["mansa"]),
+        Field::new(
+            "algorithm.central",
+            "Central learner",
+            FieldKind::Choice {
+                values: &["vdn", "qmix", "mappo"],
+            },
+            "How MANSA's agents learn and act together.",
+        )
+        .when("algorithm.kind", &["mansa"]),
         Field::new(
             "algorithm.learning_rate",
             "Learning rate",
@@ -155,7 +245,8 @@ impl AlgorithmConfig {
             FieldKind::Boolean,
             "Whether the online network picks the action that the target network values.",
         )
-        .advanced(),
+        .advanced()
+        .when("algorithm.kind", &["iql", "vdn", "qmix", "mansa"]),
         Field::new(
             "algorithm.gradient_clip",
             "Gradient clip",
@@ -195,7 +286,7 @@ impl AlgorithmConfig {
         )
         .known_as(&["target_update_interval"])
         .unit("updates")
-        .when("algorithm.target_update.kind", "hard"),
+        .when("algorithm.target_update.kind", &["hard"]),
         Field::new(
             "algorithm.target_update.rate",
             "Target rate",
@@ -207,6 +298,6 @@ impl AlgorithmConfig {
             "Share of the online network mixed into the target after each update (tau).",
         )
         .known_as(&["tau"])
-        .when("algorithm.target_update.kind", "soft"),
+        .when("algorithm.target_update.kind", &["soft"]),
     ];
 }

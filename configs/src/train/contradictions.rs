@@ -1,7 +1,9 @@
 //! What no single range can tell: settings of a training run that contradict
 //! each other.
 
-use super::TrainConfig;
+use super::{
+    AlgorithmKind, CentralKind, IndependentKind, RuntimeMode, SharedParts, SwitchKind, TrainConfig,
+};
 use crate::problem::Problem;
 
 /// All contradictions, errors and warnings. Ranges are checked elsewhere, from
@@ -12,6 +14,9 @@ pub(crate) fn contradictions(config: &TrainConfig) -> Vec<Problem> {
     exploration(config, &mut problems);
     evaluation(config, &mut problems);
     amounts(config, &mut problems);
+    pair(config, &mut problems);
+    on_policy(config, &mut problems);
+    central(config, &mut problems);
     if config.network.agent_id && !config.network.share_parameters {
         problems.push(
             Problem::warning("network.agent_id", "separate networks need no agent number")
@@ -122,6 +127,128 @@ fn evaluation(config: &TrainConfig, problems: &mut Vec<Problem>) {
             ))
             .hint("use fewer environments or more episodes")
             .related("evaluation.episodes"),
+        );
+    }
+}
+
+/// MANSA's two learners and its switch must learn in the same way.
+fn pair(config: &TrainConfig, problems: &mut Vec<Problem>) {
+    let algorithm = &config.algorithm;
+    if algorithm.kind != AlgorithmKind::Mansa {
+        return;
+    }
+    let on_policy = algorithm.independent == IndependentKind::Ippo;
+    if on_policy != (algorithm.central == CentralKind::Mappo) {
+        problems.push(
+            Problem::error("algorithm.central", "one learner replays, the other cannot")
+                .value(central_word(algorithm.central))
+                .allowed(if on_policy {
+                    "mappo with algorithm.independent = ippo"
+                } else {
+                    "vdn or qmix with algorithm.independent = iql"
+                })
+                .hint("pair iql with vdn or qmix, or ippo with mappo")
+                .related("algorithm.independent"),
+        );
+    }
+    let replaying = matches!(
+        algorithm.switch.kind,
+        SwitchKind::DoubleDqn | SwitchKind::DiscreteSac
+    );
+    if on_policy && replaying {
+        problems.push(
+            Problem::error(
+                "algorithm.switch.kind",
+                "it learns from a replay, which ippo and mappo do not keep",
+            )
+            .value(if algorithm.switch.kind == SwitchKind::DoubleDqn {
+                "double_dqn"
+            } else {
+                "discrete_sac"
+            })
+            .allowed("ppo, random, always or never with algorithm.independent = ippo")
+            .hint("set algorithm.switch.kind = ppo")
+            .related("algorithm.independent"),
+        );
+    }
+    if on_policy && algorithm.switch.share != SharedParts::Separate {
+        problems.push(
+            Problem::error(
+                "algorithm.switch.share",
+                "policies with critics of their own share no network",
+            )
+            .value(if algorithm.switch.share == SharedParts::Full {
+                "full"
+            } else {
+                "trunk"
+            })
+            .allowed("separate with algorithm.independent = ippo")
+            .hint("set algorithm.switch.share = separate, or pair iql with vdn or qmix")
+            .related("algorithm.independent"),
+        );
+    }
+}
+
+fn central_word(kind: CentralKind) -> &'static str {
+    match kind {
+        CentralKind::Vdn => "vdn",
+        CentralKind::Qmix => "qmix",
+        CentralKind::Mappo => "mappo",
+    }
+}
+
+/// Policies learn from the episodes that they played themselves, all of them, once.
+fn on_policy(config: &TrainConfig, problems: &mut Vec<Problem>) {
+    if !config.algorithm.on_policy() {
+        return;
+    }
+    let path = match config.runtime.mode {
+        RuntimeMode::Lockstep(lockstep) if lockstep.lag_rounds == 0 => None,
+        RuntimeMode::Lockstep(_) => Some(("runtime.mode.lag_rounds", "1")),
+        RuntimeMode::Free(_) => Some(("runtime.mode.kind", "free")),
+    };
+    if let Some((path, value)) = path {
+        problems.push(
+            Problem::error(path, "episodes would be played by an older policy")
+                .value(value)
+                .allowed("lockstep without lag for ippo and mappo")
+                .hint("set runtime.mode = { kind = \"lockstep\", lag_rounds = 0 }")
+                .related("algorithm.kind"),
+        );
+    }
+    let (minibatches, batch) = (
+        config.algorithm.ppo.minibatches,
+        config.replay.batch_episodes,
+    );
+    if minibatches > batch {
+        problems.push(
+            Problem::error("algorithm.ppo.minibatches", "more parts than episodes")
+                .value(minibatches)
+                .allowed(format!("at most replay.batch_episodes = {batch}"))
+                .hint("use fewer parts or more episodes")
+                .related("replay.batch_episodes"),
+        );
+    }
+}
+
+/// A central value is the value of the team's reward.
+fn central(config: &TrainConfig, problems: &mut Vec<Problem>) {
+    let algorithm = &config.algorithm;
+    let mixes = match algorithm.kind {
+        AlgorithmKind::Vdn | AlgorithmKind::Qmix => true,
+        AlgorithmKind::Mansa => algorithm.central != CentralKind::Mappo,
+        AlgorithmKind::Iql | AlgorithmKind::Ippo | AlgorithmKind::Mappo => false,
+    };
+    if mixes && !config.environment.common_reward {
+        problems.push(
+            Problem::error(
+                "environment.common_reward",
+                "a mixed value is the value of one common reward",
+            )
+            .value(false)
+            .allowed("true with vdn and qmix")
+            .hint("set environment.common_reward = true, or use iql")
+            .related("algorithm.kind"),
         );
     }
 }

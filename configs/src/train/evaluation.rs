@@ -19,8 +19,25 @@ pub struct EvaluationConfig {
     pub absolute_episodes: usize,
     /// Chance of a random action while evaluating; 0 is greedy.
     pub epsilon: f64,
+    /// Whether learnt policies draw their actions; otherwise they take the likeliest one.
+    pub sample_actions: bool,
+    /// Which half of MANSA acts while evaluating: as trained, independent (il) or central (cl) only.
+    pub execution: Execution,
     /// Whether one episode of each evaluation is rendered into the run folder.
     pub record_episode: bool,
+}
+
+/// Which half of MANSA acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Execution {
+    /// The switching agent decides in every step.
+    #[default]
+    Mansa,
+    /// The independent policies always act.
+    Il,
+    /// The central policies always act.
+    Cl,
 }
 
 impl Default for EvaluationConfig {
@@ -31,6 +48,8 @@ impl Default for EvaluationConfig {
             environments: 50,
             absolute_episodes: 1_000,
             epsilon: 0.0,
+            sample_actions: false,
+            execution: Execution::default(),
             record_episode: true,
         }
     }
@@ -94,6 +113,20 @@ impl EvaluationConfig {
         )
         .known_as(&["evaluation_epsilon"])
         .advanced(),
+        Field::new(
+            "evaluation.sample_actions",
+            "Sample actions",
+            FieldKind::Boolean,
+            "Whether learnt policies draw their actions; otherwise they take the likeliest one.",
+        )
+        .known_as(&["greedy", "test_greedy"])
+        .when("algorithm.kind", &["ippo", "mappo", "mansa"]),
+        Field::new(
+            "evaluation.execution",
+            "Execution",
+            FieldKind::Choice { values: &["mansa", "il", "cl"] },
+            "Which half of MANSA acts while evaluating: as trained, independent (il) or central (cl) only.",
+        ).when("algorithm.kind", &["mansa"]),
         Field::new(
             "evaluation.record_episode",
             "Record an episode",

@@ -164,7 +164,7 @@ impl RuntimeConfig {
         )
         .unit("rounds")
         .advanced()
-        .when("runtime.mode.kind", "lockstep"),
+        .when("runtime.mode.kind", &["lockstep"]),
         Field::new(
             "runtime.mode.max_staleness_updates",
             "Staleness",
@@ -176,6 +176,6 @@ impl RuntimeConfig {
         )
         .unit("updates")
         .advanced()
-        .when("runtime.mode.kind", "free"),
+        .when("runtime.mode.kind", &["free"]),
     ];
 }
