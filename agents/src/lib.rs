@@ -15,6 +15,7 @@
 //! To add a learner, implement [`learner::Learner`] and name it in [`training::Training::new`].
 
 pub mod actor;
+pub mod advantages;
 pub mod checkpoint;
 pub mod environment;
 pub mod error;
@@ -24,6 +25,7 @@ pub mod iql;
 pub mod learner;
 pub mod network;
 pub mod policy;
+pub mod policy_gradient;
 pub mod replay;
 pub mod report;
 pub mod reward_standardisation;
@@ -31,5 +33,6 @@ pub mod rollout;
 pub mod shards;
 pub mod training;
 pub mod utilities;
+pub mod value_normalisation;
 
 pub use error::AgentsError;

@@ -53,6 +53,16 @@ impl RewardStandardisation {
     pub fn apply(&self, reward: f32) -> f32 {
         ((f64::from(reward) - self.mean) / self.variance.sqrt()) as f32
     }
+
+    /// The other way: `standardised * sqrt(variance) + mean`.
+    pub fn invert(&self, standardised: f32) -> f32 {
+        (f64::from(standardised) * self.variance.sqrt() + self.mean) as f32
+    }
+
+    /// `sqrt(variance)`.
+    pub fn deviation(&self) -> f64 {
+        self.variance.sqrt()
+    }
 }
 
 #[cfg(test)]
