@@ -5,13 +5,12 @@
 
 use std::time::Instant;
 
-use agents::iql::IndependentQLearner;
 use agents::learner::Learner;
-use agents::rollout::Rollout;
-use configs::train::{NetworkKind, TrainConfig};
+use agents::q_learning::QLearner;
+use agents::rollout::{ActingStreams, PlayOrder, Rollout};
+use configs::train::{Execution, NetworkKind, TrainConfig};
 use envs::{EnvironmentOptions, ResetMode};
 use nn::parameters::Parameters;
-use nn::random::RandomStream;
 use tch::Device;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,20 +36,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let environment =
                 envs::make_vector(id, &EnvironmentOptions::default(), 64, ResetMode::Hold, 1)?;
             let spec = environment.spec().clone();
-            let mut learner = IndependentQLearner::new(&config, &spec, Device::Cpu)?;
-            let layout = learner.acting_parameters().layout().clone();
-            let parameters = Parameters::zeros(&layout, Device::Cpu, false);
-            let mut rollout = Rollout::new(
-                environment,
-                learner.network().clone(),
-                parameters,
-                true,
-                false,
-            );
+            let mut learner = QLearner::new(&config, &spec, Device::Cpu)?;
+            let team = learner.team().clone();
+            let parameters = Parameters::zeros(team.layout(), Device::Cpu, false);
+            let mut rollout = Rollout::new(environment, team, parameters, true, false);
             rollout.environment_mut().seed(1);
-            let mut stream = RandomStream::new(1, "exploration", 0);
+            let mut streams = ActingStreams::new(1, "exploration", 0);
+            let order = PlayOrder::greedy(1.0, Execution::Mansa);
             let start = Instant::now();
-            let episodes = rollout.play(1.0, &mut stream, |_, _| {})?;
+            let episodes = rollout.play(&order, &mut streams, |_| {})?;
             let acting = start.elapsed().as_secs_f64() * 1e6 / episodes.horizon as f64;
             learner.observe(&episodes);
             for _ in 0..10 {

@@ -11,12 +11,11 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use nn::random::RandomStream;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::AgentsError;
-use crate::rollout::{EpisodeBatch, Rollout};
+use crate::rollout::{ActingStreams, EpisodeBatch, PlayOrder, Rollout};
 
 /// Weights at one moment.
 #[derive(Debug)]
@@ -49,8 +48,8 @@ pub enum RoundWeights {
 /// An order for one round.
 #[derive(Debug)]
 pub struct RoundOrder {
-    /// Probability of a random action.
-    pub epsilon: f64,
+    /// How to play.
+    pub play: PlayOrder,
     /// The weights.
     pub weights: RoundWeights,
 }
@@ -61,8 +60,8 @@ pub struct ActorState {
     /// [`envs::VectorEnvironment::save`].
     #[serde(skip)]
     pub environment: Vec<u8>,
-    /// The exploration stream.
-    pub exploration: RandomStream,
+    /// The streams that draw actions and central calls.
+    pub streams: ActingStreams,
 }
 
 /// One played round.
@@ -72,6 +71,8 @@ pub struct Round {
     pub actor: usize,
     /// Learner updates behind the weights it was played with.
     pub version: u64,
+    /// Central calls that the order granted.
+    pub granted_calls: Option<u64>,
     /// The episodes.
     pub episodes: EpisodeBatch,
     /// The actor's state after the round.
@@ -97,7 +98,7 @@ impl Actors {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(
-        actors: Vec<(Rollout, RandomStream)>,
+        actors: Vec<(Rollout, ActingStreams)>,
         initial: WeightSnapshot,
         queue_capacity: usize,
     ) -> Result<Self, AgentsError> {
@@ -105,7 +106,7 @@ impl Actors {
         let latest = Arc::new(Mutex::new(initial));
         let mut orders = Vec::new();
         let mut threads = Vec::new();
-        for (index, (rollout, exploration)) in actors.into_iter().enumerate() {
+        for (index, (rollout, streams)) in actors.into_iter().enumerate() {
             let name = format!("actor-{index}");
             let (sender, inbox) = bounded(WAITING_ORDERS);
             let latest = Arc::clone(&latest);
@@ -113,7 +114,7 @@ impl Actors {
             let mut actor = Actor {
                 index,
                 rollout,
-                exploration,
+                streams,
                 latest,
             };
             let thread_name = name.clone();
@@ -205,7 +206,7 @@ impl Drop for Actors {
 struct Actor {
     index: usize,
     rollout: Rollout,
-    exploration: RandomStream,
+    streams: ActingStreams,
     latest: Arc<Mutex<WeightSnapshot>>,
 }
 
@@ -242,17 +243,16 @@ impl Actor {
                 .share(),
         };
         self.rollout.set_weights(&weights.values);
-        let episodes = self
-            .rollout
-            .play(order.epsilon, &mut self.exploration, |_, _| {})?;
+        let episodes = self.rollout.play(&order.play, &mut self.streams, |_| {})?;
         let state = ActorState {
             environment: self.rollout.environment_mut().save(),
-            exploration: self.exploration.clone(),
+            streams: self.streams.clone(),
         };
         let seconds = start.elapsed().as_secs_f64();
         Ok(Round {
             actor: self.index,
             version: weights.version,
+            granted_calls: order.play.granted_calls,
             episodes,
             state,
             seconds,
@@ -262,13 +262,13 @@ impl Actor {
 
 #[cfg(test)]
 mod tests {
-    use configs::train::NetworkConfig;
+    use configs::train::{Execution, TrainConfig};
     use envs::{Environment, EnvironmentError, EnvironmentSpec, ResetMode, Scene, StepFlags};
-    use nn::parameters::{ParameterLayout, Parameters};
+    use nn::parameters::Parameters;
     use tch::Device;
 
     use super::*;
-    use crate::network::UtilityNetwork;
+    use crate::team::Team;
 
     /// An environment with a bug: it panics in its third step.
     struct Faulty {
@@ -317,19 +317,17 @@ mod tests {
             Ok(Box::new(Faulty { inner, steps: 0 }))
         };
         let batch = envs::vectorise(&faulty, 1, ResetMode::Hold, 1).unwrap();
-        let mut layout = ParameterLayout::new();
-        let config = NetworkConfig::default();
-        let network = Arc::new(UtilityNetwork::declare(&mut layout, &config, batch.spec()));
-        let parameters = Parameters::zeros(&Arc::new(layout), Device::Cpu, false);
+        let team = Arc::new(Team::new(&TrainConfig::default(), batch.spec()));
+        let parameters = Parameters::zeros(team.layout(), Device::Cpu, false);
         let weights = WeightSnapshot {
             version: 0,
             values: parameters.snapshot(),
         };
-        let rollout = Rollout::new(batch, network, parameters, true, false);
-        let stream = RandomStream::new(1, "exploration", 0);
+        let rollout = Rollout::new(batch, team, parameters, true, false);
+        let stream = ActingStreams::new(1, "exploration", 0);
         let actors = Actors::start(vec![(rollout, stream)], weights, 1).unwrap();
         let order = RoundOrder {
-            epsilon: 1.0,
+            play: PlayOrder::greedy(1.0, Execution::Mansa),
             weights: RoundWeights::Latest,
         };
         actors.order(0, order).unwrap();

@@ -23,8 +23,9 @@ use tracking::{AtomicFolder, Progress};
 use crate::AgentsError;
 use crate::actor::{ActorState, WeightSnapshot};
 use crate::learner::Learner;
+use crate::rollout::PlayOrder;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The counters of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,8 +48,8 @@ pub struct Counters {
 pub struct OrderedRound {
     /// Its weights.
     pub weights: WeightSnapshot,
-    /// Its exploration rate.
-    pub epsilon: f64,
+    /// How it is played; what is granted of a budget differs between the actors.
+    pub play: Vec<PlayOrder>,
 }
 
 /// The state of a run beside its learner.
@@ -67,7 +68,7 @@ struct StateFile {
     counters: Counters,
     learner: serde_json::Value,
     actors: Vec<ActorState>,
-    ordered: Option<(u64, f64)>,
+    ordered: Option<(u64, Vec<PlayOrder>)>,
 }
 
 /// Writes `ckpt/{name}`; `policy` writes the policy's files into the folder.
@@ -114,7 +115,7 @@ pub fn write(
         ordered: state
             .ordered
             .as_ref()
-            .map(|ordered| (ordered.weights.version, ordered.epsilon)),
+            .map(|ordered| (ordered.weights.version, ordered.play.clone())),
     };
     let text = serde_json::to_vec_pretty(&file).expect("the state is plain data");
     let target = path.join("state.json");
@@ -173,14 +174,14 @@ pub fn read(
     }
     let ordered = match file.ordered {
         None => None,
-        Some((version, epsilon)) => {
-            let scalars = learner.acting_parameters().layout().scalars();
+        Some((version, play)) => {
+            let scalars = learner.team().layout().scalars();
             let values = arrays.f32("ordered.weights", &[scalars])?;
             let weights = WeightSnapshot {
                 version,
                 values: Tensor::from_slice(&values),
             };
-            Some(OrderedRound { weights, epsilon })
+            Some(OrderedRound { weights, play })
         }
     };
     Ok(RunningState {

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use configs::train::TrainConfig;
+use configs::train::{Execution, TrainConfig};
 use envs::{ResetMode, Scene};
 use nn::parameters::Parameters;
-use nn::random::RandomStream;
 use tch::Tensor;
 
 use crate::AgentsError;
 use crate::environment::environment_options;
-use crate::network::UtilityNetwork;
-use crate::rollout::Rollout;
+use crate::rollout::{ActingStreams, Moment, PlayOrder, Rollout};
+use crate::team::Team;
 
 /// Returns and lengths of scored episodes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +19,8 @@ pub struct EvaluationReport {
     pub returns: Vec<f64>,
     /// Steps of each episode.
     pub lengths: Vec<u64>,
+    /// Central calls of each episode; empty unless a switch decided.
+    pub calls: Vec<u64>,
     /// The first episode, moment by moment, when it was recorded.
     pub recorded: Option<RecordedEpisode>,
 }
@@ -28,6 +29,13 @@ impl EvaluationReport {
     /// Mean return.
     pub fn mean_return(&self) -> f64 {
         self.returns.iter().sum::<f64>() / self.returns.len().max(1) as f64
+    }
+
+    /// Share of steps that were central calls, when a switch decided.
+    pub fn call_fraction(&self) -> Option<f64> {
+        let calls = self.calls.iter().sum::<u64>() as f64;
+        let steps = self.lengths.iter().sum::<u64>().max(1) as f64;
+        (!self.calls.is_empty()).then_some(calls / steps)
     }
 
     /// Mean length.
@@ -49,6 +57,27 @@ pub struct RecordedEpisode {
 pub struct Evaluator {
     rollout: Rollout,
     seed: u64,
+    sample: bool,
+}
+
+/// Which episodes are scored, and how they are played.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoring<'a> {
+    /// Number of episodes.
+    pub episodes: usize,
+    /// Chance of a random action.
+    pub epsilon: f64,
+    /// Which policies act.
+    pub execution: Execution,
+    /// What the scores are for; names the random stream.
+    pub purpose: &'a str,
+    /// Number of the stream.
+    pub index: u64,
+    /// Whether the first episode is recorded.
+    pub record: bool,
+    /// Central calls left of the budget of a whole training: they are not charged, but none
+    /// is made when nothing is left.
+    pub calls_left: Option<u64>,
 }
 
 impl Evaluator {
@@ -59,7 +88,7 @@ impl Evaluator {
     pub fn new(
         config: &TrainConfig,
         environments: usize,
-        network: Arc<UtilityNetwork>,
+        team: Arc<Team>,
         parameters: Parameters,
     ) -> Result<Self, AgentsError> {
         let environment = envs::make_vector(
@@ -71,7 +100,7 @@ impl Evaluator {
         )?;
         let rollout = Rollout::new(
             environment,
-            network,
+            team,
             parameters,
             config.environment.common_reward,
             config.environment.action_masks,
@@ -79,60 +108,81 @@ impl Evaluator {
         Ok(Self {
             rollout,
             seed: config.seed,
+            sample: config.evaluation.sample_actions,
         })
     }
 
-    /// Scores `weights` over exactly `episodes` episodes.
+    /// Scores `weights` over exactly as many episodes as asked for.
     ///
-    /// The starts and the exploration depend only on the run's seed, `purpose` and
-    /// `index`: an evaluation can be repeated, and a resumed run meets the same ones.
+    /// The starts and the exploration depend only on the run's seed, the purpose and the
+    /// index: an evaluation can be repeated, and a resumed run meets the same ones.
     ///
     /// # Errors
     /// The environment's.
     pub fn score(
         &mut self,
         weights: &Tensor,
-        episodes: usize,
-        epsilon: f64,
-        (purpose, index): (&str, u64),
-        record: bool,
+        scoring: &Scoring,
     ) -> Result<EvaluationReport, AgentsError> {
-        let mut stream = RandomStream::new(self.seed, purpose, index);
+        let mut streams = ActingStreams::new(self.seed, scoring.purpose, scoring.index);
         self.rollout.set_weights(weights);
-        self.rollout.environment_mut().seed(stream.word());
+        let seed = streams.exploration.word();
+        self.rollout.environment_mut().seed(seed);
+        let mut order = PlayOrder::greedy(scoring.epsilon, scoring.execution);
+        order.sample = self.sample;
         let mut report = EvaluationReport::default();
-        let mut scenes = Vec::new();
-        while report.returns.len() < episodes {
-            let recording = record && report.recorded.is_none();
-            let mut so_far = 0.0;
-            let agents = self.rollout.spec().agents;
-            let played = self
-                .rollout
-                .play(epsilon, &mut stream, |environment, rewards| {
-                    if recording {
-                        so_far += rewards.iter().take(agents).sum::<f64>();
-                        let mut scene = environment.scene(0);
-                        scene.note = format!("return {so_far:.2}");
-                        scenes.push(scene);
-                    }
-                })?;
+        while report.returns.len() < scoring.episodes {
+            order.granted_calls = scoring.calls_left;
+            let recording = scoring.record && report.recorded.is_none();
+            let mut recorder = Recorder::default();
+            let played = self.rollout.play(&order, &mut streams, |moment| {
+                if recording {
+                    recorder.see(moment);
+                }
+            })?;
             if recording {
-                scenes.truncate(played.lengths[0] + 1);
                 report.recorded = Some(RecordedEpisode {
-                    scenes: std::mem::take(&mut scenes),
+                    scenes: recorder.scenes,
                     episode_return: played.returns[0],
                 });
             }
-            let missing = episodes - report.returns.len();
+            let missing = scoring.episodes - report.returns.len();
             report.returns.extend(played.returns.iter().take(missing));
-            report.lengths.extend(
-                played
-                    .lengths
-                    .iter()
-                    .take(missing)
-                    .map(|&length| length as u64),
-            );
+            let lengths = played.lengths.iter().map(|&length| length as u64);
+            report.lengths.extend(lengths.take(missing));
+            if let Some(switch) = &played.switch {
+                let calls = (0..played.episodes.min(missing)).map(|episode| {
+                    let own = switch.calls.iter().skip(episode).step_by(played.episodes);
+                    own.map(|&call| u64::from(call)).sum::<u64>()
+                });
+                report.calls.extend(calls);
+            }
         }
         Ok(report)
+    }
+}
+
+/// Records the first episode of a batch.
+#[derive(Default)]
+struct Recorder {
+    scenes: Vec<Scene>,
+    episode_return: f64,
+    over: bool,
+}
+
+impl Recorder {
+    fn see(&mut self, moment: &Moment) {
+        if self.over {
+            return;
+        }
+        let agents = moment.environment.spec().agents;
+        self.episode_return += moment.rewards.iter().take(agents).sum::<f64>();
+        let mut scene = moment.environment.scene(0);
+        scene.note = format!("return {:.2}", self.episode_return);
+        if moment.calls.first() == Some(&1) {
+            scene.note.push_str(" · central call");
+        }
+        self.scenes.push(scene);
+        self.over = !moment.running[0];
     }
 }

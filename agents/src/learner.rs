@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use nn::arrays::Arrays;
-use nn::parameters::Parameters;
+use tch::Tensor;
 
 use crate::AgentsError;
-use crate::network::UtilityNetwork;
 use crate::replay::EpisodeReplay;
 use crate::rollout::EpisodeBatch;
+use crate::team::Team;
 
 /// Figures of one update.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UpdateReport {
     /// The loss.
     pub loss: f64,
@@ -21,15 +21,24 @@ pub struct UpdateReport {
     pub mean_value: f64,
     /// Mean target.
     pub mean_target: f64,
+    /// Further figures, by the name of their curve.
+    pub more: Vec<(&'static str, f64)>,
 }
 
 /// A learning algorithm: takes episodes, updates weights, can be saved and restored.
 pub trait Learner: Send {
-    /// The network that actors run.
-    fn network(&self) -> &Arc<UtilityNetwork>;
+    /// What the actors run.
+    fn team(&self) -> &Arc<Team>;
 
-    /// The weights that actors run.
-    fn acting_parameters(&self) -> &Parameters;
+    /// The weights that the actors run, a copy over [`Team::layout`] on the CPU.
+    /// `[scalars]`, f32
+    fn acting_weights(&self) -> Tensor;
+
+    /// Whether each episode is learnt from once, by the policy that played it. Such a
+    /// learner is updated whenever it is [`Learner::ready`].
+    fn on_policy(&self) -> bool {
+        false
+    }
 
     /// Takes in new episodes.
     fn observe(&mut self, episodes: &EpisodeBatch);

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`training`] | the loop: rounds of episodes in, updates out, evaluations and checkpoints between |
 //! | [`actor`], [`rollout`] | threads that play; the loop that plays one episode per environment |
-//! | [`learner`], [`iql`] | what an algorithm must offer; independent Q-learning |
-//! | [`network`], [`exploration`] | utilities of observations; choosing actions by them |
-//! | [`utilities`] | utilities of batches and their gradient, by kernels or autograd |
+//! | [`learner`] | what an algorithm must offer |
+//! | [`q_learning`], [`td_loss`], [`mixing`] | IQL, VDN, QMIX: the learner, its loss, how values are mixed |
+//! | [`mansa`] | switching between an independent and a central learner |
+//! | [`team`], [`acting`], [`exploration`] | what acts; its outputs step by step; choosing actions by them |
+//! | [`network`], [`network_pass`] | networks; their outputs and gradients for batches, by kernels or autograd |
 //! | [`replay`], [`reward_standardisation`] | what is learnt from, and on which scale |
 //! | [`shards`] | data-parallel gradients on several threads |
 //! | [`evaluation`], [`policy`] | scoring a policy; a policy on disk |
@@ -14,6 +16,7 @@
 //!
 //! To add a learner, implement [`learner::Learner`] and name it in [`training::Training::new`].
 
+pub mod acting;
 pub mod actor;
 pub mod advantages;
 pub mod checkpoint;
@@ -21,18 +24,22 @@ pub mod environment;
 pub mod error;
 pub mod evaluation;
 pub mod exploration;
-pub mod iql;
 pub mod learner;
+pub mod mansa;
+pub mod mixing;
 pub mod network;
+pub mod network_pass;
 pub mod policy;
 pub mod policy_gradient;
+pub mod q_learning;
 pub mod replay;
 pub mod report;
 pub mod reward_standardisation;
 pub mod rollout;
 pub mod shards;
+pub mod td_loss;
+pub mod team;
 pub mod training;
-pub mod utilities;
 pub mod value_normalisation;
 
 pub use error::AgentsError;

@@ -1,4 +1,4 @@
-//! The utility network `Q_i(o_i, a_i)` of value-based agents.
+//! The network of agents: utilities, policies, critics and the switch are the same form.
 //!
 //! EPyMARL's `RNNAgent`: Linear, ReLU, then a GRU or a Linear with ReLU, then Linear.
 //! One set of weights for all agents (with agent ids) or one set per agent.
@@ -10,15 +10,55 @@ use nn::layers::{Gru, Linear};
 use nn::parameters::{ParameterLayout, Parameters, flat_values};
 use tch::{Device, Kind, Tensor};
 
-use crate::replay::HostBatch;
+/// What goes in and what comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkShape {
+    /// Agents in each row; one for a network that speaks for the team.
+    pub agents: usize,
+    /// Numbers that an agent sees, before its last action and its own number.
+    pub features: usize,
+    /// Whether all agents see the same numbers, so that a row holds them once.
+    pub common_features: bool,
+    /// Actions that an agent can take.
+    pub actions: usize,
+    /// Numbers per agent that come out.
+    pub outputs: usize,
+}
 
-/// The network's description; the weights live in a [`Parameters`].
+impl NetworkShape {
+    /// One value or logit per action from each agent's own observation.
+    pub fn per_action(spec: &EnvironmentSpec) -> Self {
+        Self {
+            agents: spec.agents,
+            features: spec.observation_size,
+            common_features: false,
+            actions: spec.actions,
+            outputs: spec.actions,
+        }
+    }
+}
+
+/// Input of a network for whole episodes or single steps.
+///
+/// The rows are time-major; `sizes[t]` of them belong to step `t`, longest episode first.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkRows<'a> {
+    /// `[rows, agents, features]`, or `[rows, features]` when they are common.
+    pub features: &'a [f32],
+    /// The action before each row, -1 before the first; empty when the network does not
+    /// look at it. `[rows, agents]`
+    pub last_actions: &'a [i64],
+    /// Rows of each step; never grows. `[time]`
+    pub sizes: &'a [i64],
+}
+
+/// A network's description; the weights live in a [`Parameters`].
 #[derive(Clone, Debug)]
-pub struct UtilityNetwork {
+pub struct AgentNetwork {
     bodies: Vec<Body>, // one when shared, one per agent otherwise
-    agents: i64,
-    actions: i64,
+    shape: NetworkShape,
     hidden_size: i64,
+    recurrent: bool,
     agent_id: bool,
     last_action: bool,
 }
@@ -39,21 +79,20 @@ enum Middle {
 /// Recurrent state of a rollout, one entry per body. `[rows, hidden]`
 pub type HiddenState = Vec<Tensor>;
 
-impl UtilityNetwork {
-    /// Declares the weights in `layout` under `agent.` or `agent.{index}.`.
+impl AgentNetwork {
+    /// Declares the weights in `layout` under `{prefix}.` or `{prefix}.{index}.`.
     pub fn declare(
         layout: &mut ParameterLayout,
+        prefix: &str,
+        shape: NetworkShape,
         config: &NetworkConfig,
-        spec: &EnvironmentSpec,
     ) -> Self {
-        let agents = spec.agents as i64;
-        let actions = spec.actions as i64;
         let hidden_size = config.hidden_size as i64;
-        let inputs = spec.observation_size as i64
-            + if config.last_action { actions } else { 0 }
-            + if config.agent_id { agents } else { 0 };
+        let inputs = shape.features
+            + if config.last_action { shape.actions } else { 0 }
+            + if config.agent_id { shape.agents } else { 0 };
         let mut body = |name: &str| Body {
-            input: Linear::declare(layout, &format!("{name}.input"), inputs, hidden_size),
+            input: Linear::declare(layout, &format!("{name}.input"), inputs as i64, hidden_size),
             middle: match config.kind {
                 NetworkKind::Gru => Middle::Gru(Gru::declare(
                     layout,
@@ -68,23 +107,33 @@ impl UtilityNetwork {
                     hidden_size,
                 )),
             },
-            output: Linear::declare(layout, &format!("{name}.output"), hidden_size, actions),
+            output: Linear::declare(
+                layout,
+                &format!("{name}.output"),
+                hidden_size,
+                shape.outputs as i64,
+            ),
         };
-        let bodies = if config.share_parameters {
-            vec![body("agent")]
+        let bodies = if config.share_parameters || shape.agents == 1 {
+            vec![body(prefix)]
         } else {
-            (0..agents)
-                .map(|index| body(&format!("agent.{index}")))
+            (0..shape.agents)
+                .map(|index| body(&format!("{prefix}.{index}")))
                 .collect()
         };
         Self {
             bodies,
-            agents,
-            actions,
+            shape,
             hidden_size,
+            recurrent: config.kind == NetworkKind::Gru,
             agent_id: config.agent_id,
             last_action: config.last_action,
         }
+    }
+
+    /// What goes in and what comes out.
+    pub fn shape(&self) -> NetworkShape {
+        self.shape
     }
 
     /// Whether the previous joint action is part of the input.
@@ -92,10 +141,15 @@ impl UtilityNetwork {
         self.last_action
     }
 
+    /// Whether the network remembers the episode.
+    pub fn is_recurrent(&self) -> bool {
+        self.recurrent
+    }
+
     /// The state before an episode's first step, for `batch` environments.
     pub fn initial_state(&self, batch: i64, device: Device) -> HiddenState {
         let rows = if self.bodies.len() == 1 {
-            batch * self.agents
+            batch * self.shape.agents as i64
         } else {
             batch
         };
@@ -103,45 +157,6 @@ impl UtilityNetwork {
             .iter()
             .map(|_| Tensor::zeros([rows, self.hidden_size], (Kind::Float, device)))
             .collect()
-    }
-
-    /// Builds network inputs: observations, then the previous action and the agent's
-    /// number, both one-hot, where configured.
-    ///
-    /// `observations` `[rows, agents, observation]`; `last_actions` `[rows, agents]` i64,
-    /// -1 before the first step.
-    pub fn inputs(&self, observations: &Tensor, last_actions: Option<&Tensor>) -> Tensor {
-        let rows = observations.size()[0];
-        let mut parts = vec![observations.shallow_clone()];
-        if let (true, Some(last)) = (self.last_action, last_actions) {
-            // Shifted by one so that -1 becomes a class of its own, which is then cut off.
-            let one_hot = (last + 1)
-                .one_hot(self.actions + 1)
-                .narrow(-1, 1, self.actions);
-            parts.push(one_hot.to_kind(Kind::Float));
-        }
-        if self.agent_id {
-            let identity = Tensor::eye(self.agents, (Kind::Float, observations.device()));
-            parts.push(identity.expand([rows, self.agents, self.agents], false));
-        }
-        if parts.len() == 1 {
-            observations.shallow_clone()
-        } else {
-            Tensor::cat(&parts, -1)
-        }
-    }
-
-    /// [`UtilityNetwork::inputs`] of a batch.
-    pub fn batch_inputs(&self, batch: &HostBatch, device: Device) -> Tensor {
-        let observations = Tensor::from_slice(&batch.observations)
-            .view([batch.sizes.iter().sum(), self.agents, -1])
-            .to_device(device);
-        let last_actions = self.last_action.then(|| {
-            Tensor::from_slice(&batch.last_actions)
-                .view([-1, self.agents])
-                .to_device(device)
-        });
-        self.inputs(&observations, last_actions.as_ref())
     }
 
     /// The network's bodies for the hand-made kernels.
@@ -155,104 +170,129 @@ impl UtilityNetwork {
         self.bodies.iter().map(fused).collect()
     }
 
-    /// What [`UtilityNetwork::inputs`] holds, on the host: for each body its rows
-    /// `[rows, inputs]` and how many of them belong to each step.
-    pub fn host_inputs(&self, batch: &HostBatch) -> Vec<(Vec<f32>, Vec<usize>)> {
-        let agents = self.agents as usize;
-        let rows = batch.last_actions.len() / agents;
+    /// Network inputs on the host: for each body its rows `[rows, inputs]`, replacing what
+    /// `inputs` held. An agent's row is what it sees, then its previous action and its
+    /// number, both one-hot, where configured.
+    pub fn host_inputs(&self, rows: &NetworkRows, inputs: &mut Vec<Vec<f32>>) {
+        let NetworkShape {
+            agents,
+            features,
+            common_features,
+            actions,
+            ..
+        } = self.shape;
         let shared = self.bodies.len() == 1;
-        let rows_per_sequence = if shared { agents } else { 1 };
-        let sizes: Vec<usize> = batch
-            .sizes
-            .iter()
-            .map(|&size| size as usize * rows_per_sequence)
-            .collect();
-        let mut inputs = vec![Vec::new(); self.bodies.len()];
-        let observation = batch.observations.len() / (rows * agents).max(1);
-        for (index, observed) in batch.observations.chunks_exact(observation).enumerate() {
-            let agent = index % agents;
+        inputs.resize_with(self.bodies.len(), Vec::new);
+        inputs.iter_mut().for_each(Vec::clear);
+        let count = rows.sizes.iter().sum::<i64>() as usize;
+        for index in 0..count * agents {
+            let (row, agent) = (index / agents, index % agents);
             let input = &mut inputs[if shared { 0 } else { agent }];
-            input.extend_from_slice(observed);
+            let start = features * if common_features { row } else { index };
+            input.extend_from_slice(&rows.features[start..start + features]);
             if self.last_action {
-                let last = batch.last_actions[index];
-                input.extend((0..self.actions).map(|action| f32::from(u8::from(action == last))));
+                let last = rows.last_actions[index];
+                input.extend((0..actions as i64).map(|action| f32::from(u8::from(action == last))));
             }
             if self.agent_id {
                 input.extend((0..agents).map(|other| f32::from(u8::from(other == agent))));
             }
         }
-        inputs
-            .into_iter()
-            .map(|input| (input, sizes.clone()))
+    }
+
+    /// Rows of one body that belong to each step. `[time]`
+    pub fn body_sizes(&self, sizes: &[i64]) -> Vec<usize> {
+        let rows_per_sequence = if self.bodies.len() == 1 {
+            self.shape.agents
+        } else {
+            1
+        };
+        sizes
+            .iter()
+            .map(|&size| size as usize * rows_per_sequence)
             .collect()
     }
 
-    /// Puts the outputs of all bodies together. `[rows, agents, actions]`
-    pub fn utilities_of(&self, outputs: &[Vec<f32>]) -> Tensor {
-        let shape = [-1, self.agents, self.actions];
+    /// Puts the outputs of all bodies together. `[rows, agents, outputs]`
+    pub fn outputs_of(&self, outputs: &[Vec<f32>]) -> Tensor {
+        let (agents, width) = (self.shape.agents as i64, self.shape.outputs as i64);
         if let [output] = outputs {
-            return Tensor::from_slice(output).view(shape);
+            return Tensor::from_slice(output).view([-1, agents, width]);
         }
         let outputs: Vec<Tensor> = outputs
             .iter()
-            .map(|output| Tensor::from_slice(output).view([-1, self.actions]))
+            .map(|output| Tensor::from_slice(output).view([-1, width]))
             .collect();
         Tensor::stack(&outputs, 1)
     }
 
-    /// Takes apart what [`UtilityNetwork::utilities_of`] put together.
-    pub fn per_body(&self, utilities: &Tensor) -> Vec<Vec<f32>> {
+    /// Takes apart what [`AgentNetwork::outputs_of`] put together.
+    pub fn per_body(&self, outputs: &Tensor) -> Vec<Vec<f32>> {
         if self.bodies.len() == 1 {
-            return vec![flat_values(&utilities.reshape([-1]))];
+            return vec![flat_values(&outputs.reshape([-1]))];
         }
-        (0..self.agents)
-            .map(|agent| flat_values(&utilities.select(1, agent).reshape([-1])))
+        (0..self.shape.agents as i64)
+            .map(|agent| flat_values(&outputs.select(1, agent).reshape([-1])))
             .collect()
     }
 
-    /// Utilities of whole episodes in one pass.
+    /// Outputs of whole episodes in one pass by LibTorch. `[rows, agents, outputs]`
     ///
-    /// `inputs` `[rows, agents, inputs]` to `[rows, agents, actions]`; the rows are
-    /// time-major, `sizes[t]` `[time]` of them belong to step `t` (longest episode first).
     /// `state` is replaced by the state after each episode's last step.
     pub fn forward(
         &self,
         parameters: &Parameters,
-        inputs: &Tensor,
-        sizes: &[i64],
+        rows: &NetworkRows,
         state: &mut HiddenState,
     ) -> Tensor {
-        let rows = inputs.size()[0];
-        let run = |body: &Body, input: &Tensor, agents: i64, hidden: &mut Tensor| {
-            let features = body.input.forward(parameters, input).relu();
-            let features = match &body.middle {
-                Middle::FeedForward(linear) => linear.forward(parameters, &features).relu(),
-                Middle::Gru(gru) => {
-                    let sizes: Vec<i64> = sizes.iter().map(|size| size * agents).collect();
-                    let sizes = Tensor::from_slice(&sizes);
-                    let (output, last) = gru.forward(parameters, &features, &sizes, hidden);
-                    *hidden = last;
-                    output
-                }
-            };
-            body.output.forward(parameters, &features)
-        };
-        if let [body] = &self.bodies[..] {
-            let input = inputs.view([rows * self.agents, -1]);
-            let output = run(body, &input, self.agents, &mut state[0]);
-            return output.view([rows, self.agents, self.actions]);
-        }
+        let device = parameters.flat().device();
+        let mut inputs = Vec::new();
+        self.host_inputs(rows, &mut inputs);
+        let sizes: Vec<i64> = self
+            .body_sizes(rows.sizes)
+            .iter()
+            .map(|&size| size as i64)
+            .collect();
         let outputs: Vec<Tensor> = self
             .bodies
             .iter()
+            .zip(inputs)
             .zip(state)
-            .enumerate()
-            .map(|(agent, (body, hidden))| {
-                let input = inputs.select(1, agent as i64).contiguous();
-                run(body, &input, 1, hidden)
+            .map(|((body, input), hidden)| {
+                let count = sizes.iter().sum::<i64>();
+                let input = Tensor::from_slice(&input)
+                    .view([count, -1])
+                    .to_device(device);
+                body.forward(parameters, &input, &sizes, hidden)
             })
             .collect();
-        Tensor::stack(&outputs, 1)
+        let (agents, width) = (self.shape.agents as i64, self.shape.outputs as i64);
+        match &outputs[..] {
+            [output] => output.view([-1, agents, width]),
+            outputs => Tensor::stack(outputs, 1),
+        }
+    }
+}
+
+impl Body {
+    fn forward(
+        &self,
+        parameters: &Parameters,
+        input: &Tensor,
+        sizes: &[i64],
+        hidden: &mut Tensor,
+    ) -> Tensor {
+        let features = self.input.forward(parameters, input).relu();
+        let features = match &self.middle {
+            Middle::FeedForward(linear) => linear.forward(parameters, &features).relu(),
+            Middle::Gru(gru) => {
+                let sizes = Tensor::from_slice(sizes);
+                let (output, last) = gru.forward(parameters, &features, &sizes, hidden);
+                *hidden = last;
+                output
+            }
+        };
+        self.output.forward(parameters, &features)
     }
 }
 
@@ -264,30 +304,28 @@ mod tests {
 
     use super::*;
 
-    fn spec() -> EnvironmentSpec {
-        envs::make(
-            "Foraging-8x8-2p-2f-v3",
-            &envs::EnvironmentOptions::default(),
-        )
-        .unwrap()
-        .spec()
-        .clone()
+    fn shape() -> NetworkShape {
+        NetworkShape {
+            agents: 2,
+            features: 12,
+            common_features: false,
+            actions: 6,
+            outputs: 6,
+        }
     }
 
-    fn network(config: &NetworkConfig) -> (UtilityNetwork, Parameters) {
+    fn network(config: &NetworkConfig) -> (AgentNetwork, Parameters) {
         let mut layout = ParameterLayout::new();
-        let network = UtilityNetwork::declare(&mut layout, config, &spec());
+        let network = AgentNetwork::declare(&mut layout, "agent", shape(), config);
         let mut stream = RandomStream::new(1, "initialisation", 0);
         let layout = Arc::new(layout);
         let parameters = Parameters::initialised(&layout, Device::Cpu, false, &mut stream);
         (network, parameters)
     }
 
-    fn random(shape: &[i64]) -> Tensor {
+    fn random(count: usize) -> Vec<f32> {
         let mut stream = RandomStream::new(2, "test", 0);
-        let count = shape.iter().product::<i64>();
-        let values: Vec<f32> = (0..count).map(|_| stream.uniform()).collect();
-        Tensor::from_slice(&values).view(shape)
+        (0..count).map(|_| stream.uniform()).collect()
     }
 
     #[test]
@@ -302,16 +340,23 @@ mod tests {
                 };
                 let (network, parameters) = network(&config);
                 // Three episodes of 4, 2 and 2 observations.
-                let sizes = [3, 3, 1, 1];
-                let inputs = network.inputs(&random(&[8, 2, 12]), None);
-                assert_eq!(inputs.size(), [8, 2, 14]);
+                let features = random(8 * 2 * 12);
+                let rows = NetworkRows {
+                    features: &features,
+                    last_actions: &[],
+                    sizes: &[3, 3, 1, 1],
+                };
                 let mut state = network.initial_state(3, Device::Cpu);
-                let whole = network.forward(&parameters, &inputs, &sizes, &mut state);
+                let whole = network.forward(&parameters, &rows, &mut state);
                 let mut state = network.initial_state(1, Device::Cpu);
                 for row in [0, 3, 6, 7] {
-                    let input = inputs.narrow(0, row, 1);
-                    let step = network.forward(&parameters, &input, &[1], &mut state);
-                    let difference = (step.get(0) - whole.get(row)).abs().max();
+                    let rows = NetworkRows {
+                        features: &features[row * 24..(row + 1) * 24],
+                        last_actions: &[],
+                        sizes: &[1],
+                    };
+                    let step = network.forward(&parameters, &rows, &mut state);
+                    let difference = (step.get(0) - whole.get(row as i64)).abs().max();
                     assert!(difference.double_value(&[]) < 1e-6);
                 }
             }
@@ -326,9 +371,14 @@ mod tests {
             ..Default::default()
         };
         let (network, parameters) = network(&config);
-        let observations = random(&[1, 1, 12]).expand([1, 2, 12], false);
+        let one = random(12);
+        let rows = NetworkRows {
+            features: &[one.clone(), one].concat(),
+            last_actions: &[],
+            sizes: &[1],
+        };
         let mut state = network.initial_state(1, Device::Cpu);
-        let values = network.forward(&parameters, &observations, &[1], &mut state);
+        let values = network.forward(&parameters, &rows, &mut state);
         let difference = (values.select(1, 0) - values.select(1, 1)).abs().max();
         assert!(difference.double_value(&[]) > 1e-3);
     }
@@ -341,10 +391,35 @@ mod tests {
             ..Default::default()
         };
         let (network, _) = network(&config);
-        let last = Tensor::from_slice(&[-1i64, 3]).view([1, 2]);
-        let inputs = network.inputs(&random(&[1, 2, 12]), Some(&last));
-        let first = inputs.select(1, 0).narrow(-1, 12, 6).sum(Kind::Float);
-        assert_eq!(first.double_value(&[]), 0.0);
-        assert_eq!(inputs.double_value(&[0, 1, 12 + 3]), 1.0);
+        let mut inputs = Vec::new();
+        let rows = NetworkRows {
+            features: &random(24),
+            last_actions: &[-1, 3],
+            sizes: &[1],
+        };
+        network.host_inputs(&rows, &mut inputs);
+        assert_eq!(inputs[0][12..18], [0.0; 6]);
+        assert_eq!(inputs[0][18 + 12..], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn common_features_are_given_to_every_agent() {
+        let mut layout = ParameterLayout::new();
+        let shape = NetworkShape {
+            features: 3,
+            common_features: true,
+            outputs: 1,
+            ..shape()
+        };
+        let config = NetworkConfig::default();
+        let network = AgentNetwork::declare(&mut layout, "critic", shape, &config);
+        let mut inputs = Vec::new();
+        let rows = NetworkRows {
+            features: &[7.0, 8.0, 9.0],
+            last_actions: &[],
+            sizes: &[1],
+        };
+        network.host_inputs(&rows, &mut inputs);
+        assert_eq!(inputs, [[7.0, 8.0, 9.0, 1.0, 0.0, 7.0, 8.0, 9.0, 0.0, 1.0]]);
     }
 }

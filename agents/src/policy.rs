@@ -10,12 +10,12 @@ use std::sync::Arc;
 use configs::train::TrainConfig;
 use envs::EnvironmentSpec;
 use nn::arrays::Arrays;
-use nn::parameters::{ParameterLayout, Parameters};
+use nn::parameters::Parameters;
 use serde::{Deserialize, Serialize};
-use tch::Device;
+use tch::{Device, Tensor};
 
 use crate::AgentsError;
-use crate::network::UtilityNetwork;
+use crate::team::Team;
 
 const VERSION: u32 = 1;
 const DESCRIPTION: &str = "policy.json";
@@ -37,14 +37,14 @@ pub struct PolicyDescription {
 pub struct Policy {
     /// What it was trained for.
     pub description: PolicyDescription,
-    /// Its network.
-    pub network: Arc<UtilityNetwork>,
+    /// What acts.
+    pub team: Arc<Team>,
     /// Its weights, on the CPU.
     pub parameters: Parameters,
 }
 
 impl Policy {
-    /// Writes a policy into an existing folder.
+    /// Writes a policy into an existing folder; `weights` is [`crate::learner::Learner::acting_weights`].
     ///
     /// # Errors
     /// A full disk, missing permissions.
@@ -52,7 +52,7 @@ impl Policy {
         folder: &Path,
         config: &TrainConfig,
         environment: &EnvironmentSpec,
-        parameters: &Parameters,
+        weights: &Tensor,
         step: u64,
     ) -> Result<(), AgentsError> {
         let description = PolicyDescription {
@@ -64,6 +64,9 @@ impl Policy {
         let path = folder.join(DESCRIPTION);
         let text = serde_json::to_vec_pretty(&description).expect("a description is plain data");
         fs::write(&path, text).map_err(|source| nn::NnError::File { path, source })?;
+        let team = Team::new(config, environment);
+        let mut parameters = Parameters::zeros(team.layout(), Device::Cpu, false);
+        parameters.copy_from_flat(weights);
         parameters.to_arrays("").write(&folder.join(WEIGHTS))?;
         Ok(())
     }
@@ -94,17 +97,12 @@ impl Policy {
                 description.version
             )));
         }
-        let mut layout = ParameterLayout::new();
-        let network = UtilityNetwork::declare(
-            &mut layout,
-            &description.config.network,
-            &description.environment,
-        );
-        let mut parameters = Parameters::zeros(&Arc::new(layout), Device::Cpu, false);
+        let team = Team::new(&description.config, &description.environment);
+        let mut parameters = Parameters::zeros(team.layout(), Device::Cpu, false);
         parameters.load_arrays(&Arrays::read(&folder.join(WEIGHTS))?, "")?;
         Ok(Self {
             description,
-            network: Arc::new(network),
+            team: Arc::new(team),
             parameters,
         })
     }

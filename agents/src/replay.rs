@@ -4,6 +4,7 @@ use envs::EnvironmentSpec;
 use nn::NnError;
 use nn::arrays::{Array, Arrays};
 
+use crate::network::NetworkRows;
 use crate::rollout::EpisodeBatch;
 
 /// A ring of complete episodes in contiguous memory.
@@ -19,6 +20,9 @@ pub struct EpisodeReplay {
     rewards: Vec<f32>,      // [capacity, limit, agents]
     lengths: Vec<u64>,      // [capacity]
     terminated: Vec<u8>,    // [capacity]
+    calls: Vec<u8>,         // [capacity, limit] or empty without a switch
+    remaining: Vec<f32>,    // [capacity, limit + 1] or empty
+    allowed: Vec<u8>,       // [capacity, limit + 1] or empty
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,7 @@ struct Shape {
     agents: usize,
     joint_observation: usize,
     joint_mask: usize,
+    decisions: usize, // 1 with a switch, else 0
 }
 
 /// Sampled episodes on the host, without padding.
@@ -54,16 +59,86 @@ pub struct HostBatch {
     pub rewards: Vec<f32>,
     /// 1 where the transition ended the task. `[transitions]`
     pub terminated: Vec<f32>,
+    /// 1 where the transition was a central call; empty without a switch. `[transitions]`
+    pub calls: Vec<u8>,
+    /// 1 where the step before the row was a central call; empty without a switch. `[rows]`
+    pub previous_call: Vec<f32>,
+    /// Share of the call budget left at the row, 0 without one; empty without a switch. `[rows]`
+    pub remaining: Vec<f32>,
+    /// 1 where a central call was allowed; empty without a switch. `[rows]`
+    pub allowed: Vec<u8>,
+}
+
+impl HostBatch {
+    /// Each agent's observations, for a network.
+    pub fn rows(&self) -> NetworkRows<'_> {
+        NetworkRows {
+            features: &self.observations,
+            last_actions: &self.last_actions,
+            sizes: &self.sizes,
+        }
+    }
+
+    /// The joint observations of all rows are the rows of `observations`: as many numbers
+    /// as all agents see. The count of rows.
+    pub fn row_count(&self) -> usize {
+        self.sizes.iter().sum::<i64>() as usize
+    }
+
+    /// The transitions that `keep` says yes to, with the rows that they lead from and to,
+    /// and no other. The order of time is lost: for networks without memory.
+    pub fn only(&self, agents: usize, keep: impl Fn(usize) -> bool) -> Self {
+        let rows = self.row_count();
+        let mut places = vec![-1i64; rows];
+        let mut kept = Vec::new();
+        let mut part = Self::default();
+        for transition in (0..self.current.len()).filter(|&transition| keep(transition)) {
+            let mut place = |row: i64| {
+                let place = &mut places[row as usize];
+                if *place < 0 {
+                    *place = kept.len() as i64;
+                    kept.push(row as usize);
+                }
+                *place
+            };
+            part.current.push(place(self.current[transition]));
+            part.next.push(place(self.next[transition]));
+            let slice = transition * agents..(transition + 1) * agents;
+            part.actions.extend_from_slice(&self.actions[slice.clone()]);
+            part.rewards.extend_from_slice(&self.rewards[slice]);
+            part.terminated.push(self.terminated[transition]);
+            part.calls.extend(self.calls.get(transition));
+        }
+        part.sizes.push(kept.len() as i64);
+        for row in kept {
+            let copy = |width: usize| row * width..(row + 1) * width;
+            let width = |values: usize| values / rows;
+            let observation = copy(width(self.observations.len()));
+            part.observations
+                .extend_from_slice(&self.observations[observation]);
+            let mask = copy(width(self.action_mask.len()));
+            part.action_mask.extend_from_slice(&self.action_mask[mask]);
+            part.last_actions
+                .extend_from_slice(&self.last_actions[copy(agents)]);
+            part.previous_call.extend(self.previous_call.get(row));
+            part.remaining.extend(self.remaining.get(row));
+            part.allowed.extend(self.allowed.get(row));
+        }
+        part
+    }
 }
 
 impl EpisodeReplay {
     /// Room for `capacity` episodes of an environment; memory is taken as it fills.
-    pub fn new(spec: &EnvironmentSpec, capacity: usize, masked: bool) -> Self {
+    ///
+    /// `masked` keeps action masks, `switched` a switch's decisions.
+    pub fn new(spec: &EnvironmentSpec, capacity: usize, masked: bool, switched: bool) -> Self {
         let shape = Shape {
             limit: spec.max_episode_steps,
             agents: spec.agents,
             joint_observation: spec.joint_observation_size(),
             joint_mask: if masked { spec.joint_mask_size() } else { 0 },
+            decisions: usize::from(switched),
         };
         Self {
             shape,
@@ -76,7 +151,16 @@ impl EpisodeReplay {
             rewards: Vec::new(),
             lengths: Vec::new(),
             terminated: Vec::new(),
+            calls: Vec::new(),
+            remaining: Vec::new(),
+            allowed: Vec::new(),
         }
+    }
+
+    /// Forgets all episodes.
+    pub fn clear(&mut self) {
+        self.resize(0);
+        self.next = 0;
     }
 
     /// Episodes kept.
@@ -102,6 +186,7 @@ impl EpisodeReplay {
             agents,
             joint_observation,
             joint_mask,
+            decisions,
         } = self.shape;
         let slot = self.next;
         if slot == self.len {
@@ -132,6 +217,17 @@ impl EpisodeReplay {
             copy_row(&batch.actions, source, &mut self.actions, target, agents);
             copy_row(&batch.rewards, source, &mut self.rewards, target, agents);
         }
+        if let (Some(switch), 1) = (&batch.switch, decisions) {
+            for time in 0..=length {
+                let source = time * batch.episodes + episode;
+                let target = slot * (limit + 1) + time;
+                self.remaining[target] = switch.remaining[source];
+                self.allowed[target] = switch.allowed[source];
+                if time < length {
+                    self.calls[slot * limit + time] = switch.calls[source];
+                }
+            }
+        }
         self.lengths[slot] = length as u64;
         self.terminated[slot] = u8::from(batch.terminated[episode]);
         self.next = (slot + 1) % self.capacity;
@@ -143,6 +239,7 @@ impl EpisodeReplay {
             agents,
             joint_observation,
             joint_mask,
+            decisions,
         } = self.shape;
         self.observations
             .resize(episodes * (limit + 1) * joint_observation, 0.0);
@@ -152,6 +249,10 @@ impl EpisodeReplay {
         self.rewards.resize(episodes * limit * agents, 0.0);
         self.lengths.resize(episodes, 0);
         self.terminated.resize(episodes, 0);
+        self.calls.resize(episodes * limit * decisions, 0);
+        self.remaining
+            .resize(episodes * (limit + 1) * decisions, 0.0);
+        self.allowed.resize(episodes * (limit + 1) * decisions, 0);
         self.len = episodes;
     }
 
@@ -171,6 +272,7 @@ impl EpisodeReplay {
             agents,
             joint_observation,
             joint_mask,
+            decisions,
         } = self.shape;
         let length = |slot: usize| self.lengths[slot] as usize;
         let mut slots = slots.to_vec();
@@ -186,11 +288,18 @@ impl EpisodeReplay {
                 batch.observations.extend_from_slice(observation);
                 let mask = row_of(&self.action_mask, row, joint_mask);
                 batch.action_mask.extend_from_slice(mask);
+                batch.remaining.extend(self.remaining.get(row));
+                batch.allowed.extend(self.allowed.get(row));
                 if time == 0 {
+                    batch.previous_call.extend((decisions > 0).then_some(0.0));
                     batch.last_actions.extend(std::iter::repeat_n(-1, agents));
                     continue;
                 }
                 let step = slot * limit + time - 1;
+                if let Some(&call) = self.calls.get(step) {
+                    batch.calls.push(call);
+                    batch.previous_call.push(f32::from(call));
+                }
                 let actions = row_of(&self.actions, step, agents);
                 let actions = actions.iter().map(|&action| i64::from(action));
                 batch.last_actions.extend(actions.clone());
@@ -236,6 +345,15 @@ impl EpisodeReplay {
             "terminated",
             Array::from_u8(vec![self.len], &self.terminated),
         );
+        arrays.insert("calls", Array::from_u8(rows(self.calls.len()), &self.calls));
+        arrays.insert(
+            "remaining",
+            Array::from_f32(rows(self.remaining.len()), &self.remaining),
+        );
+        arrays.insert(
+            "allowed",
+            Array::from_u8(rows(self.allowed.len()), &self.allowed),
+        );
         arrays.insert(
             "cursor",
             Array::from_u64(vec![2], &[self.next as u64, self.len as u64]),
@@ -253,6 +371,7 @@ impl EpisodeReplay {
             agents,
             joint_observation,
             joint_mask,
+            decisions,
         } = self.shape;
         let cursor = arrays.u64("cursor", &[2])?;
         let (next, len) = (cursor[0] as usize, cursor[1] as usize);
@@ -263,6 +382,9 @@ impl EpisodeReplay {
         self.rewards = arrays.f32("rewards", &rows(limit * agents))?;
         self.lengths = arrays.u64("lengths", &[len])?;
         self.terminated = arrays.u8("terminated", &[len])?;
+        self.calls = arrays.u8("calls", &rows(limit * decisions))?;
+        self.remaining = arrays.f32("remaining", &rows((limit + 1) * decisions))?;
+        self.allowed = arrays.u8("allowed", &rows((limit + 1) * decisions))?;
         (self.next, self.len) = (next, len);
         Ok(())
     }
@@ -322,7 +444,7 @@ mod tests {
 
     #[test]
     fn gathers_time_major_without_padding() {
-        let mut replay = EpisodeReplay::new(&spec(), 4, false);
+        let mut replay = EpisodeReplay::new(&spec(), 4, false, false);
         replay.insert(&batch(&[1, 2], &[3, 2]));
         // Slot 0 holds the longer episode, so it comes first.
         let sample = replay.gather(&[1, 0]);
@@ -341,8 +463,34 @@ mod tests {
     }
 
     #[test]
+    fn decisions_travel_with_their_rows() {
+        let mut episodes = batch(&[1, 2], &[3, 2]);
+        episodes.switch = Some(crate::mansa::decision::SwitchRecord {
+            calls: vec![1, 0, 0, 1, 1, 0],
+            explored: vec![0; 6],
+            remaining: vec![1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.0, 0.5],
+            allowed: vec![1, 1, 1, 1, 1, 1, 0, 1],
+        });
+        let mut replay = EpisodeReplay::new(&spec(), 2, false, true);
+        replay.insert(&episodes);
+        let sample = replay.gather(&[0, 1]);
+        assert_eq!(sample.calls, [1, 0, 0, 1, 1]);
+        assert_eq!(sample.previous_call, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(sample.remaining, [1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.0]);
+        assert_eq!(sample.allowed, [1, 1, 1, 1, 1, 1, 0]);
+        let own = sample.only(2, |transition| sample.calls[transition] == 1);
+        assert_eq!(
+            own.observations[..8],
+            [100.0, 100.0, 101.0, 101.0, 201.0, 201.0, 202.0, 202.0]
+        );
+        assert_eq!((own.current, own.next), (vec![0, 2, 4], vec![1, 3, 5]));
+        assert_eq!(own.actions, [0, 1, 1, 2, 2, 1]);
+        assert_eq!(own.previous_call, [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
+    }
+
+    #[test]
     fn a_full_ring_forgets_the_oldest() {
-        let mut replay = EpisodeReplay::new(&spec(), 3, false);
+        let mut replay = EpisodeReplay::new(&spec(), 3, false, false);
         for tag in 1..=5 {
             replay.insert(&batch(&[tag], &[2]));
         }
@@ -355,7 +503,7 @@ mod tests {
 
     #[test]
     fn a_shorter_episode_leaves_nothing_of_the_one_before() {
-        let mut replay = EpisodeReplay::new(&spec(), 1, false);
+        let mut replay = EpisodeReplay::new(&spec(), 1, false, false);
         replay.insert(&batch(&[7], &[3]));
         replay.insert(&batch(&[8], &[1]));
         let sample = replay.gather(&[0]);
@@ -365,9 +513,9 @@ mod tests {
 
     #[test]
     fn a_restored_replay_is_the_same_and_another_size_is_refused() {
-        let mut replay = EpisodeReplay::new(&spec(), 3, false);
+        let mut replay = EpisodeReplay::new(&spec(), 3, false, false);
         replay.insert(&batch(&[1, 2, 3, 4], &[3, 2, 1, 3]));
-        let mut copy = EpisodeReplay::new(&spec(), 3, false);
+        let mut copy = EpisodeReplay::new(&spec(), 3, false, false);
         copy.load_arrays(&replay.to_arrays()).unwrap();
         assert_eq!(copy.gather(&[0, 1, 2]), replay.gather(&[0, 1, 2]));
         copy.insert(&batch(&[9], &[2]));
@@ -375,7 +523,7 @@ mod tests {
         assert_eq!(copy.gather(&[0, 1, 2]), replay.gather(&[0, 1, 2]));
         let mut wider = spec();
         wider.observation_size = 2;
-        let mut other = EpisodeReplay::new(&wider, 3, false);
+        let mut other = EpisodeReplay::new(&wider, 3, false, false);
         assert!(other.load_arrays(&replay.to_arrays()).is_err());
     }
 }

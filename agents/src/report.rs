@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use configs::train::{LoggingConfig, TrainConfig};
 use envs::EnvironmentSpec;
-use nn::parameters::Parameters;
+use tch::Tensor;
 use tracking::{
     AtomicFolder, Axis, EvaluationPurpose, EventKind, RunFolder, RunState, Status, StatusWriter,
     Tracker, write_atomic,
@@ -39,6 +39,11 @@ pub fn write_gif(path: &Path, episode: &RecordedEpisode) -> Result<(), AgentsErr
 pub struct TrainingFigures {
     updates: u64,
     sums: UpdateReport,
+    more: BTreeMap<&'static str, (f64, u64)>,
+    calls: u64,
+    explored_calls: u64,
+    explored: u64,
+    decisions: u64,
     episodes: u64,
     returns: f64,
     steps: u64,
@@ -58,6 +63,14 @@ impl TrainingFigures {
         self.steps += batch.steps();
         self.acting_seconds += seconds;
         self.staleness = self.staleness.max(staleness);
+        if let Some(switch) = &batch.switch {
+            self.decisions += batch.steps();
+            self.calls += switch.call_count();
+            for (&call, &explored) in switch.calls.iter().zip(&switch.explored) {
+                self.explored += u64::from(explored);
+                self.explored_calls += u64::from(call & explored);
+            }
+        }
     }
 
     /// Adds an update.
@@ -67,6 +80,11 @@ impl TrainingFigures {
         self.sums.gradient_norm += report.gradient_norm;
         self.sums.mean_value += report.mean_value;
         self.sums.mean_target += report.mean_target;
+        for (name, value) in report.more {
+            let (sum, count) = self.more.entry(name).or_default();
+            *sum += value;
+            *count += 1;
+        }
     }
 }
 
@@ -172,6 +190,22 @@ impl<'a> Reporter<'a> {
             scalar("train/mean_value", mean(figures.sums.mean_value));
             scalar("train/mean_target", mean(figures.sums.mean_target));
         }
+        for (name, (sum, count)) in &figures.more {
+            scalar(name, sum / *count as f64);
+        }
+        if figures.decisions > 0 {
+            let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+            let (calls, decisions) = (figures.calls, figures.decisions);
+            scalar("mansa/cl_decision_fraction", share(calls, decisions));
+            scalar(
+                "mansa/cl_exploration_fraction",
+                share(figures.explored_calls, decisions),
+            );
+            if decisions > figures.explored {
+                let chosen = share(calls - figures.explored_calls, decisions - figures.explored);
+                scalar("mansa/cl_decision_fraction_chosen", chosen);
+            }
+        }
         if figures.episodes > 0 {
             let mean = |sum: f64| sum / figures.episodes as f64;
             scalar("train/return", mean(figures.returns));
@@ -226,9 +260,17 @@ impl<'a> Reporter<'a> {
             progress: counters.progress,
             returns: report.returns.clone(),
             lengths: report.lengths.clone(),
-            extra: BTreeMap::new(),
+            extra: if report.calls.is_empty() {
+                BTreeMap::new()
+            } else {
+                let calls = report.calls.iter().map(|&calls| calls as f64).collect();
+                BTreeMap::from([("cl_calls".to_owned(), calls)])
+            },
             checkpoint,
         });
+        if let (Some(fraction), EvaluationPurpose::Interval) = (report.call_fraction(), purpose) {
+            self.evaluation_scalar("cl_decision_fraction", fraction, counters);
+        }
         if purpose == EvaluationPurpose::Interval {
             self.status.last_evaluation = Some(report.mean_return());
         }
@@ -240,6 +282,12 @@ impl<'a> Reporter<'a> {
             self.episode(&name, episode, counters);
         }
         self.write_status(counters, true);
+    }
+
+    /// A further figure of an evaluation.
+    pub fn evaluation_scalar(&self, name: &str, value: f64, counters: &Counters) {
+        let (name, step) = (format!("evaluation/{name}"), counters.progress.step);
+        self.tracker.scalar(&name, value, Axis::EnvSteps, step);
     }
 
     /// Stores a recorded episode as scenes, and as a GIF when it is the best policy's.
@@ -289,14 +337,14 @@ impl<'a> Reporter<'a> {
         &mut self,
         config: &TrainConfig,
         spec: &EnvironmentSpec,
-        parameters: &Parameters,
+        weights: &Tensor,
         counters: &Counters,
     ) -> Result<(), AgentsError> {
         let Some(run) = self.run else { return Ok(()) };
         let step = counters.progress.step;
         self.twice("the best policy", || {
             let folder = AtomicFolder::create(&run.checkpoints_folder(), "best")?;
-            Policy::write(folder.path(), config, spec, parameters, step)?;
+            Policy::write(folder.path(), config, spec, weights, step)?;
             folder.commit()?;
             Ok(())
         })?;
@@ -338,7 +386,7 @@ impl<'a> Reporter<'a> {
         self.tracker.flush();
         self.twice("the checkpoint", || {
             let policy = |folder: &Path| {
-                Policy::write(folder, config, spec, learner.acting_parameters(), step)
+                Policy::write(folder, config, spec, &learner.acting_weights(), step)
             };
             crate::checkpoint::write(&run.checkpoints_folder(), &name, learner, state, policy)?;
             Ok(())

@@ -1,18 +1,23 @@
 //! Playing one episode in each environment of a batch, without gradients.
 //!
-//! Actors and the evaluator share this loop; they differ in epsilon, in the stream
-//! and in what they keep.
+//! Actors and the evaluator share this loop; they differ in how they explore, in the
+//! streams and in what they keep.
 
 use std::sync::Arc;
 
+use configs::train::Execution;
 use envs::{BatchBuffers, EnvironmentSpec, VectorEnvironment};
 use nn::parameters::Parameters;
 use nn::random::RandomStream;
-use tch::{Device, Tensor, no_grad};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 use crate::AgentsError;
-use crate::exploration::epsilon_greedy;
-use crate::network::UtilityNetwork;
+use crate::acting::ActingTeam;
+use crate::exploration::{epsilon_greedy, softmax_choice};
+use crate::mansa::decision::{Decision, SwitchRecord};
+use crate::network::NetworkRows;
+use crate::team::{ActionChoice, Team};
 
 /// Complete episodes, side by side; shorter ones are padded behind their end.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,8 @@ pub struct EpisodeBatch {
     pub terminated: Vec<bool>,
     /// Undiscounted team return: the sum over agents and steps. `[episodes]`
     pub returns: Vec<f64>,
+    /// What the switch decided, in a team that has one.
+    pub switch: Option<SwitchRecord>,
 }
 
 impl EpisodeBatch {
@@ -44,15 +51,81 @@ impl EpisodeBatch {
     }
 }
 
+/// How episodes are played.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlayOrder {
+    /// Chance of a random action, in teams that act by values.
+    pub epsilon: f64,
+    /// Whether policies draw their actions; otherwise they take the likeliest.
+    pub sample: bool,
+    /// Which policies act.
+    pub execution: Execution,
+    /// Chance that a coin decides on a central call.
+    pub switch_epsilon: f64,
+    /// Whether a learnt switching policy draws its decision.
+    pub switch_sample: bool,
+    /// Central calls granted to all episodes of this play together, where the budget is one
+    /// of the whole training.
+    pub granted_calls: Option<u64>,
+    /// The share of that budget which is left before the grant, from 0 to 1.
+    pub budget_left: f32,
+}
+
+impl PlayOrder {
+    /// The best that the policies know, with a chance of `epsilon` for a random action.
+    pub fn greedy(epsilon: f64, execution: Execution) -> Self {
+        Self {
+            epsilon,
+            sample: false,
+            execution,
+            switch_epsilon: 0.0,
+            switch_sample: false,
+            granted_calls: None,
+            budget_left: 0.0,
+        }
+    }
+}
+
+/// The random streams of one rollout. They are apart so that a switch that never calls
+/// leaves the actions of its agents as they would be without it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ActingStreams {
+    /// Draws actions.
+    pub exploration: RandomStream,
+    /// Draws central calls.
+    pub switch: RandomStream,
+}
+
+impl ActingStreams {
+    /// The streams named `name` and `name-switch` with a number.
+    pub fn new(seed: u64, name: &str, index: u64) -> Self {
+        Self {
+            exploration: RandomStream::new(seed, name, index),
+            switch: RandomStream::new(seed, &format!("{name}-switch"), index),
+        }
+    }
+}
+
+/// What a rollout shows after the reset and after each step.
+pub struct Moment<'a> {
+    /// The environments.
+    pub environment: &'a dyn VectorEnvironment,
+    /// Rewards of the step; empty after the reset. `[environments, agents]`
+    pub rewards: &'a [f64],
+    /// Whether the next step of each environment is a central call; empty without a switch
+    /// and after the last step. `[environments]`
+    pub calls: &'a [u8],
+    /// Which environments are still in their episode. `[environments]`
+    pub running: &'a [bool],
+}
+
 /// An environment batch with everything needed to act in it.
 pub struct Rollout {
     environment: Box<dyn VectorEnvironment>,
     buffers: BatchBuffers,
-    network: Arc<UtilityNetwork>,
-    parameters: Parameters,
+    acting: ActingTeam,
     common_reward: bool,
     masked: bool,
-    device: Device,
 }
 
 impl Rollout {
@@ -60,7 +133,7 @@ impl Rollout {
     /// `parameters` are this rollout's own copy.
     pub fn new(
         environment: Box<dyn VectorEnvironment>,
-        network: Arc<UtilityNetwork>,
+        team: Arc<Team>,
         parameters: Parameters,
         common_reward: bool,
         masked: bool,
@@ -70,15 +143,12 @@ impl Rollout {
         if masked {
             buffers = buffers.with_action_mask(spec);
         }
-        let device = parameters.flat().device();
         Self {
             environment,
             buffers,
-            network,
-            parameters,
+            acting: ActingTeam::new(team, parameters),
             common_reward,
             masked,
-            device,
         }
     }
 
@@ -99,19 +169,19 @@ impl Rollout {
 
     /// Takes over weights from a flat snapshot.
     pub fn set_weights(&mut self, flat: &Tensor) {
-        self.parameters.copy_from_flat(flat);
+        self.acting.set_weights(flat);
     }
 
-    /// Plays one episode in every environment. `watch` sees the batch after the reset
-    /// and after each step, with the rewards of that step `[environments, agents]`.
+    /// Plays one episode in every environment. `watch` sees the batch before the first
+    /// step and after each one.
     ///
     /// # Errors
     /// The environment's.
     pub fn play(
         &mut self,
-        epsilon: f64,
-        stream: &mut RandomStream,
-        mut watch: impl FnMut(&dyn VectorEnvironment, &[f64]),
+        order: &PlayOrder,
+        streams: &mut ActingStreams,
+        mut watch: impl FnMut(&Moment),
     ) -> Result<EpisodeBatch, AgentsError> {
         let spec = self.environment.spec();
         let (agents, actions) = (spec.agents, spec.actions);
@@ -123,55 +193,112 @@ impl Rollout {
             returns: vec![0.0; episodes],
             ..EpisodeBatch::default()
         };
-        let mut state = self.network.initial_state(episodes as i64, self.device);
+        let mut decision = Decision::new(self.acting.team(), order, episodes, limit);
         let mut chosen = vec![0u8; episodes * agents];
-        let mut values = vec![0f32; episodes * agents * actions];
         let mut running = vec![true; episodes];
         self.environment.reset_all(&mut self.buffers)?;
-        self.keep_observation(&mut record);
-        watch(self.environment.as_ref(), &[]);
-        for time in 0..limit {
-            no_grad(|| self.utilities(time, &chosen, &mut state, &mut values));
-            let mask = self.masked.then_some(&self.buffers.action_mask[..]);
-            epsilon_greedy(&values, mask, actions, epsilon, stream, &mut chosen);
+        self.acting.begin(episodes);
+        for time in 0..=limit {
+            self.keep_observation(&mut record);
+            let last = time == limit || !running.contains(&true);
+            let observations = &self.buffers.observations;
+            decision.decide(
+                &mut self.acting,
+                observations,
+                &running,
+                &mut streams.switch,
+            );
+            watch(&Moment {
+                environment: self.environment.as_ref(),
+                rewards: if time == 0 {
+                    &[]
+                } else {
+                    &self.buffers.rewards
+                },
+                calls: if last { &[] } else { decision.calls() },
+                running: &running,
+            });
+            if last {
+                break;
+            }
+            let outputs = self.outputs(time, &chosen, &decision);
+            self.choose(&outputs, order, &mut streams.exploration, &mut chosen);
+            debug_assert_eq!(outputs.len(), episodes * agents * actions);
             self.environment.step(&chosen, &mut self.buffers)?;
-            watch(self.environment.as_ref(), &self.buffers.rewards);
+            decision.keep();
             record.horizon += 1;
             record.actions.extend_from_slice(&chosen);
             self.keep_rewards(&running, &mut record);
-            self.keep_observation(&mut record);
             for (episode, alive) in running.iter_mut().enumerate().filter(|(_, alive)| **alive) {
                 record.lengths[episode] += 1;
                 let terminated = self.buffers.terminated[episode];
                 record.terminated[episode] = terminated;
                 *alive = !(terminated || self.buffers.truncated[episode]);
             }
-            if !running.contains(&true) {
-                break;
-            }
         }
+        record.switch = decision.into_record();
         Ok(record)
     }
 
-    fn utilities(&self, time: usize, previous: &[u8], state: &mut Vec<Tensor>, values: &mut [f32]) {
-        let spec = self.environment.spec();
-        let (environments, agents) = (self.environment.len() as i64, spec.agents as i64);
-        let observations = Tensor::from_slice(&self.buffers.observations)
-            .view([environments, agents, spec.observation_size as i64])
-            .to_device(self.device);
-        let last = self.network.uses_last_action().then(|| {
-            let before = |&action: &u8| if time == 0 { -1 } else { i64::from(action) };
-            let last: Vec<i64> = previous.iter().map(before).collect();
-            Tensor::from_slice(&last)
-                .view([environments, agents])
-                .to_device(self.device)
-        });
-        let inputs = self.network.inputs(&observations, last.as_ref());
-        let utilities = self
-            .network
-            .forward(&self.parameters, &inputs, &[environments], state);
-        let count = values.len();
-        utilities.to_device(Device::Cpu).copy_data(values, count);
+    fn choose(
+        &self,
+        outputs: &[f32],
+        order: &PlayOrder,
+        stream: &mut RandomStream,
+        chosen: &mut [u8],
+    ) {
+        let mask = self.masked.then_some(&self.buffers.action_mask[..]);
+        let actions = self.environment.spec().actions;
+        match self.acting.team().choice() {
+            ActionChoice::EpsilonGreedy => {
+                epsilon_greedy(outputs, mask, actions, order.epsilon, stream, chosen);
+            }
+            ActionChoice::Softmax => {
+                softmax_choice(outputs, mask, actions, order.sample, stream, chosen);
+            }
+        }
+    }
+
+    /// What the acting policy of each environment says. `[environments, agents, actions]`
+    fn outputs(&mut self, time: usize, previous: &[u8], decision: &Decision) -> Vec<f32> {
+        let team = Arc::clone(self.acting.team());
+        let (environments, width) = (self.environment.len(), self.environment.spec().actions);
+        let last_actions = last_actions(&team, time, previous);
+        let sizes = [environments as i64];
+        let rows = NetworkRows {
+            features: &self.buffers.observations,
+            last_actions: &last_actions,
+            sizes: &sizes,
+        };
+        let mut outputs: Vec<Option<Vec<f32>>> = vec![None; team.networks().len()];
+        for (policy, head) in team.heads().iter().enumerate() {
+            // A network with memory must see every step that its policy may follow.
+            let needed = decision.acts(policy)
+                || (self.acting.remembers(policy) && decision.may_act(policy));
+            if needed && outputs[head.network].is_none() {
+                outputs[head.network] = Some(self.acting.policy_outputs(head.network, &rows));
+            }
+        }
+        let heads = team.heads();
+        if let ([head], [outputs]) = (heads, &mut outputs[..]) {
+            debug_assert_eq!(head.first_output, 0);
+            return outputs.take().unwrap_or_default();
+        }
+        let agents = self.environment.spec().agents;
+        let mut selected = Vec::with_capacity(environments * agents * width);
+        for environment in 0..environments {
+            let head = heads[decision.policy(environment)];
+            let Some(values) = &outputs[head.network] else {
+                selected.resize(selected.len() + agents * width, 0.0);
+                continue;
+            };
+            let row_width = team.networks()[head.network].shape().outputs;
+            for row in environment * agents..(environment + 1) * agents {
+                let start = row * row_width + head.first_output;
+                selected.extend_from_slice(&values[start..start + width]);
+            }
+        }
+        selected
     }
 
     fn keep_observation(&self, record: &mut EpisodeBatch) {
@@ -199,4 +326,13 @@ impl Rollout {
             }
         }
     }
+}
+
+/// The actions before a step, -1 before the first; empty when no network looks at them.
+fn last_actions(team: &Team, time: usize, previous: &[u8]) -> Vec<i64> {
+    if !team.uses_last_action() {
+        return Vec::new();
+    }
+    let before = |&action: &u8| if time == 0 { -1 } else { i64::from(action) };
+    previous.iter().map(before).collect()
 }

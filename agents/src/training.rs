@@ -7,24 +7,24 @@
 
 use std::time::{Duration, Instant};
 
-use configs::train::{RuntimeMode, TrainConfig};
+use configs::train::{Execution, RuntimeMode, TrainConfig};
 use crossbeam::channel::Receiver;
 use envs::{EnvironmentSpec, ResetMode};
 use nn::parameters::Parameters;
 use nn::random::RandomStream;
 use nn::schedule::LinearSchedule;
-use tch::Device;
+use tch::{Device, Tensor};
 use tracking::{EvaluationPurpose, RunState};
 
 use crate::AgentsError;
 use crate::actor::{ActorState, Actors, Round, RoundOrder, RoundWeights, WeightSnapshot};
 use crate::checkpoint::{Counters, OrderedRound, RunningState};
 use crate::environment::environment_options;
-use crate::evaluation::Evaluator;
-use crate::iql::IndependentQLearner;
+use crate::evaluation::{Evaluator, Scoring};
 use crate::learner::Learner;
+use crate::q_learning::QLearner;
 use crate::report::{Reporter, TrainingFigures};
-use crate::rollout::Rollout;
+use crate::rollout::{ActingStreams, PlayOrder, Rollout};
 
 /// What a running training can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,15 +79,14 @@ impl<'a> Training<'a> {
     ) -> Result<Self, AgentsError> {
         let options = environment_options(&config.environment);
         let spec = envs::make(&config.environment.id, &options)?.spec().clone();
-        let mut learner: Box<dyn Learner> =
-            Box::new(IndependentQLearner::new(config, &spec, device)?);
+        let mut learner = learner(config, &spec, device)?;
         let resumed = resume
             .map(|(_, folder)| {
                 crate::checkpoint::read(folder, learner.as_mut(), config.runtime.actors)
             })
             .transpose()?;
-        let layout = learner.acting_parameters().layout().clone();
-        let copy = || Parameters::zeros(&layout, Device::Cpu, false);
+        let team = learner.team().clone();
+        let copy = || Parameters::zeros(team.layout(), Device::Cpu, false);
         let mut players = Vec::new();
         let mut states = Vec::new();
         for actor in 0..config.runtime.actors {
@@ -100,7 +99,7 @@ impl<'a> Training<'a> {
             )?;
             let mut rollout = Rollout::new(
                 environment,
-                learner.network().clone(),
+                team.clone(),
                 copy(),
                 config.environment.common_reward,
                 config.environment.action_masks,
@@ -108,17 +107,17 @@ impl<'a> Training<'a> {
             let index = actor as u64;
             let environment = rollout.environment_mut();
             environment.seed(RandomStream::new(config.seed, "environment", index).word());
-            let mut exploration = RandomStream::new(config.seed, "exploration", index);
+            let mut streams = ActingStreams::new(config.seed, "exploration", index);
             if let Some(state) = resumed.as_ref().map(|state| &state.actors[actor]) {
                 environment.restore(&state.environment)?;
-                exploration = state.exploration.clone();
+                streams = state.streams.clone();
             }
             let saved = environment.save();
             states.push(ActorState {
                 environment: saved,
-                exploration: exploration.clone(),
+                streams: streams.clone(),
             });
-            players.push((rollout, exploration));
+            players.push((rollout, streams));
         }
         let evaluator = Evaluator::new(
             config,
@@ -126,7 +125,7 @@ impl<'a> Training<'a> {
                 .evaluation
                 .environments
                 .min(config.evaluation.episodes),
-            learner.network().clone(),
+            team.clone(),
             copy(),
         )?;
         let initial = snapshot(learner.as_ref());
@@ -232,14 +231,15 @@ impl<'a> Training<'a> {
         self.take_in(round);
         self.learn(episodes)?;
         self.actors.publish(snapshot(self.learner.as_ref()));
-        let epsilon = self.current_epsilon();
-        self.actors.order(
-            actor,
-            RoundOrder {
-                epsilon,
-                weights: RoundWeights::Latest,
-            },
-        )
+        self.order_latest(actor)
+    }
+
+    fn order_latest(&mut self, actor: usize) -> Result<(), AgentsError> {
+        let order = RoundOrder {
+            play: self.play_order(),
+            weights: RoundWeights::Latest,
+        };
+        self.actors.order(actor, order)
     }
 
     fn take_in(&mut self, round: Round) {
@@ -259,14 +259,19 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         let start = Instant::now();
-        let counters = &mut self.state.counters;
-        counters.update_credit += episodes as f64 * self.config.runtime.updates_per_episode;
-        while counters.update_credit >= 1.0 {
-            if self
-                .config
-                .max_updates
-                .is_some_and(|limit| self.learner.updates() >= limit)
-            {
+        let on_policy = self.learner.on_policy();
+        if !on_policy {
+            let earned = episodes as f64 * self.config.runtime.updates_per_episode;
+            self.state.counters.update_credit += earned;
+        }
+        let limit = self.config.max_updates.unwrap_or(u64::MAX);
+        while self.learner.updates() < limit {
+            let due = if on_policy {
+                self.learner.ready()
+            } else {
+                self.state.counters.update_credit >= 1.0
+            };
+            if !due {
                 break;
             }
             let report = self
@@ -274,15 +279,36 @@ impl<'a> Training<'a> {
                 .update()
                 .map_err(|error| self.reporter.locate(error))?;
             self.figures.update(report);
-            counters.update_credit -= 1.0;
+            if !on_policy {
+                self.state.counters.update_credit -= 1.0;
+            }
         }
-        counters.progress.updates = self.learner.updates();
+        self.state.counters.progress.updates = self.learner.updates();
         self.figures.learning_seconds += start.elapsed().as_secs_f64();
         Ok(())
     }
 
     fn current_epsilon(&self) -> f64 {
         self.epsilon.at(self.state.counters.progress.step)
+    }
+
+    /// How the next round of an actor is played.
+    fn play_order(&mut self) -> PlayOrder {
+        let switch = &self.config.algorithm.switch;
+        PlayOrder {
+            epsilon: self.current_epsilon(),
+            sample: true,
+            execution: Execution::Mansa,
+            switch_epsilon: switch.epsilon(self.state.counters.progress.step),
+            switch_sample: true,
+            granted_calls: None,
+            budget_left: 0.0,
+        }
+    }
+
+    /// Central calls left of the whole training's budget, when there is one.
+    fn calls_left(&self) -> Option<u64> {
+        None
     }
 
     fn order_first_rounds(&mut self) -> Result<(), AgentsError> {
@@ -295,14 +321,9 @@ impl<'a> Training<'a> {
                 let round =
                     self.config.environments() as f64 * self.config.runtime.updates_per_episode;
                 let rounds = (free.max_staleness_updates as f64 / round.max(1e-9)) as usize;
-                let epsilon = self.current_epsilon();
                 for actor in 0..self.actors.count() {
                     for _ in 0..rounds.clamp(1, 16) {
-                        let order = RoundOrder {
-                            epsilon,
-                            weights: RoundWeights::Latest,
-                        };
-                        self.actors.order(actor, order)?;
+                        self.order_latest(actor)?;
                     }
                 }
                 Ok(())
@@ -313,10 +334,9 @@ impl<'a> Training<'a> {
     /// Orders the next lockstep round with the weights of this moment.
     fn order_everyone(&mut self) -> Result<(), AgentsError> {
         let weights = snapshot(self.learner.as_ref());
-        self.order_round(OrderedRound {
-            weights,
-            epsilon: self.current_epsilon(),
-        })
+        let play = (0..self.actors.count()).map(|_| self.play_order());
+        let play = play.collect();
+        self.order_round(OrderedRound { weights, play })
     }
 
     fn order_round(&mut self, ordered: OrderedRound) -> Result<(), AgentsError> {
@@ -325,7 +345,7 @@ impl<'a> Training<'a> {
             self.actors.order(
                 actor,
                 RoundOrder {
-                    epsilon: ordered.epsilon,
+                    play: ordered.play[actor],
                     weights,
                 },
             )?;
@@ -350,15 +370,19 @@ impl<'a> Training<'a> {
 
     fn evaluate(&mut self) -> Result<(), AgentsError> {
         let step = self.state.counters.progress.step;
-        let weights = self.learner.acting_parameters().snapshot();
+        let weights = self.learner.acting_weights();
         let settings = &self.config.evaluation;
-        let report = self.evaluator.score(
-            &weights,
-            settings.episodes,
-            settings.epsilon,
-            ("evaluation", step),
-            settings.record_episode,
-        )?;
+        let scoring = Scoring {
+            episodes: settings.episodes,
+            epsilon: settings.epsilon,
+            execution: settings.execution,
+            purpose: "evaluation",
+            index: step,
+            record: settings.record_episode,
+            calls_left: self.calls_left(),
+        };
+        let report = self.evaluator.score(&weights, &scoring)?;
+        self.score_halves(&weights, &scoring)?;
         self.tick();
         let mean = report.mean_return();
         self.reporter
@@ -368,14 +392,32 @@ impl<'a> Training<'a> {
         if counters.best.is_none_or(|(best, _)| mean > best) {
             counters.best = Some((mean, step));
             if self.config.checkpoint.keep_best {
-                let parameters = self.learner.acting_parameters();
-                self.reporter.best_policy(
-                    self.config,
-                    &self.spec,
-                    parameters,
-                    &self.state.counters,
-                )?;
+                let counters = &self.state.counters;
+                self.reporter
+                    .best_policy(self.config, &self.spec, &weights, counters)?;
             }
+        }
+        Ok(())
+    }
+
+    /// MANSA is scored in all three ways: switched, and by each of its halves alone.
+    fn score_halves(&mut self, weights: &Tensor, scoring: &Scoring) -> Result<(), AgentsError> {
+        if self.learner.team().switch().is_none() {
+            return Ok(());
+        }
+        for (execution, name) in [
+            (Execution::Il, "return_independent"),
+            (Execution::Cl, "return_central"),
+        ] {
+            let scoring = Scoring {
+                execution,
+                record: false,
+                ..*scoring
+            };
+            let report = self.evaluator.score(weights, &scoring)?;
+            let mean = report.mean_return();
+            self.reporter
+                .evaluation_scalar(name, mean, &self.state.counters);
         }
         Ok(())
     }
@@ -389,14 +431,21 @@ impl<'a> Training<'a> {
         let (weights, step) = match self.reporter.read_best_policy()? {
             Some(policy) => (policy.parameters.snapshot(), policy.description.step),
             None => (
-                self.learner.acting_parameters().snapshot(),
+                self.learner.acting_weights(),
                 self.state.counters.progress.step,
             ),
         };
-        let epsilon = self.config.evaluation.epsilon;
-        let report = self
-            .evaluator
-            .score(&weights, episodes, epsilon, ("absolute", step), true)?;
+        let settings = &self.config.evaluation;
+        let scoring = Scoring {
+            episodes,
+            epsilon: settings.epsilon,
+            execution: settings.execution,
+            purpose: "absolute",
+            index: step,
+            record: true,
+            calls_left: self.calls_left(),
+        };
+        let report = self.evaluator.score(&weights, &scoring)?;
         self.reporter
             .evaluation(EvaluationPurpose::Absolute, &report, &self.state.counters);
         Ok(())
@@ -462,10 +511,19 @@ impl<'a> Training<'a> {
     }
 }
 
+/// The learner that a configuration asks for.
+fn learner(
+    config: &TrainConfig,
+    spec: &EnvironmentSpec,
+    device: Device,
+) -> Result<Box<dyn Learner>, AgentsError> {
+    Ok(Box::new(QLearner::new(config, spec, device)?))
+}
+
 fn snapshot(learner: &dyn Learner) -> WeightSnapshot {
     WeightSnapshot {
         version: learner.updates(),
-        values: learner.acting_parameters().snapshot(),
+        values: learner.acting_weights(),
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use agents::iql::IndependentQLearner;
 use agents::learner::Learner;
+use agents::q_learning::QLearner;
 use agents::rollout::EpisodeBatch;
 use configs::train::{AlgorithmConfig, HardTargetUpdate, NetworkKind, TargetUpdate, TrainConfig};
 use nn::arrays::Array;
@@ -56,14 +56,14 @@ fn config(case: &Case, shards: usize) -> TrainConfig {
 }
 
 /// A learner with the fixture's weights and episodes.
-fn learner(case: &Case, shards: usize) -> IndependentQLearner {
+fn learner(case: &Case, shards: usize) -> QLearner {
     let options = envs::EnvironmentOptions {
         time_limit: Some(LIMIT),
         ..Default::default()
     };
     let environment = envs::make("Foraging-5x5-2p-1f-coop-v3", &options).unwrap();
     let mut learner =
-        IndependentQLearner::new(&config(case, shards), environment.spec(), Device::Cpu).unwrap();
+        QLearner::new(&config(case, shards), environment.spec(), Device::Cpu).unwrap();
     let (mut arrays, state) = learner.to_arrays().unwrap();
     for (name, values) in &case.start {
         for copy in ["online", "target"] {

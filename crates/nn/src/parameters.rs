@@ -76,6 +76,26 @@ impl ParameterLayout {
         (entry.offset as usize, &entry.shape)
     }
 
+    /// Where a weight starts in the flat buffer.
+    pub fn offset(&self, index: ParameterIndex) -> usize {
+        self.entries[index.0].offset as usize
+    }
+
+    /// Handles of the weights that were declared after the first `count`.
+    pub fn since(&self, count: usize) -> Vec<ParameterIndex> {
+        (count..self.entries.len()).map(ParameterIndex).collect()
+    }
+
+    /// Number of weights.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is declared yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Number of scalars in all weights.
     pub fn scalars(&self) -> usize {
         self.total as usize

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use agents::evaluation::Evaluator;
+use agents::evaluation::{Evaluator, Scoring};
 use agents::policy::Policy;
 use clap::Args;
 use serde_json::json;
@@ -63,16 +63,19 @@ pub fn eval(arguments: &EvalArguments) -> Result<u8, Failure> {
     let mut evaluator = Evaluator::new(
         &config,
         environments,
-        policy.network.clone(),
+        policy.team.clone(),
         policy.parameters,
     )?;
-    let report = evaluator.score(
-        &weights,
-        arguments.episodes,
-        arguments.epsilon,
-        ("eval", 0),
-        arguments.gif.is_some(),
-    )?;
+    let scoring = Scoring {
+        episodes: arguments.episodes,
+        epsilon: arguments.epsilon,
+        execution: config.evaluation.execution,
+        purpose: "eval",
+        index: 0,
+        record: arguments.gif.is_some(),
+        calls_left: None,
+    };
+    let report = evaluator.score(&weights, &scoring)?;
     if let (Some(path), Some(episode)) = (&arguments.gif, &report.recorded) {
         agents::report::write_gif(path, episode)
             .map_err(|error| Failure::new(ENVIRONMENT, error.to_string()))?;
@@ -86,6 +89,7 @@ pub fn eval(arguments: &EvalArguments) -> Result<u8, Failure> {
         "epsilon": arguments.epsilon,
         "mean_return": report.mean_return(),
         "mean_length": report.mean_length(),
+        "cl_decision_fraction": report.call_fraction(),
         "returns": report.returns,
         "lengths": report.lengths,
         "gif": arguments.gif,
