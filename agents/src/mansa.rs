@@ -3,6 +3,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`budget`] | the budget of calls of a whole training, granted to rounds under way |
 //! | [`decision`] | deciding while episodes are played, within the budget of calls |
 
+pub mod budget;
 pub mod decision;
