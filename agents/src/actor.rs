@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::AgentsError;
+use crate::mansa::budget::Grant;
 use crate::rollout::{ActingStreams, EpisodeBatch, PlayOrder, Rollout};
 
 /// Weights at one moment.
@@ -72,7 +73,7 @@ pub struct Round {
     /// Learner updates behind the weights it was played with.
     pub version: u64,
     /// Central calls that the order granted.
-    pub granted_calls: Option<u64>,
+    pub grant: Option<Grant>,
     /// The episodes.
     pub episodes: EpisodeBatch,
     /// The actor's state after the round.
@@ -252,7 +253,7 @@ impl Actor {
         Ok(Round {
             actor: self.index,
             version: weights.version,
-            granted_calls: order.play.granted_calls,
+            grant: order.play.grant,
             episodes,
             state,
             seconds,

@@ -23,6 +23,7 @@ use tracking::{AtomicFolder, Progress};
 use crate::AgentsError;
 use crate::actor::{ActorState, WeightSnapshot};
 use crate::learner::Learner;
+use crate::mansa::budget::BudgetLedger;
 use crate::rollout::PlayOrder;
 
 const VERSION: u32 = 2;
@@ -40,6 +41,8 @@ pub struct Counters {
     pub next_evaluation: u64,
     /// Environment steps at which the next checkpoint is due.
     pub next_checkpoint: u64,
+    /// The budget of central calls of the whole training, where there is one.
+    pub budget: Option<BudgetLedger>,
     /// Mean return of the best evaluation and its step.
     pub best: Option<(f64, u64)>,
 }

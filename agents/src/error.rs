@@ -15,6 +15,9 @@ pub enum AgentsError {
     /// The run folder.
     #[error(transparent)]
     Tracking(#[from] tracking::TrackingError),
+    /// The books of the budget of central calls do not balance.
+    #[error(transparent)]
+    Budget(#[from] crate::mansa::budget::BudgetError),
     /// A checkpoint could not be used.
     #[error("checkpoint {}: {problem}", path.display())]
     Checkpoint {

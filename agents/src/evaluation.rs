@@ -9,6 +9,7 @@ use tch::Tensor;
 
 use crate::AgentsError;
 use crate::environment::environment_options;
+use crate::mansa::budget::Grant;
 use crate::rollout::{ActingStreams, Moment, PlayOrder, Rollout};
 use crate::team::Team;
 
@@ -75,9 +76,9 @@ pub struct Scoring<'a> {
     pub index: u64,
     /// Whether the first episode is recorded.
     pub record: bool,
-    /// Central calls left of the budget of a whole training: they are not charged, but none
-    /// is made when nothing is left.
-    pub calls_left: Option<u64>,
+    /// What is left of the budget of a whole training. Calls of an evaluation are not charged
+    /// to it, but no evaluation makes more of them, and none when nothing is left.
+    pub budget: Option<Grant>,
 }
 
 impl Evaluator {
@@ -132,7 +133,7 @@ impl Evaluator {
         order.sample = self.sample;
         let mut report = EvaluationReport::default();
         while report.returns.len() < scoring.episodes {
-            order.granted_calls = scoring.calls_left;
+            order.grant = scoring.budget;
             let recording = scoring.record && report.recorded.is_none();
             let mut recorder = Recorder::default();
             let played = self.rollout.play(&order, &mut streams, |moment| {

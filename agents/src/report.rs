@@ -206,6 +206,12 @@ impl<'a> Reporter<'a> {
                 scalar("mansa/cl_decision_fraction_chosen", chosen);
             }
         }
+        if let Some(budget) = &counters.budget {
+            scalar(
+                "mansa/budget_remaining",
+                f64::from(budget.remaining_share()),
+            );
+        }
         if figures.episodes > 0 {
             let mean = |sum: f64| sum / figures.episodes as f64;
             scalar("train/return", mean(figures.returns));

@@ -15,6 +15,7 @@ use tch::Tensor;
 use crate::AgentsError;
 use crate::acting::ActingTeam;
 use crate::exploration::{epsilon_greedy, softmax_choice};
+use crate::mansa::budget::Grant;
 use crate::mansa::decision::{Decision, SwitchRecord};
 use crate::network::NetworkRows;
 use crate::team::{ActionChoice, Team};
@@ -66,9 +67,7 @@ pub struct PlayOrder {
     pub switch_sample: bool,
     /// Central calls granted to all episodes of this play together, where the budget is one
     /// of the whole training.
-    pub granted_calls: Option<u64>,
-    /// The share of that budget which is left before the grant, from 0 to 1.
-    pub budget_left: f32,
+    pub grant: Option<Grant>,
 }
 
 impl PlayOrder {
@@ -80,8 +79,7 @@ impl PlayOrder {
             execution,
             switch_epsilon: 0.0,
             switch_sample: false,
-            granted_calls: None,
-            budget_left: 0.0,
+            grant: None,
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use configs::train::{Execution, RuntimeMode, TrainConfig};
+use configs::train::{CallBudget, Execution, RuntimeMode, TrainConfig};
 use crossbeam::channel::Receiver;
 use envs::{EnvironmentSpec, ResetMode};
 use nn::parameters::Parameters;
@@ -22,6 +22,7 @@ use crate::checkpoint::{Counters, OrderedRound, RunningState};
 use crate::environment::environment_options;
 use crate::evaluation::{Evaluator, Scoring};
 use crate::learner::Learner;
+use crate::mansa::budget::{BudgetLedger, Grant};
 use crate::q_learning::QLearner;
 use crate::report::{Reporter, TrainingFigures};
 use crate::rollout::{ActingStreams, PlayOrder, Rollout};
@@ -132,13 +133,22 @@ impl<'a> Training<'a> {
         let actors = Actors::start(players, initial, config.runtime.queue_capacity)?;
         let counters = Counters {
             next_checkpoint: config.checkpoint.interval_steps,
+            budget: match config.algorithm.switch.budget {
+                CallBudget::PerRun(budget) if config.algorithm.is_mansa() => {
+                    Some(BudgetLedger::new(budget.calls))
+                }
+                _ => None,
+            },
             ..Counters::default()
         };
-        let state = resumed.unwrap_or(RunningState {
+        let mut state = resumed.unwrap_or(RunningState {
             counters,
             actors: states,
             ordered: None,
         });
+        if let (Some(ledger), None) = (&mut state.counters.budget, &state.ordered) {
+            ledger.forget_outstanding();
+        }
         let mut training = Self {
             config,
             spec,
@@ -210,7 +220,7 @@ impl<'a> Training<'a> {
         self.figures.waiting_seconds += wait.elapsed().as_secs_f64();
         let episodes = rounds.iter().map(|round| round.episodes.episodes).sum();
         for round in rounds {
-            self.take_in(round);
+            self.take_in(round)?;
         }
         if lag {
             self.order_everyone()?;
@@ -228,7 +238,7 @@ impl<'a> Training<'a> {
         let round = self.actors.next()?;
         self.figures.waiting_seconds += wait.elapsed().as_secs_f64();
         let (actor, episodes) = (round.actor, round.episodes.episodes);
-        self.take_in(round);
+        self.take_in(round)?;
         self.learn(episodes)?;
         self.actors.publish(snapshot(self.learner.as_ref()));
         self.order_latest(actor)
@@ -242,8 +252,16 @@ impl<'a> Training<'a> {
         self.actors.order(actor, order)
     }
 
-    fn take_in(&mut self, round: Round) {
+    fn take_in(&mut self, round: Round) -> Result<(), AgentsError> {
         let counters = &mut self.state.counters;
+        if let (Some(ledger), Some(grant)) = (&mut counters.budget, round.grant) {
+            let spent = round
+                .episodes
+                .switch
+                .as_ref()
+                .map_or(0, |switch| switch.call_count());
+            ledger.settle(grant.number, spent)?;
+        }
         counters.progress.step += round.episodes.steps();
         counters.episodes += round.episodes.episodes as u64;
         let staleness = self.learner.updates().saturating_sub(round.version);
@@ -251,6 +269,7 @@ impl<'a> Training<'a> {
             .episodes(&round.episodes, round.seconds, staleness);
         self.learner.observe(&round.episodes);
         self.state.actors[round.actor] = round.state;
+        Ok(())
     }
 
     /// The updates that the episodes earned; fractions carry over.
@@ -301,14 +320,36 @@ impl<'a> Training<'a> {
             execution: Execution::Mansa,
             switch_epsilon: switch.epsilon(self.state.counters.progress.step),
             switch_sample: true,
-            granted_calls: None,
-            budget_left: 0.0,
+            grant: self.grant(),
         }
     }
 
-    /// Central calls left of the whole training's budget, when there is one.
-    fn calls_left(&self) -> Option<u64> {
-        None
+    /// Central calls for the next round of an actor, from the whole training's budget. A switch
+    /// that learns may spend what is free, in turn with the other actors; one that does not
+    /// is given what falls due by the round's end, so that the budget lasts.
+    fn grant(&mut self) -> Option<Grant> {
+        let runtime = &self.config.runtime;
+        let round = (runtime.environments_per_actor * self.spec.max_episode_steps) as u64;
+        let rounds =
+            (self.state.counters.progress.step + self.config.environments() as u64 * round) as f64;
+        let switch = &self.config.algorithm.switch;
+        let ledger = self.state.counters.budget.as_mut()?;
+        let wanted = if switch.learns() {
+            round.min(ledger.free().div_ceil(runtime.actors.max(1) as u64))
+        } else {
+            ledger.due(rounds / self.config.total_steps as f64)
+        };
+        Some(ledger.grant(wanted))
+    }
+
+    /// What is left of the whole training's budget, when there is one.
+    fn budget_left(&self) -> Option<Grant> {
+        let ledger = self.state.counters.budget.as_ref()?;
+        Some(Grant {
+            number: 0,
+            calls: ledger.calls() - ledger.used(),
+            budget_left: ledger.remaining_share(),
+        })
     }
 
     fn order_first_rounds(&mut self) -> Result<(), AgentsError> {
@@ -379,7 +420,7 @@ impl<'a> Training<'a> {
             purpose: "evaluation",
             index: step,
             record: settings.record_episode,
-            calls_left: self.calls_left(),
+            budget: self.budget_left(),
         };
         let report = self.evaluator.score(&weights, &scoring)?;
         self.score_halves(&weights, &scoring)?;
@@ -443,7 +484,7 @@ impl<'a> Training<'a> {
             purpose: "absolute",
             index: step,
             record: true,
-            calls_left: self.calls_left(),
+            budget: self.budget_left(),
         };
         let report = self.evaluator.score(&weights, &scoring)?;
         self.reporter

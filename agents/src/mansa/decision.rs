@@ -5,6 +5,7 @@ use configs::train::{CallBudget, Execution, SwitchKind};
 use nn::random::RandomStream;
 
 use crate::acting::ActingTeam;
+use crate::mansa::budget::Grant;
 use crate::rollout::PlayOrder;
 use crate::team::Team;
 
@@ -47,9 +48,7 @@ pub enum CallAllowance {
         /// Calls left of the grant.
         left: u64,
         /// The grant.
-        granted: u64,
-        /// Share of the run's budget left before the grant.
-        budget_left: f32,
+        grant: Grant,
         /// The run's budget (n).
         budget: u64,
     },
@@ -57,16 +56,15 @@ pub enum CallAllowance {
 
 impl CallAllowance {
     fn new(budget: CallBudget, order: &PlayOrder, episodes: usize) -> Self {
-        match (budget, order.granted_calls) {
+        match (budget, order.grant) {
             (CallBudget::None, _) | (CallBudget::PerRun(_), None) => Self::Unbounded,
             (CallBudget::PerEpisode(budget), _) => Self::PerEpisode {
                 left: vec![budget.calls; episodes],
                 budget: budget.calls,
             },
-            (CallBudget::PerRun(budget), Some(granted)) => Self::Shared {
-                left: granted,
-                granted,
-                budget_left: order.budget_left,
+            (CallBudget::PerRun(budget), Some(grant)) => Self::Shared {
+                left: grant.calls,
+                grant,
                 budget: budget.calls,
             },
         }
@@ -94,13 +92,15 @@ impl CallAllowance {
         enough
     }
 
-    /// Calls left that this episode may use, if they are bounded.
-    fn left(&self, episode: usize) -> Option<u64> {
-        match self {
-            Self::Unbounded => None,
-            Self::PerEpisode { left, .. } => Some(left[episode]),
-            Self::Shared { left, .. } => Some(*left),
-        }
+    /// Chance of a call in each of `steps` steps to come of each of `running` episodes that
+    /// spreads what is left evenly over them, if it is bounded.
+    fn even_chance(&self, episode: usize, steps: usize, running: usize) -> Option<f64> {
+        let (left, steps) = match self {
+            Self::Unbounded => return None,
+            Self::PerEpisode { left, .. } => (left[episode], steps),
+            Self::Shared { left, .. } => (*left, steps * running),
+        };
+        Some(left as f64 / steps.max(1) as f64)
     }
 
     /// Share of the budget left (x/n), from 0 to 1; 0 without a budget.
@@ -110,12 +110,11 @@ impl CallAllowance {
             Self::PerEpisode { left, budget } => left[episode] as f32 / (*budget).max(1) as f32,
             Self::Shared {
                 left,
-                granted,
-                budget_left,
+                grant,
                 budget,
             } => {
-                let spent = (granted - left) as f32 / (*budget).max(1) as f32;
-                (budget_left - spent).max(0.0)
+                let spent = (grant.calls - left) as f32 / (*budget).max(1) as f32;
+                (grant.budget_left - spent).max(0.0)
             }
         }
     }
@@ -204,6 +203,7 @@ impl Decision {
             let features = decides.then(|| inputs.rows(observations, &remaining, &previous))?;
             acting.switch_outputs(&features, episodes)
         });
+        let alive_now = running.iter().filter(|&&alive| alive).count();
         for (episode, &alive) in running.iter().enumerate() {
             (self.calls[episode], self.explored[episode]) = (0, 0);
             if !alive {
@@ -213,9 +213,9 @@ impl Decision {
                 SwitchKind::Always => (true, false),
                 SwitchKind::Never => (false, false),
                 SwitchKind::Random => {
-                    let steps_left = (self.limit - self.steps) as f64;
-                    let spread = self.allowance.left(episode);
-                    let chance = spread.map_or(probability, |left| left as f64 / steps_left);
+                    let steps = self.limit - self.steps;
+                    let even = self.allowance.even_chance(episode, steps, alive_now);
+                    let chance = even.unwrap_or(probability);
                     (f64::from(stream.uniform()) < chance, false)
                 }
                 SwitchKind::DoubleDqn | SwitchKind::DiscreteSac | SwitchKind::Ppo => {
@@ -321,7 +321,12 @@ mod tests {
                 kind(configs::train::Calls { calls })
             };
             let mut order = PlayOrder::greedy(0.0, Execution::Mansa);
-            order.granted_calls = Some(stream.below(4) as u64);
+            let granted = stream.below(4) as u64;
+            order.grant = Some(Grant {
+                number: 0,
+                calls: granted,
+                budget_left: 1.0,
+            });
             let mut each = CallAllowance::new(budget(CallBudget::PerEpisode), &order, 3);
             let mut all = CallAllowance::new(budget(CallBudget::PerRun), &order, 3);
             let (mut spent, mut together) = ([0u64; 3], 0);
@@ -335,7 +340,7 @@ mod tests {
                 spent.iter().all(|&spent| spent <= calls),
                 "{spent:?} of {calls}"
             );
-            assert!(together <= order.granted_calls.unwrap());
+            assert!(together <= granted);
         }
     }
 

@@ -73,7 +73,7 @@ pub fn eval(arguments: &EvalArguments) -> Result<u8, Failure> {
         purpose: "eval",
         index: 0,
         record: arguments.gif.is_some(),
-        calls_left: None,
+        budget: None,
     };
     let report = evaluator.score(&weights, &scoring)?;
     if let (Some(path), Some(episode)) = (&arguments.gif, &report.recorded) {
