@@ -92,17 +92,6 @@ impl CallAllowance {
         enough
     }
 
-    /// Chance of a call in each of `steps` steps to come of each of `running` episodes that
-    /// spreads what is left evenly over them, if it is bounded.
-    fn even_chance(&self, episode: usize, steps: usize, running: usize) -> Option<f64> {
-        let (left, steps) = match self {
-            Self::Unbounded => return None,
-            Self::PerEpisode { left, .. } => (left[episode], steps),
-            Self::Shared { left, .. } => (*left, steps * running),
-        };
-        Some(left as f64 / steps.max(1) as f64)
-    }
-
     /// Share of the budget left (x/n), from 0 to 1; 0 without a budget.
     pub fn remaining(&self, episode: usize) -> f32 {
         match self {
@@ -203,27 +192,29 @@ impl Decision {
             let features = decides.then(|| inputs.rows(observations, &remaining, &previous))?;
             acting.switch_outputs(&features, episodes)
         });
-        let alive_now = running.iter().filter(|&&alive| alive).count();
         for (episode, &alive) in running.iter().enumerate() {
             (self.calls[episode], self.explored[episode]) = (0, 0);
             if !alive {
                 continue;
             }
+            let spread = self.spread(episode, running);
             let (wanted, explored) = match kind {
                 SwitchKind::Always => (true, false),
                 SwitchKind::Never => (false, false),
                 SwitchKind::Random => {
-                    let steps = self.limit - self.steps;
-                    let even = self.allowance.even_chance(episode, steps, alive_now);
-                    let chance = even.unwrap_or(probability);
+                    let chance = spread.unwrap_or(probability);
                     (f64::from(stream.uniform()) < chance, false)
                 }
                 SwitchKind::DoubleDqn | SwitchKind::DiscreteSac | SwitchKind::Ppo => {
                     let pair = outputs
                         .as_ref()
                         .map(|outputs| [outputs[2 * episode], outputs[2 * episode + 1]]);
-                    let sample = self.sample && kind != SwitchKind::DoubleDqn;
-                    learnt(pair, self.epsilon, sample, stream)
+                    let chances = Chances {
+                        epsilon: self.epsilon,
+                        coin: spread.map_or(FAIR, |spread| spread.min(FAIR)),
+                        sample: self.sample && kind != SwitchKind::DoubleDqn,
+                    };
+                    learnt(pair, &chances, stream)
                 }
             };
             if !self.allowance.allows(episode) {
@@ -233,6 +224,22 @@ impl Decision {
             let call = wanted && self.allowance.spend(episode);
             self.calls[episode] = u8::from(call);
         }
+    }
+
+    /// The chance that spreads the calls left evenly over the decisions that may still need
+    /// them; above 1 when there are more calls. Nothing without a budget.
+    fn spread(&self, episode: usize, running: &[bool]) -> Option<f64> {
+        let steps = self.limit - self.steps;
+        let (left, decisions) = match &self.allowance {
+            CallAllowance::Unbounded => return None,
+            CallAllowance::PerEpisode { left, .. } => (left[episode], steps),
+            CallAllowance::Shared { left, .. } => {
+                let count = |running: &[bool]| running.iter().filter(|&&alive| alive).count();
+                let now = count(&running[episode..]); // episodes before it have decided
+                (*left, (steps - 1) * count(running) + now)
+            }
+        };
+        Some(left as f64 / decisions.max(1) as f64)
     }
 
     /// Writes down the decided step, once it was taken.
@@ -287,21 +294,31 @@ impl Decision {
     }
 }
 
+/// Chance of a call of a fair coin.
+const FAIR: f64 = 0.5;
+
+/// What a learnt switch leaves to chance.
+struct Chances {
+    /// Chance that a coin decides.
+    epsilon: f64,
+    /// Chance that the coin says call: fair, but with a budget no more than spreads the calls
+    /// left over the steps left. A fair coin would spend a small budget at the start of every
+    /// episode, and nothing could be learnt of keeping it.
+    coin: f64,
+    /// Whether the outputs are logits that the decision is drawn by.
+    sample: bool,
+}
+
 /// The choice of a learnt switch by its two outputs, `[independent, central]`, and whether a
 /// coin made it. Independent on a tie.
-fn learnt(
-    outputs: Option<[f32; 2]>,
-    epsilon: f64,
-    sample: bool,
-    stream: &mut RandomStream,
-) -> (bool, bool) {
-    if epsilon > 0.0 && f64::from(stream.uniform()) < epsilon {
-        return (stream.uniform() < 0.5, true);
+fn learnt(outputs: Option<[f32; 2]>, chances: &Chances, stream: &mut RandomStream) -> (bool, bool) {
+    if chances.epsilon > 0.0 && f64::from(stream.uniform()) < chances.epsilon {
+        return (f64::from(stream.uniform()) < chances.coin, true);
     }
     let Some([independent, central]) = outputs else {
         return (false, false);
     };
-    if sample {
+    if chances.sample {
         let chance = 1.0 / (1.0 + f64::from(independent - central).exp());
         return (f64::from(stream.uniform()) < chance, false);
     }
@@ -310,6 +327,8 @@ fn learnt(
 
 #[cfg(test)]
 mod tests {
+    use nn::parameters::Parameters;
+
     use super::*;
 
     #[test]
@@ -347,20 +366,91 @@ mod tests {
     #[test]
     fn a_learnt_switch_takes_the_better_and_is_silent_on_a_tie() {
         let mut stream = RandomStream::new(1, "test", 1);
+        let chances = |epsilon, sample| Chances {
+            epsilon,
+            coin: FAIR,
+            sample,
+        };
         for (outputs, call) in [([0.0, 1.0], true), ([1.0, 0.0], false), ([1.0, 1.0], false)] {
-            let decided = learnt(Some(outputs), 0.0, false, &mut stream);
+            let decided = learnt(Some(outputs), &chances(0.0, false), &mut stream);
             assert_eq!(decided, (call, false));
         }
         let drawn = (0..10_000)
-            .filter(|_| learnt(Some([0.0, 1.0]), 0.0, true, &mut stream).0)
+            .filter(|_| learnt(Some([0.0, 1.0]), &chances(0.0, true), &mut stream).0)
             .count();
         // 1 / (1 + 1/e) = 0.7311; four standard deviations are 177 of 10,000.
         assert!(drawn.abs_diff(7_311) < 177, "{drawn}");
         let tossed: Vec<_> = (0..10_000)
-            .map(|_| learnt(Some([0.0, 9.0]), 1.0, false, &mut stream))
+            .map(|_| learnt(Some([0.0, 9.0]), &chances(1.0, false), &mut stream))
             .collect();
         assert!(tossed.iter().all(|&(_, explored)| explored));
         let heads = tossed.iter().filter(|&&(call, _)| call).count();
         assert!(heads.abs_diff(5_000) < 200, "{heads}");
+    }
+
+    /// Calls per step, `[limit]`, of many plays of three episodes by a switch.
+    fn calls_per_step(kind: SwitchKind, budget: CallBudget, granted: Option<u64>) -> Vec<u64> {
+        let mut config = configs::train::TrainConfig::default();
+        config.algorithm.kind = configs::train::AlgorithmKind::Mansa;
+        config.algorithm.switch.kind = kind;
+        config.algorithm.switch.budget = budget;
+        let options = envs::EnvironmentOptions::default();
+        let spec = envs::make("Foraging-5x5-2p-1f-v3", &options).unwrap();
+        let spec = spec.spec();
+        let team = std::sync::Arc::new(Team::new(&config, spec));
+        let weights = Parameters::zeros(team.layout(), tch::Device::Cpu, false);
+        let mut acting = ActingTeam::new(std::sync::Arc::clone(&team), weights);
+        let observations = vec![0.0; 3 * spec.joint_observation_size()];
+        let mut order = PlayOrder::greedy(0.0, Execution::Mansa);
+        order.switch_epsilon = 1.0;
+        order.grant = granted.map(|calls| Grant {
+            number: 0,
+            calls,
+            budget_left: 1.0,
+        });
+        let mut stream = RandomStream::new(3, "test", 2);
+        let mut counts = vec![0; 10];
+        for _ in 0..4_000 {
+            let mut decision = Decision::new(&team, &order, 3, 10);
+            for count in &mut counts {
+                let running = [true; 3];
+                decision.decide(&mut acting, &observations, &running, &mut stream);
+                *count += decision
+                    .calls()
+                    .iter()
+                    .map(|&call| u64::from(call))
+                    .sum::<u64>();
+                decision.keep();
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn chance_spreads_a_budget_evenly_and_uses_it_up() {
+        let calls = configs::train::Calls { calls: 2 };
+        let per_episode = CallBudget::PerEpisode(calls);
+        let per_run = CallBudget::PerRun(calls);
+        for kind in [SwitchKind::Random, SwitchKind::DoubleDqn] {
+            for (budget, granted) in [(per_episode, None), (per_run, Some(6))] {
+                let counts = calls_per_step(kind, budget, granted);
+                // Two calls an episode over ten steps: 2,400 of each step's 12,000 decisions,
+                // with a standard deviation of at most 44. A coin that is kept at or below
+                // fair may leave a call over at the very end.
+                let even = |count: &u64| count.abs_diff(2_400) < 200;
+                let middle = &counts[..8];
+                assert!(middle.iter().all(even), "{kind:?} {budget:?}: {counts:?}");
+                let total: u64 = counts.iter().sum();
+                let all = if kind == SwitchKind::Random {
+                    24_000
+                } else {
+                    21_000
+                };
+                assert!(
+                    (all..=24_000).contains(&total),
+                    "{kind:?} {budget:?}: {total}"
+                );
+            }
+        }
     }
 }
