@@ -21,6 +21,7 @@ pub struct EpisodeReplay {
     lengths: Vec<u64>,      // [capacity]
     terminated: Vec<u8>,    // [capacity]
     calls: Vec<u8>,         // [capacity, limit] or empty without a switch
+    explored: Vec<u8>,      // [capacity, limit] or empty
     remaining: Vec<f32>,    // [capacity, limit + 1] or empty
     allowed: Vec<u8>,       // [capacity, limit + 1] or empty
 }
@@ -61,6 +62,9 @@ pub struct HostBatch {
     pub terminated: Vec<f32>,
     /// 1 where the transition was a central call; empty without a switch. `[transitions]`
     pub calls: Vec<u8>,
+    /// 1 where a coin decided between independent and central; empty without a switch.
+    /// `[transitions]`
+    pub explored: Vec<u8>,
     /// 1 where the step before the row was a central call; empty without a switch. `[rows]`
     pub previous_call: Vec<f32>,
     /// Share of the call budget left at the row, 0 without one; empty without a switch. `[rows]`
@@ -108,6 +112,7 @@ impl HostBatch {
             part.rewards.extend_from_slice(&self.rewards[slice]);
             part.terminated.push(self.terminated[transition]);
             part.calls.extend(self.calls.get(transition));
+            part.explored.extend(self.explored.get(transition));
         }
         part.sizes.push(kept.len() as i64);
         for row in kept {
@@ -152,6 +157,7 @@ impl EpisodeReplay {
             lengths: Vec::new(),
             terminated: Vec::new(),
             calls: Vec::new(),
+            explored: Vec::new(),
             remaining: Vec::new(),
             allowed: Vec::new(),
         }
@@ -225,6 +231,7 @@ impl EpisodeReplay {
                 self.allowed[target] = switch.allowed[source];
                 if time < length {
                     self.calls[slot * limit + time] = switch.calls[source];
+                    self.explored[slot * limit + time] = switch.explored[source];
                 }
             }
         }
@@ -250,6 +257,7 @@ impl EpisodeReplay {
         self.lengths.resize(episodes, 0);
         self.terminated.resize(episodes, 0);
         self.calls.resize(episodes * limit * decisions, 0);
+        self.explored.resize(episodes * limit * decisions, 0);
         self.remaining
             .resize(episodes * (limit + 1) * decisions, 0.0);
         self.allowed.resize(episodes * (limit + 1) * decisions, 0);
@@ -298,6 +306,7 @@ impl EpisodeReplay {
                 let step = slot * limit + time - 1;
                 if let Some(&call) = self.calls.get(step) {
                     batch.calls.push(call);
+                    batch.explored.extend(self.explored.get(step));
                     batch.previous_call.push(f32::from(call));
                 }
                 let actions = row_of(&self.actions, step, agents);
@@ -347,6 +356,10 @@ impl EpisodeReplay {
         );
         arrays.insert("calls", Array::from_u8(rows(self.calls.len()), &self.calls));
         arrays.insert(
+            "explored",
+            Array::from_u8(rows(self.explored.len()), &self.explored),
+        );
+        arrays.insert(
             "remaining",
             Array::from_f32(rows(self.remaining.len()), &self.remaining),
         );
@@ -383,6 +396,7 @@ impl EpisodeReplay {
         self.lengths = arrays.u64("lengths", &[len])?;
         self.terminated = arrays.u8("terminated", &[len])?;
         self.calls = arrays.u8("calls", &rows(limit * decisions))?;
+        self.explored = arrays.u8("explored", &rows(limit * decisions))?;
         self.remaining = arrays.f32("remaining", &rows((limit + 1) * decisions))?;
         self.allowed = arrays.u8("allowed", &rows((limit + 1) * decisions))?;
         (self.next, self.len) = (next, len);
@@ -467,7 +481,7 @@ mod tests {
         let mut episodes = batch(&[1, 2], &[3, 2]);
         episodes.switch = Some(crate::mansa::decision::SwitchRecord {
             calls: vec![1, 0, 0, 1, 1, 0],
-            explored: vec![0; 6],
+            explored: vec![0, 1, 1, 0, 0, 0],
             remaining: vec![1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.0, 0.5],
             allowed: vec![1, 1, 1, 1, 1, 1, 0, 1],
         });
@@ -475,6 +489,7 @@ mod tests {
         replay.insert(&episodes);
         let sample = replay.gather(&[0, 1]);
         assert_eq!(sample.calls, [1, 0, 0, 1, 1]);
+        assert_eq!(sample.explored, [0, 1, 1, 0, 0]);
         assert_eq!(sample.previous_call, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0]);
         assert_eq!(sample.remaining, [1.0, 1.0, 0.5, 1.0, 0.5, 0.5, 0.0]);
         assert_eq!(sample.allowed, [1, 1, 1, 1, 1, 1, 0]);
@@ -486,6 +501,9 @@ mod tests {
         assert_eq!((own.current, own.next), (vec![0, 2, 4], vec![1, 3, 5]));
         assert_eq!(own.actions, [0, 1, 1, 2, 2, 1]);
         assert_eq!(own.previous_call, [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
+        let mut copy = EpisodeReplay::new(&spec(), 2, false, true);
+        copy.load_arrays(&replay.to_arrays()).unwrap();
+        assert_eq!(copy.gather(&[0, 1]), sample);
     }
 
     #[test]
