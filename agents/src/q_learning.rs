@@ -102,6 +102,7 @@ impl QLearner {
             spec: spec.clone(),
             discount: config.algorithm.discount,
             double_q: config.algorithm.double_q,
+            cut: true,
         };
         let shards = Shards::start(
             (0..config.runtime.learner_shards.max(1))
@@ -290,6 +291,7 @@ impl Learner for QLearner {
 
     fn update(&mut self) -> Result<UpdateReport, AgentsError> {
         let (slots, parts) = self.sample();
+        let central = central_share(&parts, &self.members);
         let mut outputs: Vec<_> = self
             .shards
             .work(parts)?
@@ -308,6 +310,9 @@ impl Learner for QLearner {
         self.follow_targets();
         let mut reports = reports.into_iter();
         let mut report = reports.next().flatten().unwrap_or_default();
+        if let Some(share) = central {
+            report.more.push(("mansa/cl_update_fraction", share));
+        }
         if let Some(central) = reports.next().flatten() {
             report.more.extend([
                 ("train/central_loss", central.loss),
@@ -361,6 +366,20 @@ impl Learner for QLearner {
     fn replay_mut(&mut self) -> &mut EpisodeReplay {
         &mut self.replay
     }
+}
+
+/// Share of a batch's transitions that the central head learns from, in a team that has one.
+fn central_share(parts: &[TdPart], members: &[Member]) -> Option<f64> {
+    let heads = members.iter().flat_map(|member| &member.heads);
+    let central = heads.skip(1).last()?.feed;
+    let takes = |part: &TdPart| {
+        let transitions = 0..part.batch.current.len();
+        transitions
+            .filter(|&transition| central.takes(&part.batch.calls, transition))
+            .count()
+    };
+    let all: usize = parts.iter().map(|part| part.batch.current.len()).sum();
+    Some(parts.iter().map(takes).sum::<usize>() as f64 / all.max(1) as f64)
 }
 
 /// What a member is made of.

@@ -86,6 +86,9 @@ pub struct TdShard {
     pub discount: f64,
     /// Whether the online network picks the action that the target network values.
     pub double_q: bool,
+    /// Whether networks without memory are only run for the transitions that feed them; the
+    /// loss is the same without, at the price of the whole batch.
+    pub cut: bool,
 }
 
 /// One shard's part of a batch.
@@ -132,7 +135,7 @@ impl TdShard {
         let member = &self.members[index];
         // A network with memory sees whole episodes; others only what feeds them.
         let own = match member.heads[..] {
-            [ref head] if head.feed != Feed::All && !member.network.is_recurrent() => {
+            [ref head] if self.cut && head.feed != Feed::All && !member.network.is_recurrent() => {
                 Some(head.feed)
             }
             _ => None,
@@ -349,5 +352,108 @@ impl DeviceBatch {
             Feed::Independent => Some(1.0 - calls),
             Feed::Central => Some(calls.shallow_clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use configs::train::{NetworkConfig, NetworkKind};
+    use nn::parameters::ParameterLayout;
+    use nn::random::RandomStream;
+
+    use super::*;
+    use crate::network::NetworkShape;
+
+    const AGENTS: usize = 2;
+
+    fn shard(feed: Feed, cut: bool) -> TdShard {
+        let environment = envs::make(
+            "Foraging-8x8-2p-2f-v3",
+            &envs::EnvironmentOptions::default(),
+        )
+        .unwrap();
+        let spec = environment.spec().clone();
+        let config = NetworkConfig {
+            kind: NetworkKind::FeedForward,
+            hidden_size: 16,
+            ..NetworkConfig::default()
+        };
+        let mut layout = ParameterLayout::new();
+        let shape = NetworkShape::per_action(&spec);
+        let network = Arc::new(AgentNetwork::declare(&mut layout, "agent", shape, &config));
+        let layout = Arc::new(layout);
+        let mut stream = RandomStream::new(1, "initialisation", 0);
+        let online = Parameters::initialised(&layout, Device::Cpu, true, &mut stream);
+        let target = Parameters::initialised(&layout, Device::Cpu, false, &mut stream);
+        let member = TdMember {
+            pass: NetworkPass::new(&network, &online, Vec::new()),
+            network,
+            online,
+            target,
+            heads: vec![TdHead {
+                first_output: 0,
+                mixer: Arc::new(Mixer::Sum),
+                feed,
+                bootstrap: Bootstrap::Central,
+            }],
+        };
+        TdShard {
+            members: vec![member],
+            spec,
+            discount: 0.9,
+            double_q: true,
+            cut,
+        }
+    }
+
+    /// Two episodes of three and two steps, with random contents.
+    fn part(feed: Feed) -> TdPart {
+        let mut stream = RandomStream::new(4, "test", 0);
+        let calls = vec![1, 0, 0, 1, 1];
+        let fed = (0..5).filter(|&step| feed.takes(&calls, step)).count();
+        let batch = HostBatch {
+            sizes: vec![2, 2, 2, 1],
+            observations: (0..7 * AGENTS * 12).map(|_| stream.uniform()).collect(),
+            last_actions: vec![-1; 7 * AGENTS],
+            current: vec![0, 1, 2, 3, 4],
+            next: vec![2, 3, 4, 5, 6],
+            actions: (0..5 * AGENTS).map(|_| stream.below(6) as i64).collect(),
+            rewards: vec![9.0; 5 * AGENTS],
+            terminated: vec![0.0, 0.0, 0.0, 1.0, 0.0],
+            previous_call: vec![0.0; 7],
+            remaining: vec![0.0; 7],
+            allowed: vec![1; 7],
+            calls,
+            ..HostBatch::default()
+        };
+        TdPart {
+            batch: Arc::new(batch),
+            rewards: Arc::new((0..5 * AGENTS).map(|_| stream.uniform()).collect()),
+            terms: vec![vec![fed as f64]],
+        }
+    }
+
+    #[test]
+    fn own_transitions_alone_give_the_loss_of_the_weighted_whole() {
+        for feed in [Feed::Independent, Feed::Central] {
+            let outputs = [true, false].map(|cut| {
+                let mut outputs = shard(feed, cut).work(part(feed)).unwrap();
+                outputs.remove(0).unwrap()
+            });
+            let [alone, weighted] = outputs;
+            assert!((alone.loss - weighted.loss).abs() < 1e-6 && alone.loss > 0.01);
+            assert!((alone.mean_value - weighted.mean_value).abs() < 1e-6);
+            assert!((alone.mean_target - weighted.mean_target).abs() < 1e-6);
+            let difference = (alone.gradient - weighted.gradient).abs().max();
+            assert!(difference.double_value(&[]) < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_member_that_nothing_feeds_is_not_updated() {
+        let mut part = part(Feed::Central);
+        part.terms = vec![vec![0.0]];
+        let outputs = shard(Feed::Central, true).work(part).unwrap();
+        assert!(outputs[0].is_none());
     }
 }
