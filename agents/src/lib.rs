@@ -6,6 +6,7 @@
 //! | [`actor`], [`rollout`] | threads that play; the loop that plays one episode per environment |
 //! | [`learner`] | what an algorithm must offer |
 //! | [`q_learning`], [`td_loss`], [`mixing`] | IQL, VDN, QMIX: the learner, its loss, how values are mixed |
+//! | [`policy_gradient`], [`critic`], [`advantages`], [`value_normalisation`] | IPPO, MAPPO: the learner, its critics, what they learn |
 //! | [`mansa`] | switching between an independent and a central learner |
 //! | [`team`], [`acting`], [`exploration`] | what acts; its outputs step by step; choosing actions by them |
 //! | [`network`], [`network_pass`] | networks; their outputs and gradients for batches, by kernels or autograd |
@@ -20,6 +21,7 @@ pub mod acting;
 pub mod actor;
 pub mod advantages;
 pub mod checkpoint;
+pub mod critic;
 pub mod environment;
 pub mod error;
 pub mod evaluation;

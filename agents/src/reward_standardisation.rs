@@ -1,5 +1,6 @@
 //! Running standardisation of rewards.
 
+use configs::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 /// Running mean and variance of the rewards in all sampled batches.
@@ -65,6 +66,47 @@ impl RewardStandardisation {
     }
 }
 
+/// Rewards as they are learnt from: one set of statistics for a common reward, one per agent
+/// otherwise, or none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RewardScale {
+    channels: Vec<RewardStandardisation>,
+}
+
+impl RewardScale {
+    /// The scale that a configuration asks for.
+    pub fn new(config: &TrainConfig, agents: usize) -> Self {
+        let channels = match (
+            config.algorithm.standardise_rewards,
+            config.environment.common_reward,
+        ) {
+            (false, _) => 0,
+            (true, true) => 1,
+            (true, false) => agents,
+        };
+        Self {
+            channels: vec![RewardStandardisation::default(); channels],
+        }
+    }
+
+    /// Takes in the rewards `[transitions, agents]` of a batch with `padding` transitions to
+    /// its longest episode, and gives them as they are learnt from.
+    pub fn learnt(&mut self, rewards: &[f32], agents: usize, padding: usize) -> Vec<f32> {
+        let mut learnt = rewards.to_vec();
+        let Some(last) = self.channels.len().checked_sub(1) else {
+            return learnt;
+        };
+        for (channel, statistics) in self.channels.iter_mut().enumerate() {
+            let own = rewards.chunks_exact(agents).map(|rewards| rewards[channel]);
+            statistics.update(own.chain(std::iter::repeat_n(0.0, padding)));
+        }
+        for (index, reward) in learnt.iter_mut().enumerate() {
+            *reward = self.channels[(index % agents).min(last)].apply(*reward);
+        }
+        learnt
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +130,32 @@ mod tests {
             "{}",
             statistics.apply(0.5)
         );
+    }
+
+    #[test]
+    fn a_common_reward_has_one_scale_and_padding_counts() {
+        let mut config = TrainConfig::default();
+        let mut scale = RewardScale::new(&config, 2);
+        let mut same = RewardStandardisation::default();
+        same.update([1.0f32, 0.5, 0.0, 0.0].into_iter());
+        let learnt = scale.learnt(&[1.0, 1.0, 0.5, 0.5], 2, 2);
+        assert_eq!(
+            learnt,
+            [
+                same.apply(1.0),
+                same.apply(1.0),
+                same.apply(0.5),
+                same.apply(0.5)
+            ]
+        );
+        config.environment.common_reward = false;
+        let learnt = RewardScale::new(&config, 2).learnt(&[1.0, 5.0, 0.5, 3.0], 2, 0);
+        assert!(
+            learnt[0] > 0.5 && learnt[1] > 0.5 && learnt[3] < -0.5,
+            "{learnt:?}"
+        );
+        config.algorithm.standardise_rewards = false;
+        let learnt = RewardScale::new(&config, 2).learnt(&[1.0, 5.0], 2, 3);
+        assert_eq!(learnt, [1.0, 5.0]);
     }
 }

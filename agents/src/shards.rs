@@ -58,13 +58,14 @@ impl<S: Shard> Shards<S> {
         1 + self.remote.len()
     }
 
-    /// Works on one part per shard; the outputs come in the order of the parts.
+    /// Works on at most one part per shard; the outputs come in the order of the parts.
     ///
     /// # Errors
     /// The first error of any shard; a shard that panicked, by name.
     pub fn work(&mut self, parts: Vec<S::Part>) -> Result<Vec<S::Output>, AgentsError> {
         let mut parts = parts.into_iter();
         let first = parts.next();
+        let asked = parts.len().min(self.remote.len());
         for (remote, part) in self.remote.iter().zip(parts) {
             let sent = remote
                 .parts
@@ -76,7 +77,7 @@ impl<S: Shard> Shards<S> {
         }
         let mut outputs = Vec::with_capacity(self.count());
         let local = first.map(|part| self.local.work(part));
-        for remote in &self.remote {
+        for remote in &self.remote[..asked] {
             outputs.push(remote.outputs.recv().map_err(|_| remote.died())?);
         }
         local.into_iter().chain(outputs).collect()
@@ -153,6 +154,11 @@ mod tests {
         let mut shards = Shards::start(vec![Doubler, Doubler, Doubler]).unwrap();
         assert_eq!(shards.work(vec![1, 2, 3]).unwrap(), [2, 4, 6]);
         assert_eq!(shards.work(vec![4, 5, 6]).unwrap(), [8, 10, 12]);
+        assert_eq!(
+            shards.work(vec![7, 8]).unwrap(),
+            [14, 16],
+            "a part for two of three"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use configs::train::{CallBudget, Execution, RuntimeMode, TrainConfig};
+use configs::train::{AlgorithmKind, CallBudget, Execution, RuntimeMode, TrainConfig};
 use crossbeam::channel::Receiver;
 use envs::{EnvironmentSpec, ResetMode};
 use nn::parameters::Parameters;
@@ -23,6 +23,7 @@ use crate::environment::environment_options;
 use crate::evaluation::{Evaluator, Scoring};
 use crate::learner::Learner;
 use crate::mansa::budget::{BudgetLedger, Grant};
+use crate::policy_gradient::PolicyGradientLearner;
 use crate::q_learning::QLearner;
 use crate::report::{Reporter, TrainingFigures};
 use crate::rollout::{ActingStreams, PlayOrder, Rollout};
@@ -558,7 +559,12 @@ fn learner(
     spec: &EnvironmentSpec,
     device: Device,
 ) -> Result<Box<dyn Learner>, AgentsError> {
-    Ok(Box::new(QLearner::new(config, spec, device)?))
+    Ok(match config.algorithm.kind {
+        AlgorithmKind::Ippo | AlgorithmKind::Mappo => {
+            Box::new(PolicyGradientLearner::new(config, spec, device)?)
+        }
+        _ => Box::new(QLearner::new(config, spec, device)?),
+    })
 }
 
 fn snapshot(learner: &dyn Learner) -> WeightSnapshot {
