@@ -93,6 +93,31 @@ impl Arrays {
         self.arrays.extend(other.arrays);
     }
 
+    /// The same arrays, each name with `prefix` before it.
+    #[must_use]
+    pub fn prefixed(self, prefix: &str) -> Self {
+        let arrays = self.arrays.into_iter();
+        Self {
+            source: self.source,
+            arrays: arrays
+                .map(|(name, array)| (format!("{prefix}{name}"), array))
+                .collect(),
+        }
+    }
+
+    /// The arrays whose names start with `prefix`, without it.
+    #[must_use]
+    pub fn part(&self, prefix: &str) -> Self {
+        let own = |(name, array): (&String, &Array)| {
+            let name = name.strip_prefix(prefix)?;
+            Some((name.to_owned(), array.clone()))
+        };
+        Self {
+            source: self.source.clone(),
+            arrays: self.arrays.iter().filter_map(own).collect(),
+        }
+    }
+
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.arrays.keys().map(String::as_str)
