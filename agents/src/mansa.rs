@@ -4,7 +4,12 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`budget`] | the budget of calls of a whole training, granted to rounds under way |
+//! | [`switch`] | what a switch is paid and what every way of learning it offers |
+//! | [`double_dqn`] | ways of learning it |
 //! | [`decision`] | deciding while episodes are played, within the budget of calls |
 
 pub mod budget;
 pub mod decision;
+pub mod double_dqn;
+mod learnt;
+pub mod switch;
