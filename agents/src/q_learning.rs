@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use configs::train::{
-    AlgorithmConfig, AlgorithmKind, CentralKind, OptimizerKind, SharedParts, TargetUpdate,
-    TrainConfig, TransitionData,
+    AlgorithmConfig, AlgorithmKind, CentralKind, OptimizerKind, SharedParts, SwitchKind,
+    TargetUpdate, TrainConfig, TransitionData,
 };
 use envs::EnvironmentSpec;
 use nn::arrays::Arrays;
@@ -21,6 +21,7 @@ use tch::{Device, Tensor};
 
 use crate::AgentsError;
 use crate::learner::{Learner, UpdateReport};
+use crate::mansa::switch::{SwitchLearner, switch_learner};
 use crate::mixing::{Mixer, MixerShape, MonotoneMixer};
 use crate::network::AgentNetwork;
 use crate::network_pass::NetworkPass;
@@ -37,6 +38,8 @@ pub struct QLearner {
     team: Arc<Team>,
     spec: EnvironmentSpec,
     members: Vec<Member>,
+    switch: Option<Box<dyn SwitchLearner>>,
+    fresh: Option<EpisodeReplay>, // for a switch that learns from each episode once
     replay: EpisodeReplay,
     batch_episodes: usize,
     shards: Shards<TdShard>,
@@ -104,6 +107,11 @@ impl QLearner {
             double_q: config.algorithm.double_q,
             cut: true,
         };
+        let switch = switch_learner(config, spec, device);
+        let masked = config.environment.action_masks;
+        let capacity = config.replay.batch_episodes + config.environments();
+        let fresh = (switch.is_some() && config.algorithm.switch.kind == SwitchKind::Ppo)
+            .then(|| EpisodeReplay::new(spec, capacity, masked, true));
         let shards = Shards::start(
             (0..config.runtime.learner_shards.max(1))
                 .map(shard)
@@ -111,10 +119,12 @@ impl QLearner {
         )?;
         Ok(Self {
             config: config.algorithm.clone(),
+            switch,
+            fresh,
             replay: EpisodeReplay::new(
                 spec,
                 config.replay.capacity_episodes,
-                config.environment.action_masks,
+                masked,
                 team.switch().is_some(),
             ),
             team,
@@ -246,6 +256,32 @@ impl QLearner {
         Ok(Some(report))
     }
 
+    /// The switch learns from the batch that the members learnt from, or from the episodes
+    /// since its last update. Returns its figures.
+    fn update_switch(
+        &mut self,
+        batches: &[Arc<HostBatch>],
+    ) -> Result<Vec<(&'static str, f64)>, AgentsError> {
+        let Some(switch) = &mut self.switch else {
+            return Ok(Vec::new());
+        };
+        if let Some(fresh) = &mut self.fresh {
+            if fresh.len() < self.batch_episodes {
+                return Ok(Vec::new());
+            }
+            let slots: Vec<usize> = (0..fresh.len()).collect();
+            let batch = fresh.gather(&slots);
+            fresh.clear();
+            return Ok(switch.update(&[&batch])?.curves());
+        }
+        let interval = self.config.switch.update_interval.max(1);
+        if !self.state.updates.is_multiple_of(interval) {
+            return Ok(Vec::new());
+        }
+        let parts: Vec<&HostBatch> = batches.iter().map(Arc::as_ref).collect();
+        Ok(switch.update(&parts)?.curves())
+    }
+
     fn follow_targets(&mut self) {
         let rate = match self.config.target_update {
             TargetUpdate::Soft(soft) => soft.rate,
@@ -274,11 +310,15 @@ impl Learner for QLearner {
             let flat = member.online.flat().narrow(0, 0, member.network_scalars);
             parts.push(flat.to_device(Device::Cpu));
         }
+        parts.extend(self.switch.iter().map(|switch| switch.acting().snapshot()));
         Tensor::cat(&parts, 0)
     }
 
     fn observe(&mut self, episodes: &EpisodeBatch) {
         self.replay.insert(episodes);
+        if let Some(fresh) = &mut self.fresh {
+            fresh.insert(episodes);
+        }
     }
 
     fn ready(&self) -> bool {
@@ -292,6 +332,7 @@ impl Learner for QLearner {
     fn update(&mut self) -> Result<UpdateReport, AgentsError> {
         let (slots, parts) = self.sample();
         let central = central_share(&parts, &self.members);
+        let batches: Vec<_> = parts.iter().map(|part| Arc::clone(&part.batch)).collect();
         let mut outputs: Vec<_> = self
             .shards
             .work(parts)?
@@ -310,6 +351,7 @@ impl Learner for QLearner {
         self.follow_targets();
         let mut reports = reports.into_iter();
         let mut report = reports.next().flatten().unwrap_or_default();
+        report.more.extend(self.update_switch(&batches)?);
         if let Some(share) = central {
             report.more.push(("mansa/cl_update_fraction", share));
         }
@@ -331,6 +373,12 @@ impl Learner for QLearner {
             arrays.extend(member.target.to_arrays(&format!("{name}target.")));
             arrays.extend(member.optimiser.to_arrays(&format!("{name}optimiser.")));
         }
+        if let Some(switch) = &self.switch {
+            arrays.extend(switch.to_arrays());
+        }
+        if let Some(fresh) = &self.fresh {
+            arrays.extend(fresh.to_arrays().prefixed("fresh."));
+        }
         let state = serde_json::to_value(&self.state).expect("the state is plain data");
         Ok((arrays, state))
     }
@@ -351,6 +399,12 @@ impl Learner for QLearner {
             member
                 .optimiser
                 .load_arrays(arrays, &format!("{name}optimiser."))?;
+        }
+        if let Some(switch) = &mut self.switch {
+            switch.load_arrays(arrays)?;
+        }
+        if let Some(fresh) = &mut self.fresh {
+            fresh.load_arrays(&arrays.part("fresh."))?;
         }
         self.state = serde_json::from_value(state).map_err(|error| AgentsError::Checkpoint {
             path: "state.json".into(),

@@ -23,6 +23,7 @@ use crate::environment::environment_options;
 use crate::evaluation::{Evaluator, Scoring};
 use crate::learner::Learner;
 use crate::mansa::budget::{BudgetLedger, Grant};
+use crate::mansa::paired_policies::PairedPolicyLearner;
 use crate::policy_gradient::PolicyGradientLearner;
 use crate::q_learning::QLearner;
 use crate::report::{Reporter, TrainingFigures};
@@ -562,6 +563,9 @@ fn learner(
     Ok(match config.algorithm.kind {
         AlgorithmKind::Ippo | AlgorithmKind::Mappo => {
             Box::new(PolicyGradientLearner::new(config, spec, device)?)
+        }
+        AlgorithmKind::Mansa if config.algorithm.on_policy() => {
+            Box::new(PairedPolicyLearner::new(config, spec, device)?)
         }
         _ => Box::new(QLearner::new(config, spec, device)?),
     })

@@ -41,6 +41,20 @@ pub struct SwitchReport {
     pub more: Vec<(&'static str, f64)>,
 }
 
+impl SwitchReport {
+    /// The figures by the name of their curve.
+    pub fn curves(self) -> Vec<(&'static str, f64)> {
+        let mut curves = vec![
+            ("mansa/switch_loss", self.loss),
+            ("mansa/switch_gradient_norm", self.gradient_norm),
+            ("mansa/switch_value_gap", self.value_gap),
+            ("mansa/switch_greedy_calls", self.greedy_calls),
+        ];
+        curves.extend(self.more);
+        curves
+    }
+}
+
 /// A way of learning when to call.
 pub trait SwitchLearner: Send {
     /// The weights that actors decide by, laid out as [`crate::team::switch_network`] does.

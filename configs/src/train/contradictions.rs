@@ -199,7 +199,9 @@ fn central_word(kind: CentralKind) -> &'static str {
 
 /// Policies learn from the episodes that they played themselves, all of them, once.
 fn on_policy(config: &TrainConfig, problems: &mut Vec<Problem>) {
-    if !config.algorithm.on_policy() {
+    let algorithm = &config.algorithm;
+    let switch = algorithm.is_mansa() && algorithm.switch.kind == SwitchKind::Ppo;
+    if !algorithm.on_policy() && !switch {
         return;
     }
     let path = match config.runtime.mode {
@@ -211,7 +213,7 @@ fn on_policy(config: &TrainConfig, problems: &mut Vec<Problem>) {
         problems.push(
             Problem::error(path, "episodes would be played by an older policy")
                 .value(value)
-                .allowed("lockstep without lag for ippo and mappo")
+                .allowed("lockstep without lag for ippo, mappo and a ppo switch")
                 .hint("set runtime.mode = { kind = \"lockstep\", lag_rounds = 0 }")
                 .related("algorithm.kind"),
         );
