@@ -79,13 +79,16 @@ pub trait SwitchLearner: Send {
     fn load_arrays(&mut self, arrays: &Arrays) -> Result<(), AgentsError>;
 }
 
-/// The learner of a configuration's switch; none for switches that do not learn
+/// The learner of a configuration's switch; none without one and for switches that do not learn
 /// ([`SwitchKind::Random`], [`SwitchKind::Always`], [`SwitchKind::Never`]).
 pub fn switch_learner(
     config: &TrainConfig,
     spec: &EnvironmentSpec,
     device: Device,
 ) -> Option<Box<dyn SwitchLearner>> {
+    if !config.algorithm.is_mansa() {
+        return None;
+    }
     match config.algorithm.switch.kind {
         SwitchKind::DoubleDqn => Some(Box::new(DoubleDqn::new(config, spec, device))),
         SwitchKind::DiscreteSac | SwitchKind::Ppo => None,
