@@ -5,7 +5,7 @@
 //! | [`training`] | the loop: rounds of episodes in, updates out, evaluations and checkpoints between |
 //! | [`actor`], [`rollout`] | threads that play; the loop that plays one episode per environment |
 //! | [`learner`] | what an algorithm must offer |
-//! | [`q_learning`], [`td_loss`], [`mixing`] | IQL, VDN, QMIX: the learner, its loss, how values are mixed |
+//! | [`q_learning`], [`td_loss`], [`mixing`], [`qmix`] | IQL, VDN, QMIX: the learner, its loss, how values are mixed |
 //! | [`policy_gradient`], [`critic`], [`advantages`], [`value_normalisation`] | IPPO, MAPPO: the learner, its critics, what they learn |
 //! | [`mansa`] | switching between an independent and a central learner |
 //! | [`team`], [`acting`], [`exploration`] | what acts; its outputs step by step; choosing actions by them |
@@ -34,6 +34,7 @@ pub mod network_pass;
 pub mod policy;
 pub mod policy_gradient;
 pub mod q_learning;
+pub mod qmix;
 pub mod replay;
 pub mod report;
 pub mod reward_standardisation;
@@ -43,5 +44,6 @@ pub mod td_loss;
 pub mod team;
 pub mod training;
 pub mod value_normalisation;
+mod vdn;
 
 pub use error::AgentsError;
