@@ -1,5 +1,5 @@
-//! Repeated matrix games for two agents with three actions each: climbing, penalty, and a chain of
-//! safe states with one climbing state.
+//! Repeated matrix games for two agents with three actions each: climbing, penalty, and chains of
+//! safe states with one climbing state or one fork.
 //!
 //! Source of the payoffs: Claus and Boutilier, "The dynamics of reinforcement learning in
 //! cooperative multiagent systems" (1998). The payoff is the team's: each agent receives half, so
@@ -12,6 +12,11 @@
 //!   = state modulo 3) whatever the other does, and one climbing state in the middle. The state
 //!   moves on after every play and the episode ends after the last, so coordination is worth its
 //!   price in one state only; the best return is k + 11.
+//! * `TwoStep-{k}-v1`: k safe states with the two-step game in the middle (Rashid et al., "QMIX",
+//!   2018, section 5.1; a third action adds nothing there). At the fork the first agent's action
+//!   leads to a state that pays 7 whatever is played (action 0), or to one that pays 8 if both play
+//!   action 1 and little otherwise. A learner that averages over an exploring partner finds the
+//!   second worth less than the first; the best return is k + 8.
 
 use crate::environment::{EnvironmentSpec, StepFlags};
 use crate::error::EnvironmentError;
@@ -24,11 +29,13 @@ use crate::snapshot::{Decoder, Encoder};
 type Payoffs = [[f64; 3]; 3];
 
 const CLIMBING: Payoffs = [[11.0, -30.0, 0.0], [-30.0, 7.0, 6.0], [0.0, 0.0, 5.0]];
+const SURE: Payoffs = [[7.0; 3]; 3];
+const AGREED: Payoffs = [[0.0, 1.0, 0.0], [1.0, 8.0, 0.0], [0.0; 3]];
 const PLAYS: usize = 25;
 const MOST_SAFE_STATES: usize = 1000;
 
 /// The patterns of the ids, with a line about each.
-pub(crate) const ENTRIES: [(&str, &str); 3] = [
+pub(crate) const ENTRIES: [(&str, &str); 4] = [
     (
         "Climbing-v1",
         "Matrix game: the best joint action lies beside the worst, -30 (25 plays).",
@@ -41,6 +48,10 @@ pub(crate) const ENTRIES: [(&str, &str); 3] = [
         "Chain-{k}-v1",
         "Matrix games in a row: k safe states and one climbing state in the middle.",
     ),
+    (
+        "TwoStep-{k}-v1",
+        "Matrix games in a row: k safe states and in the middle a fork to a sure 7 or an agreed 8.",
+    ),
 ];
 
 /// Which game an id names.
@@ -49,6 +60,7 @@ pub(crate) enum MatrixId {
     Climbing,
     Penalty(u32),
     Chain(u32),
+    TwoStep(u32),
 }
 
 impl MatrixId {
@@ -64,6 +76,9 @@ impl MatrixId {
         if let Some(penalty) = name.strip_prefix("Penalty-") {
             return number(penalty).map(Self::Penalty);
         }
+        if let Some(safe) = name.strip_prefix("TwoStep-") {
+            return number(safe).map(Self::TwoStep);
+        }
         number(name.strip_prefix("Chain-")?).map(Self::Chain)
     }
 }
@@ -76,6 +91,8 @@ pub(crate) struct MatrixRules {
     limit_as: TimeLimitKind,
     /// The last state ends the episode (chains), instead of lasting until the limit.
     ends: bool,
+    /// The state after which one of the next two states is left out.
+    fork: Option<usize>,
 }
 
 /// One copy: the play it is at, and what was played last.
@@ -83,14 +100,25 @@ pub(crate) struct MatrixRules {
 pub(crate) struct MatrixGame {
     step: usize,
     last: Option<[u8; 2]>,
+    /// Whether the second way was taken at the fork.
+    second_way: bool,
 }
 
 impl MatrixRules {
-    fn state(&self, step: usize) -> usize {
-        if self.ends {
-            step.min(self.states.len() - 1)
-        } else {
-            0
+    /// Plays of a whole chain.
+    fn plays(&self) -> usize {
+        self.states.len() - usize::from(self.fork.is_some())
+    }
+
+    fn state(&self, step: usize, second_way: bool) -> usize {
+        if !self.ends {
+            return 0;
+        }
+        let step = step.min(self.plays() - 1);
+        match self.fork {
+            Some(fork) if step == fork + 1 => step + usize::from(second_way),
+            Some(fork) if step > fork + 1 => step + 1,
+            _ => step,
         }
     }
 }
@@ -111,11 +139,15 @@ impl Simulation for MatrixGame {
         rewards: &mut [f64],
     ) -> Result<StepFlags, EnvironmentError> {
         let (first, second) = (actions[0], actions[1]);
-        let payoff = rules.states[rules.state(self.step)][usize::from(first)][usize::from(second)];
+        let state = rules.state(self.step, self.second_way);
+        let payoff = rules.states[state][usize::from(first)][usize::from(second)];
         rewards.fill(payoff / 2.0);
+        if rules.fork == Some(state) {
+            self.second_way = first != 0;
+        }
         self.last = Some([first, second]);
         self.step += 1;
-        let finished = rules.ends && self.step >= rules.states.len();
+        let finished = rules.ends && self.step >= rules.plays();
         let limit = self.step >= rules.step_limit;
         Ok(match rules.limit_as {
             TimeLimitKind::Termination => StepFlags {
@@ -131,7 +163,7 @@ impl Simulation for MatrixGame {
 
     fn write_observations(&self, rules: &MatrixRules, out: &mut [f32]) {
         let states = rules.states.len();
-        let now = rules.state(self.step);
+        let now = rules.state(self.step, self.second_way);
         for view in out.chunks_exact_mut(states) {
             view.fill(0.0);
             view[now] = 1.0;
@@ -144,6 +176,7 @@ impl Simulation for MatrixGame {
         for action in self.last.unwrap_or([u8::MAX; 2]) {
             encoder.u8(action);
         }
+        encoder.u8(u8::from(self.second_way));
     }
 
     fn decode(
@@ -158,13 +191,15 @@ impl Simulation for MatrixGame {
         *self = Self {
             step,
             last: (last[0] < 3 && last[1] < 3).then_some(last),
+            second_way: decoder.u8()? != 0,
         };
         Ok(())
     }
 
     fn scene(&self, rules: &MatrixRules) -> Scene {
         // A play moves on to the next state; the table that was played is the one to show.
-        let state = rules.state(self.step.saturating_sub(usize::from(self.last.is_some())));
+        let step = self.step.saturating_sub(usize::from(self.last.is_some()));
+        let state = rules.state(step, self.second_way);
         let entries = (0..3).flat_map(|row| (0..3).map(move |col| (row, col)));
         Scene {
             title: rules.title.clone(),
@@ -202,6 +237,7 @@ pub(crate) fn blueprint<U: UseBlueprint>(
     options: &EnvironmentOptions,
     user: U,
 ) -> Result<U::Output, EnvironmentError> {
+    let mut fork = None;
     let (title, states, plays, ends) = match id {
         MatrixId::Climbing => ("Climbing-v1".to_owned(), vec![CLIMBING], PLAYS, false),
         MatrixId::Penalty(penalty) => {
@@ -209,16 +245,17 @@ pub(crate) fn blueprint<U: UseBlueprint>(
             let payoffs = [[10.0, 0.0, cost], [0.0, 2.0, 0.0], [cost, 0.0, 10.0]];
             (format!("Penalty-{penalty}-v1"), vec![payoffs], PLAYS, false)
         }
+        MatrixId::TwoStep(safe) => {
+            let count = safe_count(safe)?;
+            let before = count / 2;
+            let middle = [[[0.0; 3]; 3], SURE, AGREED];
+            let mut states: Vec<Payoffs> = (0..count).map(safe_state).collect();
+            states.splice(before..before, middle);
+            fork = Some(before);
+            (format!("TwoStep-{safe}-v1"), states, count + 2, true)
+        }
         MatrixId::Chain(safe) => {
-            let count = safe as usize;
-            if count > MOST_SAFE_STATES {
-                return Err(EnvironmentError::Option {
-                    option: "k",
-                    value: safe.to_string(),
-                    allowed: format!("0 to {MOST_SAFE_STATES}"),
-                    hint: "choose a shorter chain".to_owned(),
-                });
-            }
+            let count = safe_count(safe)?;
             let mut states: Vec<Payoffs> = (0..=count).map(safe_state).collect();
             states[count / 2] = CLIMBING;
             (format!("Chain-{safe}-v1"), states, count + 1, true)
@@ -234,7 +271,7 @@ pub(crate) fn blueprint<U: UseBlueprint>(
         observation_size: states.len(),
         state_size: 2 * states.len(),
         max_episode_steps: if ends {
-            step_limit.min(states.len())
+            step_limit.min(plays)
         } else {
             step_limit
         },
@@ -247,10 +284,24 @@ pub(crate) fn blueprint<U: UseBlueprint>(
             step_limit,
             limit_as: options.time_limit_as,
             ends,
+            fork,
         },
         prototype: MatrixGame::default(),
         common_reward: options.common_reward,
     }))
+}
+
+fn safe_count(safe: u32) -> Result<usize, EnvironmentError> {
+    let count = safe as usize;
+    if count <= MOST_SAFE_STATES {
+        return Ok(count);
+    }
+    Err(EnvironmentError::Option {
+        option: "k",
+        value: safe.to_string(),
+        allowed: format!("0 to {MOST_SAFE_STATES}"),
+        hint: "choose a shorter chain".to_owned(),
+    })
 }
 
 /// Half a point for each agent that plays the state's number.

@@ -253,6 +253,7 @@ fn well_known() -> impl Iterator<Item = String> {
         "Penalty-25-v1",
         "Chain-10-v1",
         "Chain-4-v1",
+        "TwoStep-8-v1",
     ]
     .into_iter()
     .chain([

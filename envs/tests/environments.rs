@@ -19,6 +19,7 @@ fn every_environment_passes_the_checks() {
         "Climbing-v1",
         "Penalty-100-v1",
         "Chain-4-v1",
+        "TwoStep-2-v1",
         "Rendezvous-5x5-3p-v1",
     ] {
         let mut environment = envs::make(id, &options()).unwrap();
@@ -120,6 +121,23 @@ fn matrix_games_pay_what_their_source_says() {
         }
     };
     assert_eq!(team_return("Chain-4-v1", half), 2.0 + 5.0);
+}
+
+#[test]
+fn the_fork_of_the_two_step_game_leads_where_its_source_says() {
+    let with = |fork: u8, then: [u8; 2]| {
+        move |step: usize| match step {
+            0 => [0, 0],
+            1 => [fork, 2],
+            2 => then,
+            _ => [1, 1],
+        }
+    };
+    // Two safe states pay one each; the fork itself pays nothing.
+    assert_eq!(team_return("TwoStep-2-v1", with(0, [0, 2])), 2.0 + 7.0);
+    assert_eq!(team_return("TwoStep-2-v1", with(1, [1, 1])), 2.0 + 8.0);
+    assert_eq!(team_return("TwoStep-2-v1", with(1, [0, 1])), 2.0 + 1.0);
+    assert_eq!(team_return("TwoStep-2-v1", with(2, [2, 2])), 2.0);
 }
 
 #[test]
