@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use configs::{LoadRequest, Origin, RunConfig, load, presets};
 
-const COUNT: usize = 6;
+const COUNT: usize = 10;
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -100,6 +100,42 @@ fn the_reference_preset_has_the_values_of_the_reference() {
         "runtime.device",
     ];
     assert_eq!(changed, stated, "the defaults are the reference's values");
+}
+
+/// The values of EPyMARL's `default.yaml`, `gymma.yaml`, `ippo.yaml` and `mappo.yaml`.
+#[test]
+fn the_on_policy_presets_have_the_values_of_the_reference() {
+    for kind in ["ippo", "mappo"] {
+        let loaded = load(&LoadRequest::named(&format!("{kind}-epymarl"))).unwrap();
+        let values = loaded.config.values();
+        let value = |path: &str| values[path].to_string();
+        assert_eq!(value("algorithm.kind"), format!("\"{kind}\""));
+        for (path, expected) in [
+            ("total_steps", "20050000"),
+            ("environment.time_limit", "50"),
+            ("algorithm.learning_rate", "0.0003"),
+            ("algorithm.discount", "0.99"),
+            ("algorithm.gradient_clip", "10.0"),
+            ("algorithm.standardise_rewards", "true"),
+            ("algorithm.target_update.rate", "0.01"),
+            ("algorithm.ppo.epochs", "4"),
+            ("algorithm.ppo.minibatches", "1"),
+            ("algorithm.ppo.clip_range", "0.2"),
+            ("algorithm.ppo.entropy_coefficient", "0.001"),
+            ("algorithm.ppo.advantage.steps", "5"),
+            ("algorithm.ppo.value_clip", "0.0"),
+            ("algorithm.ppo.value_normalisation", "false"),
+            ("algorithm.ppo.critic_hidden_size", "128"),
+            ("network.kind", "\"gru\""),
+            ("network.hidden_size", "128"),
+            ("network.last_action", "false"),
+            ("replay.batch_episodes", "10"),
+            ("runtime.environments_per_actor", "10"),
+            ("evaluation.sample_actions", "true"),
+        ] {
+            assert_eq!(value(path), expected, "{kind}: {path}");
+        }
+    }
 }
 
 #[test]

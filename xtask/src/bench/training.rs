@@ -15,10 +15,13 @@ use crate::workspace;
 /// Before this many steps neither side has a full batch: nothing is learnt yet.
 const WARM_UP_STEPS: u64 = 2_000;
 
-/// One network, as both sides are told to train it. The preset is EPyMARL's configuration, value
-/// for value: one environment, one update for each episode.
+/// One network, as both sides are told to train it. Presets named after EPyMARL are its
+/// configurations, value for value.
 struct Case {
     name: &'static str,
+    preset: &'static str,
+    /// EPyMARL's configuration; none where there is nothing to compare with.
+    peer: Option<&'static str>,
     ours: &'static [&'static [&'static str]],
     theirs: &'static [&'static str],
     /// Steps of a whole measurement: ours are more, because they pass faster.
@@ -26,7 +29,8 @@ struct Case {
     their_steps: u64,
 }
 
-const PRESET: &str = "iql-epymarl";
+/// One environment, one update for each episode.
+const IQL: &str = "iql-epymarl";
 const MAP: &str = "lbforaging:Foraging-8x8-2p-2f-coop-v3";
 
 /// Environments side by side, acting and learning at once, a batch cut over two threads: what
@@ -40,9 +44,11 @@ const PARALLEL: [&str; 3] = [
 const FEED_FORWARD: [&str; 2] = ["network.kind=\"feed_forward\"", "network.hidden_size=64"];
 const GRU: [&str; 2] = ["network.kind=\"gru\"", "network.hidden_size=128"];
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 6] = [
     Case {
         name: "feed-forward 64, 32 environments",
+        preset: IQL,
+        peer: Some("iql"),
         ours: &[&FEED_FORWARD, &PARALLEL],
         theirs: &["use_rnn=False", "hidden_dim=64"],
         our_steps: 400_000,
@@ -50,6 +56,8 @@ const CASES: [Case; 4] = [
     },
     Case {
         name: "feed-forward 64, 1 environment",
+        preset: IQL,
+        peer: Some("iql"),
         ours: &[&FEED_FORWARD],
         theirs: &["use_rnn=False", "hidden_dim=64"],
         our_steps: 200_000,
@@ -57,6 +65,8 @@ const CASES: [Case; 4] = [
     },
     Case {
         name: "GRU 128, 32 environments",
+        preset: IQL,
+        peer: Some("iql"),
         ours: &[&GRU, &PARALLEL],
         theirs: &["use_rnn=True", "hidden_dim=128"],
         our_steps: 60_000,
@@ -64,10 +74,30 @@ const CASES: [Case; 4] = [
     },
     Case {
         name: "GRU 128, 1 environment",
+        preset: IQL,
+        peer: Some("iql"),
         ours: &[&GRU],
         theirs: &["use_rnn=True", "hidden_dim=128"],
         our_steps: 30_000,
         their_steps: 8_000,
+    },
+    Case {
+        name: "MAPPO, GRU 128, 10 environments",
+        preset: "mappo-epymarl",
+        peer: Some("mappo"),
+        ours: &[&["runtime.learner_shards=2"]],
+        theirs: &[],
+        our_steps: 100_000,
+        their_steps: 12_000,
+    },
+    Case {
+        name: "MAPPO, feed-forward 128, 256 environments",
+        preset: "mappo-lbf-coop",
+        peer: None,
+        ours: &[],
+        theirs: &[],
+        our_steps: 500_000,
+        their_steps: 0,
     },
 ];
 
@@ -80,15 +110,15 @@ pub fn measure(effort: &Effort, peer: Option<&Peer>) -> Result<Vec<Value>> {
         for turn in 1..=effort.turns {
             eprintln!("{}: turn {turn} of {}", case.name, effort.turns);
             ours.push(train(case, effort)?);
-            if let Some(peer) = peer {
-                theirs.push(train_peer(case, effort, peer)?);
+            if let Some((peer, algorithm)) = peer.zip(case.peer) {
+                theirs.push(train_peer(case, algorithm, effort, peer)?);
             }
         }
         let ours = Spread::of(ours).expect("at least one turn");
         let theirs = Spread::of(theirs);
         rows.push(json!({
             "case": case.name,
-            "preset": PRESET,
+            "preset": case.preset,
             "settings": case.ours.concat(),
             "env_steps_per_second": ours.json(),
             "epymarl_env_steps_per_second": theirs.map(|spread| spread.json()),
@@ -136,10 +166,10 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
     let total = steps(case.our_steps, effort);
     let mut command = Command::new(workspace::built("concord"));
     command
-        .args(["train", PRESET, "--ui", "none", "--run-dir"])
+        .args(["train", case.preset, "--ui", "none", "--run-dir"])
         .arg(&folder);
     command.args(["--set", &format!("total_steps={total}")]);
-    command.args(["--set", "logging.interval_updates=20"]);
+    command.args(["--set", "logging.interval_updates=10"]);
     // Neither side evaluates or saves while it is timed.
     command.args(["--set", &format!("evaluation.interval_steps={total}")]);
     command.args(["--set", "evaluation.absolute_episodes=0"]);
@@ -153,7 +183,8 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
         .context("starting concord")?;
     ensure!(
         output.status.success(),
-        "`concord train {PRESET}` ended with {}:\n{}",
+        "`concord train {}` ended with {}:\n{}",
+        case.preset,
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
@@ -192,12 +223,14 @@ fn rate_of_events(text: &str) -> Option<f64> {
 }
 
 /// Trains with EPyMARL and times the progress lines of its log.
-fn train_peer(case: &Case, effort: &Effort, peer: &Peer) -> Result<f64> {
+fn train_peer(case: &Case, algorithm: &str, effort: &Effort, peer: &Peer) -> Result<f64> {
     let total = steps(case.their_steps, effort);
     let never = "1000000000";
     let mut command = Command::new(&peer.python);
     command
-        .args(["src/main.py", "--config=iql", "--env-config=gymma", "with"])
+        .arg("src/main.py")
+        .arg(format!("--config={algorithm}"))
+        .args(["--env-config=gymma", "with"])
         .args(["env_args.time_limit=50", &format!("env_args.key={MAP}")])
         .args([&format!("t_max={total}"), "use_cuda=False", "seed=1"])
         .args([
