@@ -8,7 +8,7 @@ use std::time::Instant;
 use agents::learner::Learner;
 use agents::q_learning::QLearner;
 use agents::rollout::{ActingStreams, PlayOrder, Rollout};
-use configs::train::{Execution, NetworkKind, TrainConfig};
+use configs::train::{AlgorithmKind, Execution, NetworkKind, TrainConfig};
 use envs::{EnvironmentOptions, ResetMode};
 use nn::parameters::Parameters;
 use tch::Device;
@@ -20,15 +20,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or(2.0);
     nn::runtime::prepare(1);
     println!(
-        "network           shards  update ms  env steps/s at 1 update per 50 steps  act us/step"
+        "network                 shards  update ms  env steps/s at 1 update per 50 steps  act us/step"
     );
-    for (kind, hidden) in [
-        (NetworkKind::FeedForward, 64),
-        (NetworkKind::FeedForward, 128),
-        (NetworkKind::Gru, 128),
+    for (algorithm, kind, hidden) in [
+        (AlgorithmKind::Iql, NetworkKind::FeedForward, 64),
+        (AlgorithmKind::Vdn, NetworkKind::FeedForward, 64),
+        (AlgorithmKind::Qmix, NetworkKind::FeedForward, 64),
+        (AlgorithmKind::Iql, NetworkKind::FeedForward, 128),
+        (AlgorithmKind::Qmix, NetworkKind::FeedForward, 128),
+        (AlgorithmKind::Iql, NetworkKind::Gru, 128),
     ] {
         for shards in [1, 2] {
             let mut config = TrainConfig::default();
+            config.algorithm.kind = algorithm;
             config.network.kind = kind;
             config.network.hidden_size = hidden;
             config.runtime.learner_shards = shards;
@@ -58,8 +62,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             let update = start.elapsed().as_secs_f64() / f64::from(updates);
             println!(
-                "{:<12} {hidden:>4}  {shards:>6}  {:>9.3}  {:>37.0}  {acting:>11.1}",
-                format!("{kind:?}"),
+                "{:<18} {hidden:>4}  {shards:>6}  {:>9.3}  {:>37.0}  {acting:>11.1}",
+                format!("{algorithm:?} {kind:?}"),
                 update * 1e3,
                 50.0 / update
             );

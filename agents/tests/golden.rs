@@ -1,4 +1,4 @@
-//! Updates of independent Q-learning against PyTorch's (`xtask/parity/make_iql_golden.py`).
+//! Updates of IQL, VDN and QMIX against PyTorch's (`xtask/parity/make_q_learning_golden.py`).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use agents::learner::Learner;
 use agents::q_learning::QLearner;
 use agents::rollout::EpisodeBatch;
-use configs::train::{AlgorithmConfig, HardTargetUpdate, NetworkKind, TargetUpdate, TrainConfig};
+use configs::train::{
+    AlgorithmConfig, AlgorithmKind, HardTargetUpdate, MixerConfig, NetworkKind, TargetUpdate,
+    TrainConfig,
+};
 use nn::arrays::Array;
 use serde::Deserialize;
 use tch::Device;
@@ -16,11 +19,15 @@ const AGENTS: usize = 2;
 
 #[derive(Deserialize)]
 struct Golden {
+    embedding: usize,
+    hypernet: usize,
     cases: Vec<Case>,
 }
 
 #[derive(Deserialize)]
 struct Case {
+    kind: AlgorithmKind,
+    hypernet_layers: usize,
     recurrent: bool,
     lengths: Vec<usize>,
     terminated: Vec<bool>,
@@ -32,9 +39,15 @@ struct Case {
     end: BTreeMap<String, Vec<f64>>,
 }
 
-fn config(case: &Case, shards: usize) -> TrainConfig {
+fn config(golden: &Golden, case: &Case, shards: usize) -> TrainConfig {
     let mut config = TrainConfig {
         algorithm: AlgorithmConfig {
+            kind: case.kind,
+            mixer: MixerConfig {
+                embedding_size: golden.embedding,
+                hypernet_layers: case.hypernet_layers,
+                hypernet_size: golden.hypernet,
+            },
             learning_rate: 0.01,
             gradient_clip: 0.05,
             target_update: TargetUpdate::Hard(HardTargetUpdate {
@@ -56,14 +69,14 @@ fn config(case: &Case, shards: usize) -> TrainConfig {
 }
 
 /// A learner with the fixture's weights and episodes.
-fn learner(case: &Case, shards: usize) -> QLearner {
+fn learner(golden: &Golden, case: &Case, shards: usize) -> QLearner {
     let options = envs::EnvironmentOptions {
         time_limit: Some(LIMIT),
         ..Default::default()
     };
     let environment = envs::make("Foraging-5x5-2p-1f-coop-v3", &options).unwrap();
-    let mut learner =
-        QLearner::new(&config(case, shards), environment.spec(), Device::Cpu).unwrap();
+    let config = config(golden, case, shards);
+    let mut learner = QLearner::new(&config, environment.spec(), Device::Cpu).unwrap();
     let (mut arrays, state) = learner.to_arrays().unwrap();
     for (name, values) in &case.start {
         for copy in ["online", "target"] {
@@ -95,17 +108,19 @@ fn learner(case: &Case, shards: usize) -> QLearner {
 
 #[test]
 fn losses_gradients_and_weights_equal_pytorch() {
-    let golden: Golden = serde_json::from_str(include_str!("golden/iql.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("golden/q_learning.json")).unwrap();
     for case in &golden.cases {
         for shards in [1, 2, 3] {
-            let mut learner = learner(case, shards);
+            let mut learner = learner(&golden, case, shards);
             for (update, &(loss, norm)) in case.losses_and_norms.iter().enumerate() {
                 let report = learner.update().unwrap();
                 let close = |left: f64, right: f64| (left - right).abs() < 2e-5 * right.abs();
-                assert!(close(report.loss, loss), "{update}: {} {loss}", report.loss);
+                let kind = case.kind;
+                let actual = report.loss;
+                assert!(close(actual, loss), "{kind:?} {update}: {actual} {loss}");
                 assert!(
                     close(report.gradient_norm, norm),
-                    "{update}: {report:?} {norm}"
+                    "{kind:?} {update}: {report:?} {norm}"
                 );
             }
             let (arrays, _) = learner.to_arrays().unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use configs::{LoadRequest, Origin, RunConfig, load, presets};
 
-const COUNT: usize = 10;
+const COUNT: usize = 14;
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -134,6 +134,39 @@ fn the_on_policy_presets_have_the_values_of_the_reference() {
             ("evaluation.sample_actions", "true"),
         ] {
             assert_eq!(value(path), expected, "{kind}: {path}");
+        }
+    }
+}
+
+/// The values of EPyMARL's `default.yaml`, `gymma.yaml`, `vdn.yaml` and `qmix.yaml`.
+#[test]
+fn the_presets_of_mixed_values_have_the_values_of_the_reference() {
+    for kind in ["vdn", "qmix"] {
+        let loaded = load(&LoadRequest::named(&format!("{kind}-epymarl"))).unwrap();
+        let iql = load(&LoadRequest::named("iql-epymarl")).unwrap();
+        let changed = configs::diff(&loaded.config, &iql.config);
+        let changed: Vec<&str> = changed.iter().map(|change| change.path.as_str()).collect();
+        let values = loaded.config.values();
+        let mut stated = vec![
+            ("algorithm.kind", format!("\"{kind}\"")),
+            ("algorithm.learning_rate", "0.0005".to_owned()),
+            ("exploration.anneal_steps", "50000".to_owned()),
+            ("network.hidden_size", "64".to_owned()),
+            ("network.kind", "\"feed_forward\"".to_owned()),
+        ];
+        if kind == "qmix" {
+            let mixer = [
+                ("algorithm.mixer.embedding_size", "32".to_owned()),
+                ("algorithm.mixer.hypernet_layers", "2".to_owned()),
+                ("algorithm.mixer.hypernet_size", "64".to_owned()),
+            ];
+            stated.extend(mixer);
+        }
+        stated.sort();
+        let paths: Vec<&str> = stated.iter().map(|(path, _)| *path).collect();
+        assert_eq!(changed, paths);
+        for (path, value) in stated {
+            assert_eq!(values[path].to_string(), value, "{path}");
         }
     }
 }

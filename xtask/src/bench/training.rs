@@ -44,7 +44,7 @@ const PARALLEL: [&str; 3] = [
 const FEED_FORWARD: [&str; 2] = ["network.kind=\"feed_forward\"", "network.hidden_size=64"];
 const GRU: [&str; 2] = ["network.kind=\"gru\"", "network.hidden_size=128"];
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 8] = [
     Case {
         name: "feed-forward 64, 32 environments",
         preset: IQL,
@@ -80,6 +80,24 @@ const CASES: [Case; 6] = [
         theirs: &["use_rnn=True", "hidden_dim=128"],
         our_steps: 30_000,
         their_steps: 8_000,
+    },
+    Case {
+        name: "VDN, feed-forward 64, 32 environments",
+        preset: "vdn-epymarl",
+        peer: Some("vdn"),
+        ours: &[&PARALLEL],
+        theirs: &[],
+        our_steps: 400_000,
+        their_steps: 12_000,
+    },
+    Case {
+        name: "QMIX, feed-forward 64, 32 environments",
+        preset: "qmix-epymarl",
+        peer: Some("qmix"),
+        ours: &[&PARALLEL],
+        theirs: &[],
+        our_steps: 200_000,
+        their_steps: 12_000,
     },
     Case {
         name: "MAPPO, GRU 128, 10 environments",

@@ -1,10 +1,10 @@
-"""Writes agents/tests/golden/iql.json: updates of independent Q-learning, computed by PyTorch.
+"""Writes agents/tests/golden/q_learning.json: updates of IQL, VDN and QMIX, computed by PyTorch.
 
-The rule is EPyMARL's q_learner without a mixer, written anew over padded batches: double Q, reward
-standardisation (batch first, padding counted as 0, one degree of freedom less), gradient clipping, Adam. Needs torch 2.11 and
+The rule is EPyMARL's q_learner, written anew over padded batches: double Q, reward standardisation (batch
+first, padding counted as 0, one degree of freedom less), mixers, gradient clipping, Adam. Needs torch 2.11 and
 numpy; run it by hand after a change of the rule:
 
-    python xtask/parity/make_iql_golden.py > agents/tests/golden/iql.json
+    python xtask/parity/make_q_learning_golden.py > agents/tests/golden/q_learning.json
 """
 
 import copy
@@ -12,6 +12,8 @@ import json
 
 import numpy as np
 import torch
+
+from make_mixer_golden import Mixer
 
 AGENTS, ACTIONS, OBSERVATION, HIDDEN = 2, 6, 9, 8
 EPISODES, LIMIT, UPDATES = 8, 6, 4
@@ -46,11 +48,37 @@ class Network(torch.nn.Module):
         return torch.stack(values, 1)
 
 
-def named(network):
-    return {f"agent.{name}": p.detach().flatten().tolist() for name, p in network.named_parameters()}
+EMBEDDING, HYPERNET = 5, 7
 
 
-def case(recurrent, seed):
+class Sum(torch.nn.Module):
+    def forward(self, values, states):
+        return values.sum(-1, keepdim=True)
+
+
+class Alone(torch.nn.Module):
+    def forward(self, values, states):
+        return values
+
+
+class Learner(torch.nn.Module):
+    def __init__(self, kind, recurrent, hypernet_layers):
+        super().__init__()
+        self.agent = Network(recurrent)
+        state = AGENTS * OBSERVATION
+        makers = {
+            "iql": Alone,
+            "vdn": Sum,
+            "qmix": lambda: Mixer(AGENTS, hypernet_layers, state, EMBEDDING, HYPERNET),
+        }
+        self.mixer = makers[kind]()
+
+
+def named(learner):
+    return {name: p.detach().flatten().tolist() for name, p in learner.named_parameters()}
+
+
+def case(kind, recurrent, seed, hypernet_layers=2):
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     lengths = rng.integers(2, LIMIT + 1, EPISODES)
@@ -66,15 +94,16 @@ def case(recurrent, seed):
     for episode in range(EPISODES):
         terminated[episode, lengths[episode] - 1] = float(ends[episode])
 
-    network = Network(recurrent).double()
-    start = named(network)
-    target = copy.deepcopy(network)
-    optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+    learner = Learner(kind, recurrent, hypernet_layers).double()
+    start = named(learner)
+    target = copy.deepcopy(learner)
+    optimiser = torch.optim.Adam(learner.parameters(), lr=LEARNING_RATE)
     obs = torch.tensor(observations[:, : horizon + 1])
     act = torch.tensor(actions[:, :horizon])
     mask = torch.tensor(filled)[..., None].expand(-1, -1, AGENTS)
     done = torch.tensor(terminated)[..., None]
     raw = torch.tensor(rewards[:, :horizon] * filled)[..., None]
+    states = obs.flatten(-2)
     mean, variance, count = 0.0, 1.0, 1e-4
     losses = []
     for update in range(UPDATES):
@@ -83,20 +112,25 @@ def case(recurrent, seed):
         variance = (variance * count + batch_var * n + delta**2 * count * n / total) / total
         mean, count = mean + delta * n / total, total
         reward = (raw - mean) / variance**0.5
-        values = network(obs)
+        values = learner.agent(obs)
         chosen = values[:, :-1].gather(-1, act[..., None]).squeeze(-1)
         best = values.detach()[:, 1:].argmax(-1, keepdim=True)
-        following = target(obs)[:, 1:].detach().gather(-1, best).squeeze(-1)
-        goal = reward + DISCOUNT * (1 - done) * following
+        following = target.agent(obs)[:, 1:].detach().gather(-1, best).squeeze(-1)
+        chosen = learner.mixer(chosen, states[:, :-1])
+        following = target.mixer(following, states[:, 1:])
+        # As in EPyMARL: one column per agent, all alike behind a mixer.
+        goal = reward.expand(-1, -1, AGENTS) + DISCOUNT * (1 - done) * following
         loss = (((chosen - goal.detach()) * mask) ** 2).sum() / mask.sum()
         optimiser.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        norm = torch.nn.utils.clip_grad_norm_(learner.parameters(), CLIP)
         optimiser.step()
         losses.append([loss.item(), norm.item()])
         if (update + 1) % 2 == 0:
-            target.load_state_dict(network.state_dict())
+            target.load_state_dict(learner.state_dict())
     return {
+        "kind": kind,
+        "hypernet_layers": hypernet_layers,
         "recurrent": recurrent,
         "lengths": lengths.tolist(),
         "terminated": ends.tolist(),
@@ -105,8 +139,17 @@ def case(recurrent, seed):
         "rewards": rewards.transpose(1, 0).flatten().tolist(),
         "start": start,
         "losses_and_norms": losses,
-        "end": named(network),
+        "end": named(learner),
     }
 
 
-print(json.dumps({"cases": [case(False, 1), case(True, 2)]}))
+if __name__ == "__main__":
+    cases = [
+        case("iql", False, 1),
+        case("iql", True, 2),
+        case("vdn", False, 3),
+        case("vdn", True, 4),
+        case("qmix", False, 5),
+        case("qmix", True, 6, hypernet_layers=1),
+    ]
+    print(json.dumps({"embedding": EMBEDDING, "hypernet": HYPERNET, "cases": cases}))
