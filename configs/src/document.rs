@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Value};
 
 use crate::nearest::nearest;
-use crate::origin::Origin;
+use crate::origin::{ExperimentPart, Origin};
 use crate::problem::Problem;
 use crate::run::{Job, VERSION};
 use crate::schema::{Entry, Schema};
@@ -17,6 +17,8 @@ use crate::schema::{Entry, Schema};
 pub(crate) enum Name {
     Preset(String),
     File(PathBuf),
+    /// A part of an experiment's file.
+    Experiment(PathBuf, ExperimentPart),
 }
 
 /// A parsed text.
@@ -46,7 +48,7 @@ impl<'text> Document<'text> {
             document.readable = document.readable.min(start);
             // The parser stumbles on over the rest of a line; its first complaint tells.
             if last_line != Some(start) {
-                problems.push(document.syntax(error));
+                problems.push(syntax(&document.name, text, error));
             }
             last_line = Some(start);
         }
@@ -116,20 +118,21 @@ impl<'text> Document<'text> {
     fn place(&self, byte: usize) -> Origin {
         place(&self.name, self.text, byte)
     }
+}
 
-    fn syntax(&self, error: &toml::de::Error) -> Problem {
-        let start = error.span().map_or(0, |span| span.start);
-        let line = self.text[line_start(self.text, start)..]
-            .lines()
-            .next()
-            .unwrap_or("")
-            .trim();
-        let message = error.message().trim().replace('\n', ", ");
-        Problem::error("", format!("not valid TOML ({message})"))
-            .value(line)
-            .origin(self.place(start))
-            .hint(missing_quotes(line).unwrap_or("correct this line".to_owned()))
-    }
+/// A syntax error in a text.
+pub(crate) fn syntax(name: &Name, text: &str, error: &toml::de::Error) -> Problem {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = text[line_start(text, start)..]
+        .lines()
+        .next()
+        .unwrap_or("")
+        .trim();
+    let message = error.message().trim().replace('\n', ", ");
+    Problem::error("", format!("not valid TOML ({message})"))
+        .value(line)
+        .origin(place(name, text, start))
+        .hint(missing_quotes(line).unwrap_or("correct this line".to_owned()))
 }
 
 /// The commonest slip: text without quotes.
@@ -141,15 +144,16 @@ fn missing_quotes(line: &str) -> Option<String> {
 }
 
 /// Walks the parsed table with the field table at hand.
-struct Reader<'a> {
-    name: &'a Name,
-    text: &'a str,
-    readable: usize,
-    schema: &'a Schema,
+pub(crate) struct Reader<'a> {
+    pub(crate) name: &'a Name,
+    pub(crate) text: &'a str,
+    /// Settings before this byte are trusted.
+    pub(crate) readable: usize,
+    pub(crate) schema: &'a Schema,
 }
 
 impl Reader<'_> {
-    fn open(
+    pub(crate) fn open(
         &self,
         path: &str,
         byte: usize,
@@ -179,17 +183,23 @@ impl Reader<'_> {
     }
 }
 
-fn place(name: &Name, text: &str, byte: usize) -> Origin {
+pub(crate) fn place(name: &Name, text: &str, byte: usize) -> Origin {
     let before = &text[..byte.min(text.len())];
     let line = before.matches('\n').count() + 1;
     let column = before[line_start(text, byte)..].chars().count() + 1;
     match name.clone() {
         Name::Preset(name) => Origin::Preset { name, line, column },
         Name::File(path) => Origin::File { path, line, column },
+        Name::Experiment(path, part) => Origin::Experiment {
+            path,
+            line,
+            column,
+            part,
+        },
     }
 }
 
-fn line_start(text: &str, byte: usize) -> usize {
+pub(crate) fn line_start(text: &str, byte: usize) -> usize {
     text[..byte.min(text.len())]
         .rfind('\n')
         .map_or(0, |newline| newline + 1)
@@ -197,7 +207,7 @@ fn line_start(text: &str, byte: usize) -> usize {
 
 /// Without spans. A number that no type can hold becomes its own text, which
 /// then fails the check of its field.
-fn plain(value: Spanned<DeValue<'_>>) -> Value {
+pub(crate) fn plain(value: Spanned<DeValue<'_>>) -> Value {
     let text = match value.get_ref() {
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
@@ -206,7 +216,7 @@ fn plain(value: Spanned<DeValue<'_>>) -> Value {
     Value::deserialize(ValueDeserializer::from(value)).unwrap_or(Value::String(text))
 }
 
-fn check_version(value: &Value, origin: Origin) -> Option<Problem> {
+pub(crate) fn check_version(value: &Value, origin: Origin) -> Option<Problem> {
     let problem = Problem::error("version", "unknown version of the format")
         .value(value)
         .origin(origin)

@@ -11,6 +11,7 @@ mod device;
 mod diff;
 mod document;
 pub mod env;
+pub mod experiment;
 mod field;
 mod load;
 mod nearest;
@@ -29,7 +30,7 @@ pub use diff::{Difference, diff};
 pub use field::{Condition, Field, FieldKind};
 pub use load::{LoadRequest, Loaded, load, load_with};
 pub use nearest::nearest;
-pub use origin::{Origin, Origins};
+pub use origin::{ExperimentPart, Origin, Origins};
 pub use problem::{Problem, Severity};
 pub use run::{Job, RunConfig, VERSION};
 pub use train::{

@@ -194,7 +194,7 @@ fn agree_on_job(
     agreed.unwrap_or(Job::Train)
 }
 
-fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+pub(crate) fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
     match std::fs::read_to_string(path) {
         Ok(text) => Some(text),
         Err(error) => {
@@ -215,7 +215,7 @@ fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
     }
 }
 
-fn unknown_preset(name: &str) -> Problem {
+pub(crate) fn unknown_preset(name: &str) -> Problem {
     let allowed = presets::names().collect::<Vec<_>>().join(", ");
     let hint = nearest(name, presets::names()).map_or_else(
         || "use one of these, or the path of a file".to_owned(),

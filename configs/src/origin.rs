@@ -35,6 +35,17 @@ pub enum Origin {
         /// Name of the variable.
         variable: String,
     },
+    /// A part of an experiment's file.
+    Experiment {
+        /// The path as it was given.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: usize,
+        /// Column in the file, in characters from 1.
+        column: usize,
+        /// Which part, and so for which runs.
+        part: ExperimentPart,
+    },
     /// A `--set path=value` argument.
     Set {
         /// The argument as it was given.
@@ -42,7 +53,28 @@ pub enum Origin {
     },
 }
 
+/// The parts of an experiment's file that hold settings; the later wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExperimentPart {
+    /// For every run.
+    Every,
+    /// For the runs of one task.
+    Task,
+    /// For the runs of one method.
+    Method,
+    /// For the runs of one point of the sweep.
+    Sweep,
+}
+
 impl Origin {
+    /// True for settings that several methods share: one that does not exist for some of
+    /// them is left out there.
+    #[must_use]
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Experiment { part, .. } if *part != ExperimentPart::Method)
+    }
+
     /// Position in the order of precedence; a higher layer wins.
     #[must_use]
     pub fn rank(&self) -> u8 {
@@ -51,7 +83,8 @@ impl Origin {
             Self::Preset { .. } => 1,
             Self::File { .. } => 2,
             Self::Environment { .. } => 3,
-            Self::Set { .. } => 4,
+            Self::Experiment { part, .. } => 4 + *part as u8,
+            Self::Set { .. } => 8,
         }
     }
 }
@@ -63,7 +96,10 @@ impl fmt::Display for Origin {
             Self::Preset { name, line, column } => {
                 write!(formatter, "preset {name}, line {line}, column {column}")
             }
-            Self::File { path, line, column } => {
+            Self::File { path, line, column }
+            | Self::Experiment {
+                path, line, column, ..
+            } => {
                 write!(formatter, "{}:{line}:{column}", path.display())
             }
             Self::Environment { variable } => write!(formatter, "environment {variable}"),

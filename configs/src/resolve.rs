@@ -15,6 +15,8 @@ use crate::schema::{Entry, Schema};
 pub(crate) struct Resolved {
     pub(crate) config: RunConfig,
     pub(crate) origins: Origins,
+    /// Shared settings that do not exist for the chosen kinds and were left out.
+    pub(crate) left_out: Vec<Problem>,
 }
 
 /// Merges entries, lowest layer first. Entries that fail the check of their field
@@ -46,7 +48,12 @@ pub(crate) fn resolve(
         merged.insert(field.path, Choice { value, origin });
     }
     let tags = tags(job, schema, &merged);
-    drop_what_no_longer_applies(schema, &tags, &mut merged, problems);
+    let mut left_out = Vec::new();
+    drop_what_no_longer_applies(schema, &tags, &mut merged, &mut left_out);
+    // What several runs share may be there for the others.
+    let is_shared = |problem: &mut Problem| problem.origin.as_ref().is_some_and(Origin::is_shared);
+    let shared: Vec<Problem> = left_out.extract_if(.., is_shared).collect();
+    problems.append(&mut left_out);
 
     let mut table = Table::new();
     for (path, (word, _)) in &tags {
@@ -60,7 +67,11 @@ pub(crate) fn resolve(
     match job.deserialise(table) {
         Ok(config) => {
             let origins = origins(&config, &merged);
-            Some(Resolved { config, origins })
+            Some(Resolved {
+                config,
+                origins,
+                left_out: shared,
+            })
         }
         Err(error) => {
             let message = error.message().trim().replace('\n', ", ");
@@ -147,7 +158,7 @@ fn drop_what_no_longer_applies(
         let Some((word, rank)) = tags.get(condition.path) else {
             continue;
         };
-        if choice.origin.rank() >= *rank {
+        if choice.origin.rank() >= *rank || choice.origin.is_shared() {
             problems.push(misplaced(field, condition, word, choice));
         }
     }

@@ -96,6 +96,15 @@ impl RunConfig {
         }
     }
 
+    /// The same configuration with another seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        match &mut self {
+            Self::Train(config) => config.seed = seed,
+        }
+        self
+    }
+
     /// The whole configuration as TOML, in the order of the structs; reading it
     /// back gives the same value. Absent optional settings are left out.
     #[must_use]

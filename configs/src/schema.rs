@@ -58,6 +58,11 @@ impl Schema {
         self.sections.contains(path)
     }
 
+    /// True for the name of a setting or section, on whatever level.
+    pub(crate) fn knows(&self, path: &str) -> bool {
+        self.field(path).is_some() || self.is_section(path)
+    }
+
     /// Turns what a layer wrote at `path` into settings: tables are opened up,
     /// and a word in place of a tagged table means that kind.
     pub(crate) fn open(

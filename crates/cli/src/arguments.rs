@@ -33,6 +33,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Train a team: a preset or a configuration file
     Train(Train),
+    /// Run an experiment: tasks x methods x seeds, or a sweep, with statistics and plots
+    Experiment(Experiment),
     /// Score the policy of a run or checkpoint
     Eval(Eval),
     /// Environments: list, roll out, replay, time and check them
@@ -133,6 +135,50 @@ pub(crate) struct Train {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Experiment {
+    /// The experiment's file; started again, it goes on where it was
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Runs at the same time: a number, or auto for as many as cores and memory carry
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = parse_jobs)]
+    pub(crate) jobs: Jobs,
+    /// Change a setting of every run; may be repeated. Runs with other settings are other runs
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Show every run and where it stands, and start nothing
+    #[arg(long, conflicts_with = "report_only")]
+    pub(crate) dry_run: bool,
+    /// Write the report again from the runs that are there
+    #[arg(long)]
+    pub(crate) report_only: bool,
+    /// Also take up runs that failed: from their last checkpoint, else from the beginning
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// How progress is shown [default: $CONCORD_UI or plain]
+    #[arg(long, value_enum, value_name = "UI")]
+    pub(crate) ui: Option<Ui>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+/// How many runs at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jobs {
+    /// As many as the machine carries.
+    Auto,
+    /// That many.
+    Count(usize),
+}
+
+fn parse_jobs(text: &str) -> Result<Jobs, String> {
+    match text.parse() {
+        _ if text == "auto" => Ok(Jobs::Auto),
+        Ok(count @ 1..=1024) => Ok(Jobs::Count(count)),
+        _ => Err("a whole number from 1 to 1024, or auto".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Args)]

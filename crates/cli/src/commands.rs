@@ -6,5 +6,6 @@ pub(crate) mod control;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod eval;
+pub(crate) mod experiment;
 pub(crate) mod runs;
 pub(crate) mod train;

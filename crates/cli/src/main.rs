@@ -6,6 +6,7 @@
 mod allocations;
 mod arguments;
 mod commands;
+mod creation;
 mod dashboard;
 mod failure;
 mod follow;
@@ -58,6 +59,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         None => output::print(&Arguments::command().render_long_help().to_string()),
         Some(Command::Train(arguments)) => commands::train::train(global, arguments),
+        Some(Command::Experiment(arguments)) => commands::experiment::experiment(global, arguments),
         Some(Command::Eval(arguments)) => commands::eval::eval(global, arguments),
         Some(Command::Env(command)) => commands::env::env(command),
         Some(Command::Config(command)) => commands::config::config(command),

@@ -11,7 +11,7 @@ use crate::worker;
 
 /// This process's variables without the one that names the worker, which is no setting
 /// and unknown to the crate of the settings.
-fn variables() -> Environment {
+pub(crate) fn variables() -> Environment {
     let others = std::env::vars_os().filter(|(name, _)| name != worker::VARIABLE);
     Environment::from_pairs(others.map(|(name, value)| {
         (
@@ -99,7 +99,7 @@ pub(crate) fn options(environment: &EnvironmentConfig) -> EnvironmentOptions {
     }
 }
 
-fn id_problem(id: &str) -> Option<Problem> {
+pub(crate) fn id_problem(id: &str) -> Option<Problem> {
     match envs::make(id, &EnvironmentOptions::default()) {
         Err(EnvironmentError::UnknownId { nearest, hint, .. }) => Some(
             Problem::error("environment.id", "unknown environment")
@@ -111,7 +111,7 @@ fn id_problem(id: &str) -> Option<Problem> {
     }
 }
 
-fn option_problem(error: &EnvironmentError) -> Problem {
+pub(crate) fn option_problem(error: &EnvironmentError) -> Problem {
     match error {
         EnvironmentError::Option {
             option,

@@ -44,6 +44,8 @@ pub struct NewRun {
     pub command: Vec<String>,
     /// Versions of what takes part (`concord`, `libtorch`).
     pub versions: BTreeMap<String, String>,
+    /// Anything else worth keeping in `meta.json`.
+    pub extra: BTreeMap<String, String>,
 }
 
 /// A run's folder. Holding one says nothing about who may write: see [`RunFolder::lock`].
@@ -374,7 +376,7 @@ fn fill(folder: &Path, id: &str, new: &NewRun, now: f64) -> Result<(), TrackingE
         threads: 0,
         processor: processor_model(),
         cores: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64),
-        extra: BTreeMap::new(),
+        extra: new.extra.clone(),
     };
     meta.write(&run.meta_file())?;
     Status {

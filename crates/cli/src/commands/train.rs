@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use configs::{Job, Loaded, RunConfig};
 use serde_json::json;
+use tracking::RunFolder;
 use tracking::statistics::Bootstrap;
-use tracking::{NewRun, RunFolder};
 use tui::figures::{count, number};
 
 use crate::arguments::{Format, Global, Settings, Train, Ui};
+use crate::creation;
 use crate::dashboard;
 use crate::failure::{Failure, INTERRUPTED};
 use crate::follow::{Ending, Followed, Interrupts, Observer, OnInterrupt, explain, follow};
@@ -102,43 +103,13 @@ fn create(
             "this is no training: its job is another - see `concord --help`",
         ));
     };
-    let mut train = base.clone();
-    train.seed = base.seed.wrapping_add(u64::from(offset));
-    let (seed, total_steps) = (train.seed, train.total_steps);
-    let (task, device) = (
-        train.environment.id.clone(),
-        train.runtime.device.to_string(),
-    );
-    let config = RunConfig::Train(train);
-    let algorithm = config
-        .values()
-        .get("algorithm.kind")
-        .and_then(|kind| kind.as_str().map(str::to_owned))
-        .unwrap_or_default();
+    let seed = base.seed.wrapping_add(u64::from(offset));
+    let config = loaded.config.clone().with_seed(seed);
     let mut name = group(arguments);
     if arguments.seeds > 1 {
         name.push_str(&format!("-s{seed}"));
     }
-    let family = if task.to_ascii_lowercase().contains("foraging") {
-        "lbf"
-    } else {
-        "concord"
-    };
-    let new = NewRun {
-        name,
-        job: config.job().name().to_owned(),
-        algorithm,
-        environment: family.to_owned(),
-        task,
-        seed,
-        config_toml: config.to_toml(),
-        origin_json: loaded.origins.to_json(),
-        device,
-        total_steps,
-        command: std::env::args().collect(),
-        versions: BTreeMap::from([("concord".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
-    };
-    Ok(RunFolder::create(root, &new)?)
+    creation::create(root, name, &config, &loaded.origins, BTreeMap::new())
 }
 
 /// Trains every seed, at most `jobs` at a time.
@@ -220,7 +191,7 @@ pub(crate) fn conclude(
 }
 
 /// An error is worse than an interruption, which is worse than success.
-fn worse(left: u8, right: u8) -> u8 {
+pub(crate) fn worse(left: u8, right: u8) -> u8 {
     match (left, right) {
         (0, other) | (other, 0) => other,
         (INTERRUPTED, other) | (other, INTERRUPTED) => other,

@@ -1,0 +1,669 @@
+//! The text of an experiment's file, read into parts with the place of each.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::Value;
+use toml::de::{DeTable, DeValue};
+
+use crate::document::{Name, Reader, check_version, line_start, place, plain, syntax};
+use crate::nearest::nearest;
+use crate::origin::{ExperimentPart, Origin};
+use crate::problem::Problem;
+use crate::run::VERSION;
+use crate::schema::{Entry, Schema};
+
+use super::sweep::{SweepDraft, read_sweep};
+
+/// The word in `job = "..."`.
+pub(super) const JOB: &str = "experiment";
+/// Seeds that an experiment may have.
+const MOST_SEEDS: i64 = 1_000;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) origin: Origin,
+}
+
+/// One of `[[tasks]]`.
+#[derive(Debug, Clone)]
+pub(super) struct TaskDraft {
+    pub(super) name: String,
+    pub(super) id: Located<String>,
+    pub(super) set: Vec<Entry>,
+}
+
+/// One of `[[methods]]`.
+#[derive(Debug, Clone)]
+pub(super) struct MethodDraft {
+    pub(super) name: String,
+    pub(super) preset: Option<Located<String>>,
+    pub(super) set: Vec<Entry>,
+}
+
+/// Everything the file says.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) preset: Option<Located<String>>,
+    pub(super) seeds: Vec<u64>,
+    pub(super) seeds_origin: Option<Origin>,
+    /// None where the key is absent; empty where every entry was faulty.
+    pub(super) tasks: Option<Vec<TaskDraft>>,
+    pub(super) methods: Vec<MethodDraft>,
+    pub(super) set: Vec<Entry>,
+    pub(super) sweep: Option<SweepDraft>,
+    pub(super) scalars: Vec<String>,
+    pub(super) return_range: Option<(f64, f64)>,
+    /// A syntax error hides part of the text.
+    pub(super) broken: bool,
+}
+
+/// A table of the file: keys are taken out one by one, and what is left is unknown.
+pub(super) struct Section<'text> {
+    path: &'static str,
+    items: Vec<(Spanned<Cow<'text, str>>, Spanned<DeValue<'text>>)>,
+}
+
+/// What the readers of all parts share.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a Path,
+    pub(super) text: &'a str,
+    pub(super) schema: &'a Schema,
+    readable: usize,
+}
+
+impl Source<'_> {
+    pub(super) fn origin(&self, byte: usize) -> Origin {
+        self.part(ExperimentPart::Every, byte)
+    }
+
+    pub(super) fn part(&self, part: ExperimentPart, byte: usize) -> Origin {
+        let name = Name::Experiment(self.path.to_path_buf(), part);
+        place(&name, self.text, byte)
+    }
+
+    /// Settings of a part: `"a.b" = 1`, `a.b = 1` and `a = { b = 1 }` all mean the same.
+    fn settings(
+        &self,
+        path: &str,
+        part: ExperimentPart,
+        value: Spanned<DeValue<'_>>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Entry> {
+        let start = value.span().start;
+        let name = Name::Experiment(self.path.to_path_buf(), part);
+        let mut entries = Vec::new();
+        let DeValue::Table(table) = value.into_inner() else {
+            problems.push(
+                Problem::error(path, "not a table of settings")
+                    .origin(self.origin(start))
+                    .allowed("{ \"section.setting\" = value }")
+                    .hint("write the settings of a configuration in braces"),
+            );
+            return entries;
+        };
+        let reader = Reader {
+            name: &name,
+            text: self.text,
+            readable: self.readable,
+            schema: self.schema,
+        };
+        let mut items: Vec<_> = table.into_iter().collect();
+        items.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in items {
+            let (start, key) = (key.span().start, key.into_inner());
+            reader.open(&key, start, value, &mut entries, problems);
+        }
+        entries.retain(|entry| match self.fault(entry) {
+            Some(problem) => {
+                problems.push(problem.origin(entry.origin.clone()));
+                false
+            }
+            None => true,
+        });
+        entries
+    }
+}
+
+impl Source<'_> {
+    /// What is wrong with a setting by itself.
+    pub(super) fn fault(&self, entry: &Entry) -> Option<Problem> {
+        if let Some(hint) = reserved(&entry.path) {
+            let problem = Problem::error(&entry.path, "does not belong among the settings");
+            return Some(problem.value(&entry.value).hint(hint));
+        }
+        let field = self.schema.field(&entry.path)?;
+        let cleared = field.optional && entry.value.as_str() == Some("none");
+        if cleared {
+            return None;
+        }
+        field.check(&entry.value).err().map(|problem| *problem)
+    }
+}
+
+/// Settings that the experiment itself decides.
+pub(super) fn reserved(path: &str) -> Option<&'static str> {
+    match path {
+        "seed" => Some("list the seeds in `seeds` at the top of the file"),
+        "environment.id" => Some("list the maps in `tasks`"),
+        _ => None,
+    }
+}
+
+impl<'text> Section<'text> {
+    pub(super) fn new(path: &'static str, table: DeTable<'text>) -> Self {
+        let mut items: Vec<_> = table.into_iter().collect();
+        items.sort_by_key(|(key, _)| key.span().start);
+        Section { path, items }
+    }
+
+    fn inside(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    /// The value of a key and where the key stands.
+    pub(super) fn take(&mut self, key: &str) -> Option<(usize, Spanned<DeValue<'text>>)> {
+        let index = self
+            .items
+            .iter()
+            .position(|(name, _)| name.get_ref() == key)?;
+        let (name, value) = self.items.remove(index);
+        Some((name.span().start, value))
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(
+        &mut self,
+        source: &Source<'_>,
+        key: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Located<String>> {
+        let (byte, value) = self.take(key)?;
+        let origin = source.origin(byte);
+        match plain(value) {
+            Value::String(text) if !text.trim().is_empty() => Some(Located {
+                value: text,
+                origin,
+            }),
+            other => {
+                problems.push(wrong(
+                    &self.inside(key),
+                    &other,
+                    origin,
+                    "text that is not empty",
+                ));
+                None
+            }
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn whole(
+        &mut self,
+        source: &Source<'_>,
+        key: &str,
+        bounds: std::ops::RangeInclusive<i64>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<u64> {
+        let (byte, value) = self.take(key)?;
+        match plain(value) {
+            Value::Integer(number) if bounds.contains(&number) => u64::try_from(number).ok(),
+            other => {
+                let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+                problems.push(wrong(
+                    &self.inside(key),
+                    &other,
+                    source.origin(byte),
+                    &allowed,
+                ));
+                None
+            }
+        }
+    }
+
+    /// A finite number.
+    pub(super) fn number(
+        &mut self,
+        source: &Source<'_>,
+        key: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Located<f64>> {
+        let (byte, value) = self.take(key)?;
+        let origin = source.origin(byte);
+        let value = plain(value);
+        match number(&value) {
+            Some(value) => Some(Located { value, origin }),
+            None => {
+                problems.push(wrong(&self.inside(key), &value, origin, "a finite number"));
+                None
+            }
+        }
+    }
+
+    /// Reports every key that was not taken.
+    pub(super) fn finish(
+        self,
+        source: &Source<'_>,
+        known: &[&'static str],
+        problems: &mut Vec<Problem>,
+    ) {
+        for (key, _) in &self.items {
+            let name = key.get_ref().as_ref();
+            let hint = if self.path.is_empty() && source.schema.knows(name) {
+                format!("settings of the runs go under [set]: \"{name}\" = ...")
+            } else {
+                nearest(name, known.iter().copied()).map_or_else(
+                    || "remove it".to_owned(),
+                    |close| format!("did you mean `{close}`?"),
+                )
+            };
+            problems.push(
+                Problem::error(self.inside(name), "unknown key of an experiment")
+                    .origin(source.origin(key.span().start))
+                    .allowed(known.join(", "))
+                    .hint(hint),
+            );
+        }
+    }
+}
+
+pub(super) fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) if number.is_finite() => Some(*number),
+        _ => None,
+    }
+}
+
+pub(super) fn wrong(path: &str, value: &Value, origin: Origin, allowed: &str) -> Problem {
+    Problem::error(path, "wrong value")
+        .value(value)
+        .origin(origin)
+        .allowed(allowed)
+        .hint(format!("change {path}"))
+}
+
+fn missing(path: &str, source: &Source<'_>, hint: impl Display) -> Problem {
+    Problem::error(path, "missing")
+        .origin(source.origin(0))
+        .hint(hint.to_string())
+}
+
+/// Reads the whole text; every problem that can be seen without a configuration.
+pub(super) fn read(path: &Path, text: &str, schema: &Schema, problems: &mut Vec<Problem>) -> Draft {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let name = Name::File(PathBuf::from(path));
+    let mut readable = text.len() + 1;
+    let mut last_line = None;
+    for error in &errors {
+        let start = line_start(text, error.span().map_or(0, |span| span.start));
+        readable = readable.min(start);
+        if last_line != Some(start) {
+            problems.push(syntax(&name, text, error));
+        }
+        last_line = Some(start);
+    }
+    let source = Source {
+        path,
+        text,
+        schema,
+        readable,
+    };
+    let mut section = Section::new("", table.into_inner());
+    section
+        .items
+        .retain(|(key, _)| key.span().start < source.readable);
+    let broken = !errors.is_empty();
+    read_head(&mut section, &source, broken, problems);
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut draft = Draft {
+        broken,
+        name: read_name(&mut section, &source, &stem, problems),
+        preset: section.text(&source, "preset", problems),
+        scalars: read_scalars(&mut section, &source, problems),
+        return_range: read_range(&mut section, &source, problems),
+        ..Draft::default()
+    };
+    read_seeds(&mut section, &source, &mut draft, problems);
+    draft.tasks = read_tasks(&mut section, &source, problems);
+    draft.methods = read_methods(&mut section, &source, broken, problems);
+    if let Some((_, value)) = section.take("set") {
+        draft.set = source.settings("set", ExperimentPart::Every, value, problems);
+    }
+    if let Some((byte, value)) = section.take("sweep") {
+        draft.sweep = read_sweep(&source, byte, value, problems);
+    }
+    let known = [
+        "version",
+        "job",
+        "name",
+        "preset",
+        "seeds",
+        "tasks",
+        "set",
+        "methods",
+        "sweep",
+        "scalars",
+        "return_range",
+    ];
+    section.finish(&source, &known, problems);
+    draft
+}
+
+fn read_head(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    broken: bool,
+    problems: &mut Vec<Problem>,
+) {
+    match section.take("version") {
+        Some((byte, value)) => problems.extend(check_version(&plain(value), source.origin(byte))),
+        None if broken => {}
+        None => problems.push(missing(
+            "version",
+            source,
+            format!("write `version = {VERSION}` on the first line"),
+        )),
+    }
+    let job = section.text(source, "job", problems);
+    if let Some(job) = job.filter(|job| job.value != JOB) {
+        problems.push(
+            Problem::error("job", "this file is no experiment")
+                .value(&job.value)
+                .origin(job.origin)
+                .allowed(JOB)
+                .hint(format!(
+                    "write `job = \"{JOB}\"`, or run the file with `concord {}`",
+                    job.value
+                )),
+        );
+    }
+}
+
+fn read_name(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    stem: &str,
+    problems: &mut Vec<Problem>,
+) -> String {
+    let fits = |name: &str| {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        !name.is_empty() && !name.starts_with('.') && name.len() <= 64 && name.chars().all(plain)
+    };
+    let allowed = "at most 64 letters, digits, `-`, `_` and `.`, since a folder is named so";
+    match section.text(source, "name", problems) {
+        Some(name) if fits(&name.value) => name.value,
+        Some(name) => {
+            let value = Value::String(name.value);
+            problems.push(wrong("name", &value, name.origin, allowed));
+            String::new()
+        }
+        None if fits(stem) => stem.to_owned(),
+        None => {
+            problems.push(missing("name", source, "write `name = \"...\"`").allowed(allowed));
+            String::new()
+        }
+    }
+}
+
+/// A list of values with their places; a problem where it is none or empty.
+fn list<'text>(
+    source: &Source<'_>,
+    path: &str,
+    byte: usize,
+    value: Spanned<DeValue<'text>>,
+    allowed: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<(usize, Spanned<DeValue<'text>>)> {
+    let empty = match value.into_inner() {
+        DeValue::Array(items) => {
+            let items: Vec<_> = items
+                .into_iter()
+                .map(|item| (item.span().start, item))
+                .collect();
+            if !items.is_empty() {
+                return items;
+            }
+            "an empty list"
+        }
+        _ => "not a list",
+    };
+    problems.push(
+        Problem::error(path, empty)
+            .origin(source.origin(byte))
+            .allowed(allowed)
+            .hint(format!("list at least one, or remove {path}")),
+    );
+    Vec::new()
+}
+
+pub(super) fn values<'text>(
+    source: &Source<'_>,
+    path: &str,
+    byte: usize,
+    value: Spanned<DeValue<'text>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(usize, Value)> {
+    list(source, path, byte, value, "a list of values", problems)
+        .into_iter()
+        .map(|(byte, item)| (byte, plain(item)))
+        .collect()
+}
+
+fn read_scalars(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    let Some((byte, value)) = section.take("scalars") else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for (byte, value) in values(source, "scalars", byte, value, problems) {
+        match value {
+            Value::String(name) if names.contains(&name) => {
+                problems.push(duplicate("scalars", &name, source.origin(byte)));
+            }
+            Value::String(name) if !name.is_empty() => names.push(name),
+            other => problems.push(wrong(
+                "scalars",
+                &other,
+                source.origin(byte),
+                "names of curves, such as \"train/loss\"",
+            )),
+        }
+    }
+    names
+}
+
+fn read_range(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<(f64, f64)> {
+    let (byte, value) = section.take("return_range")?;
+    let value = plain(value);
+    let ends: Option<Vec<f64>> = value
+        .as_array()
+        .map(|items| items.iter().filter_map(number).collect());
+    match ends.as_deref() {
+        Some([low, high]) if low < high => Some((*low, *high)),
+        _ => {
+            let allowed = "the lowest and the highest return of every task, such as [0, 1]";
+            problems.push(wrong("return_range", &value, source.origin(byte), allowed));
+            None
+        }
+    }
+}
+
+fn read_seeds(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    draft: &mut Draft,
+    problems: &mut Vec<Problem>,
+) {
+    const ALLOWED: &str = "a number of seeds, or a list such as [1, 2, 3]";
+    let Some((byte, value)) = section.take("seeds") else {
+        if !draft.broken {
+            let hint = "write `seeds = 5` for the seeds 1 to 5, or list them";
+            problems.push(missing("seeds", source, hint).allowed(ALLOWED));
+        }
+        return;
+    };
+    let origin = source.origin(byte);
+    draft.seeds_origin = Some(origin.clone());
+    if let DeValue::Array(_) = value.get_ref() {
+        for (byte, value) in values(source, "seeds", byte, value, problems) {
+            match value.as_integer().and_then(|seed| u64::try_from(seed).ok()) {
+                Some(seed) if draft.seeds.contains(&seed) => {
+                    problems.push(duplicate("seeds", &seed, source.origin(byte)));
+                }
+                Some(seed) => draft.seeds.push(seed),
+                None => problems.push(wrong("seeds", &value, source.origin(byte), ALLOWED)),
+            }
+        }
+        return;
+    }
+    match plain(value) {
+        Value::Integer(count @ 1..=MOST_SEEDS) => {
+            draft.seeds = (1..=count as u64).collect();
+        }
+        other => problems.push(wrong("seeds", &other, origin, ALLOWED)),
+    }
+}
+
+pub(super) fn duplicate(path: &str, value: &impl Display, origin: Origin) -> Problem {
+    Problem::error(path, "named twice")
+        .value(value)
+        .origin(origin)
+        .hint("name it once; every run is made from another combination")
+}
+
+fn read_tasks(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<TaskDraft>> {
+    let (byte, value) = section.take("tasks")?;
+    let allowed = "ids of environments, or tables with id, name and set";
+    let mut tasks: Vec<TaskDraft> = Vec::new();
+    for (byte, item) in list(source, "tasks", byte, value, allowed, problems) {
+        let origin = source.part(ExperimentPart::Task, byte);
+        let task = match item.into_inner() {
+            DeValue::Table(table) => read_task(source, byte, table, problems),
+            DeValue::String(id) if !id.trim().is_empty() => Some(TaskDraft {
+                name: id.clone().into_owned(),
+                id: Located {
+                    value: id.into_owned(),
+                    origin: origin.clone(),
+                },
+                set: Vec::new(),
+            }),
+            other => {
+                let value = plain(Spanned::new(0..0, other));
+                problems.push(wrong("tasks", &value, origin.clone(), allowed));
+                None
+            }
+        };
+        let Some(task) = task else { continue };
+        if tasks.iter().any(|known| known.name == task.name) {
+            let problem = duplicate("tasks", &task.name, origin);
+            problems.push(problem.hint("name it once, or give each its own `name`"));
+        } else {
+            tasks.push(task);
+        }
+    }
+    Some(tasks)
+}
+
+fn read_task(
+    source: &Source<'_>,
+    byte: usize,
+    table: DeTable<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<TaskDraft> {
+    let mut section = Section::new("tasks", table);
+    let id = section.text(source, "id", problems);
+    let name = section.text(source, "name", problems);
+    let set = section.take("set").map_or_else(Vec::new, |(_, value)| {
+        source.settings("tasks.set", ExperimentPart::Task, value, problems)
+    });
+    let no_id = id.is_none();
+    section.finish(source, &["id", "name", "set"], problems);
+    if no_id {
+        problems.push(
+            Problem::error("tasks.id", "missing")
+                .origin(source.origin(byte))
+                .hint("write `id = \"...\"`; `concord env list` tells the environments"),
+        );
+    }
+    let mut id = id?;
+    let name = name.map_or_else(|| id.value.clone(), |name| name.value);
+    if let Origin::Experiment { part, .. } = &mut id.origin {
+        *part = ExperimentPart::Task;
+    }
+    Some(TaskDraft { name, id, set })
+}
+
+fn read_methods(
+    section: &mut Section<'_>,
+    source: &Source<'_>,
+    broken: bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<MethodDraft> {
+    let Some((byte, value)) = section.take("methods") else {
+        if !broken {
+            let hint = "write at least one `[[methods]]` with a `name`";
+            problems.push(missing("methods", source, hint));
+        }
+        return Vec::new();
+    };
+    let allowed = "tables [[methods]] with name, preset and set";
+    let mut methods: Vec<MethodDraft> = Vec::new();
+    for (byte, item) in list(source, "methods", byte, value, allowed, problems) {
+        let origin = source.origin(byte);
+        let DeValue::Table(table) = item.into_inner() else {
+            problems.push(
+                Problem::error("methods", "not a table")
+                    .origin(origin)
+                    .allowed(allowed)
+                    .hint("write [[methods]] and its name below"),
+            );
+            continue;
+        };
+        let mut inner = Section::new("methods", table);
+        let has_name = inner.items.iter().any(|(key, _)| key.get_ref() == "name");
+        let name = inner.text(source, "name", problems);
+        let preset = inner.text(source, "preset", problems);
+        let set = inner.take("set").map_or_else(Vec::new, |(_, value)| {
+            source.settings("methods.set", ExperimentPart::Method, value, problems)
+        });
+        inner.finish(source, &["name", "preset", "set"], problems);
+        match name {
+            Some(name) if methods.iter().any(|known| known.name == name.value) => {
+                problems.push(duplicate("methods.name", &name.value, name.origin));
+            }
+            Some(name) => methods.push(MethodDraft {
+                name: name.value,
+                preset,
+                set,
+            }),
+            None if has_name => {}
+            None => problems.push(
+                Problem::error("methods.name", "missing")
+                    .origin(origin)
+                    .hint("write `name = \"...\"`; tables and plots show it"),
+            ),
+        }
+    }
+    methods
+}
