@@ -5,13 +5,15 @@
 //! |---|---|
 //! | [`budget`] | the budget of calls of a whole training, granted to rounds under way |
 //! | [`switch`] | what a switch is paid and what every way of learning it offers |
-//! | [`double_dqn`] | ways of learning it |
+//! | [`double_dqn`], [`discrete_sac`], [`proximal`] | ways of learning it |
 //! | [`paired_policies`] | the learner over IPPO and MAPPO; over Q-learners it is [`crate::q_learning`] |
 //! | [`decision`] | deciding while episodes are played, within the budget of calls |
 
 pub mod budget;
 pub mod decision;
+pub mod discrete_sac;
 pub mod double_dqn;
 mod learnt;
 pub mod paired_policies;
+pub mod proximal;
 pub mod switch;

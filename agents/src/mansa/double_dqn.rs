@@ -35,7 +35,7 @@ pub struct DoubleDqn {
 }
 
 impl DoubleDqn {
-    /// A fresh switch; weights are drawn from the run's `switch` stream.
+    /// A fresh switch; weights are drawn from the run's `switch-initialisation` stream.
     pub fn new(config: &TrainConfig, spec: &EnvironmentSpec, device: Device) -> Self {
         let task = SwitchTask::new(config, spec, device);
         let mut stream = RandomStream::new(config.seed, "switch-initialisation", 0);
@@ -67,11 +67,9 @@ impl SwitchLearner for DoubleDqn {
             .gather(-1, &best, false)
             .index_select(0, &batch.next); // [transitions, 1]
         let targets = &batch.rewards + &batch.bootstrap * following;
-        let chosen = outputs
-            .values
-            .index_select(0, &batch.current)
-            .gather(-1, &batch.calls, false); // [transitions, 1]
-        let loss = (chosen - targets).square().mean(Kind::Float);
+        let loss = (batch.chosen(&outputs.values) - targets)
+            .square()
+            .mean(Kind::Float);
         let gradient_norm = self.values.step(&loss, &outputs, self.updates + 1)?;
         self.updates += 1;
         if self.updates.is_multiple_of(self.target_interval) {

@@ -19,7 +19,9 @@ use nn::parameters::Parameters;
 use tch::{Device, Kind, Tensor};
 
 use crate::AgentsError;
+use crate::mansa::discrete_sac::DiscreteSac;
 use crate::mansa::double_dqn::DoubleDqn;
+use crate::mansa::proximal::Proximal;
 use crate::network::NetworkRows;
 use crate::replay::HostBatch;
 use crate::team::SwitchInputs;
@@ -91,7 +93,8 @@ pub fn switch_learner(
     }
     match config.algorithm.switch.kind {
         SwitchKind::DoubleDqn => Some(Box::new(DoubleDqn::new(config, spec, device))),
-        SwitchKind::DiscreteSac | SwitchKind::Ppo => None,
+        SwitchKind::DiscreteSac => Some(Box::new(DiscreteSac::new(config, spec, device))),
+        SwitchKind::Ppo => Some(Box::new(Proximal::new(config, spec, device))),
         SwitchKind::Random | SwitchKind::Always | SwitchKind::Never => None,
     }
 }
@@ -247,6 +250,13 @@ impl SwitchBatch {
             last_actions: &[],
             sizes: &self.sizes,
         }
+    }
+
+    /// The values of what was decided, by values of all rows `[rows, 2]`. `[transitions, 1]`
+    pub(crate) fn chosen(&self, values: &Tensor) -> Tensor {
+        values
+            .index_select(0, &self.current)
+            .gather(-1, &self.calls, false)
     }
 
     /// Values of all rows, those of forbidden calls below every other. `[rows, 2]`
