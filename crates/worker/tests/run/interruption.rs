@@ -40,7 +40,7 @@ fn last_checkpoint(run: &TestRun) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-fn killed_and_resumed_equals_straight(extra: &[&str]) {
+pub(crate) fn killed_and_resumed_equals_straight(extra: &[&str]) {
     let sets = [LONG, extra].concat();
     let straight = TestRun::new(&sets);
     assert_eq!(outcome(&straight.run()), (0, String::new()));

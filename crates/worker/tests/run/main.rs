@@ -7,3 +7,4 @@ mod device;
 mod folder;
 mod interruption;
 mod learning;
+mod mansa;
