@@ -8,10 +8,12 @@ use agents::learner::Learner;
 use agents::policy_gradient::PolicyGradientLearner;
 use agents::policy_gradient::member::{PolicyGradientMember, TrainingData};
 use agents::replay::{EpisodeReplay, HostBatch};
-use agents::rollout::EpisodeBatch;
-use configs::train::{AlgorithmKind, NetworkKind, TrainConfig};
-use envs::EnvironmentSpec;
-use nn::parameters::flat_values;
+use agents::rollout::{ActingStreams, EpisodeBatch, PlayOrder, Rollout};
+use configs::train::{
+    AdvantageKind, AlgorithmKind, Execution, GaeAdvantage, NetworkKind, TrainConfig,
+};
+use envs::{EnvironmentOptions, EnvironmentSpec, ResetMode};
+use nn::parameters::{Parameters, flat_values};
 use nn::random::RandomStream;
 use tch::Device;
 
@@ -235,4 +237,52 @@ fn a_restored_learner_continues_bit_for_bit() {
         flat_values(&left.acting_weights()),
         flat_values(&right.acting_weights())
     );
+}
+
+/// Team returns of each round of 64 episodes, by the policy that is learning.
+fn learning_curve(kind: AlgorithmKind, rounds: usize) -> Vec<f64> {
+    let mut config = config(NetworkKind::FeedForward);
+    config.algorithm.kind = kind;
+    config.algorithm.learning_rate = 0.002;
+    config.algorithm.gradient_clip = 1.0;
+    config.algorithm.ppo.clip_range = 0.2;
+    config.algorithm.ppo.entropy_coefficient = 0.03;
+    config.algorithm.ppo.minibatches = 4;
+    config.algorithm.ppo.advantage = AdvantageKind::Gae(GaeAdvantage { lambda: 0.95 });
+    config.network.hidden_size = 64;
+    config.replay.batch_episodes = 64;
+    let (map, options) = ("Foraging-5x5-2p-1f-coop-v3", EnvironmentOptions::default());
+    let environment = envs::make_vector(map, &options, 64, ResetMode::Hold, 1).unwrap();
+    let spec = environment.spec().clone();
+    let mut learner = PolicyGradientLearner::new(&config, &spec, Device::Cpu).unwrap();
+    let team = learner.team().clone();
+    let weights = Parameters::zeros(team.layout(), Device::Cpu, false);
+    let mut rollout = Rollout::new(environment, team, weights, true, false);
+    rollout.environment_mut().seed(3);
+    let mut streams = ActingStreams::new(1, "exploration", 0);
+    let order = PlayOrder {
+        sample: true,
+        ..PlayOrder::greedy(0.0, Execution::Mansa)
+    };
+    let round = |_| {
+        rollout.set_weights(&learner.acting_weights());
+        let episodes = rollout.play(&order, &mut streams, |_| {}).unwrap();
+        learner.observe(&episodes);
+        learner.update().unwrap();
+        episodes.returns.iter().sum::<f64>() / 64.0
+    };
+    (0..rounds).map(round).collect()
+}
+
+#[test]
+fn both_learn_to_load_the_food_together() {
+    for kind in [AlgorithmKind::Ippo, AlgorithmKind::Mappo] {
+        let curve = learning_curve(kind, 30);
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&curve[..3]), mean(&curve[25..]));
+        assert!(
+            first < 0.1 && last > 0.9,
+            "{kind:?}: {first} {last} {curve:?}"
+        );
+    }
 }
