@@ -8,8 +8,10 @@
 //! | [`double_dqn`], [`discrete_sac`], [`proximal`] | ways of learning it |
 //! | [`paired_policies`] | the learner over IPPO and MAPPO; over Q-learners it is [`crate::q_learning`] |
 //! | [`decision`] | deciding while episodes are played, within the budget of calls |
+//! | [`call_map`] | where calls fire |
 
 pub mod budget;
+pub mod call_map;
 pub mod decision;
 pub mod discrete_sac;
 pub mod double_dqn;

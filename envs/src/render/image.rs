@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::board::frame;
+use super::canvas::Picture;
 use crate::error::EnvironmentError;
 use crate::scene::Scene;
 
@@ -18,7 +19,14 @@ fn image<E: std::fmt::Display>(problem: E) -> EnvironmentError {
 /// # Errors
 /// Output that cannot be written.
 pub fn write_png(scene: &Scene, output: impl Write) -> Result<(), EnvironmentError> {
-    let picture = frame(scene);
+    write_picture(&frame(scene), output)
+}
+
+/// Writes a picture as a PNG.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn write_picture(picture: &Picture, output: impl Write) -> Result<(), EnvironmentError> {
     let mut encoder = png::Encoder::new(output, picture.width as u32, picture.height as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
