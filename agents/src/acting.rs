@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use nn::fused::{FusedBody, Workspace};
 use nn::parameters::{Parameters, flat_values};
+use nn::random::RandomStream;
 use tch::{Device, Tensor, no_grad};
 
+use crate::exploration::{epsilon_greedy, softmax_choice};
+use crate::mansa::decision::Decision;
 use crate::network::{AgentNetwork, HiddenState, NetworkRows};
-use crate::team::Team;
+use crate::rollout::PlayOrder;
+use crate::team::{ActionChoice, Team};
 
 /// A team with weights, playing a batch of environments.
 pub struct ActingTeam {
@@ -57,6 +61,73 @@ impl ActingTeam {
     pub fn remembers(&self, policy: usize) -> bool {
         let network = self.team.heads()[policy].network;
         self.team.networks()[network].is_recurrent()
+    }
+
+    /// What the policy in charge of each environment says about one step.
+    /// `[environments, agents, actions]`
+    pub fn outputs(&mut self, rows: &NetworkRows, decision: &Decision) -> Vec<f32> {
+        let team = Arc::clone(&self.team);
+        let environments = rows.sizes[0] as usize;
+        let mut outputs: Vec<Option<Vec<f32>>> = vec![None; team.networks().len()];
+        for (policy, head) in team.heads().iter().enumerate() {
+            // A network with memory must see every step that its policy may follow.
+            let needed =
+                decision.acts(policy) || (self.remembers(policy) && decision.may_act(policy));
+            if needed && outputs[head.network].is_none() {
+                outputs[head.network] = Some(self.policy_outputs(head.network, rows));
+            }
+        }
+        let heads = team.heads();
+        if let ([head], [outputs]) = (heads, &mut outputs[..]) {
+            debug_assert_eq!(head.first_output, 0);
+            return outputs.take().unwrap_or_default();
+        }
+        let (agents, width) = (team.spec().agents, team.spec().actions);
+        let mut selected = Vec::with_capacity(environments * agents * width);
+        for environment in 0..environments {
+            let head = heads[decision.policy(environment)];
+            let Some(values) = &outputs[head.network] else {
+                selected.resize(selected.len() + agents * width, 0.0);
+                continue;
+            };
+            let row_width = team.networks()[head.network].shape().outputs;
+            for row in environment * agents..(environment + 1) * agents {
+                let start = row * row_width + head.first_output;
+                selected.extend_from_slice(&values[start..start + width]);
+            }
+        }
+        selected
+    }
+
+    /// Turns outputs `[environments, agents, actions]` into actions `[environments, agents]`,
+    /// among those that `mask` allows.
+    pub fn choose(
+        &self,
+        outputs: &[f32],
+        mask: Option<&[u8]>,
+        order: &PlayOrder,
+        stream: &mut RandomStream,
+        chosen: &mut [u8],
+    ) {
+        let actions = self.team.spec().actions;
+        match self.team.choice() {
+            ActionChoice::EpsilonGreedy => {
+                epsilon_greedy(outputs, mask, actions, order.epsilon, stream, chosen);
+            }
+            ActionChoice::Softmax => {
+                softmax_choice(outputs, mask, actions, order.sample, stream, chosen);
+            }
+        }
+    }
+
+    /// The actions before a step, -1 before the first (`begun` false); empty when no network
+    /// looks at them. `[environments, agents]`
+    pub fn last_actions(&self, begun: bool, previous: &[u8]) -> Vec<i64> {
+        if !self.team.uses_last_action() {
+            return Vec::new();
+        }
+        let before = |&action: &u8| if begun { i64::from(action) } else { -1 };
+        previous.iter().map(before).collect()
     }
 
     /// One step of a policy's network. `[environments, agents, outputs]`

@@ -165,14 +165,14 @@ impl Evaluator {
 
 /// Records the first episode of a batch.
 #[derive(Default)]
-struct Recorder {
-    scenes: Vec<Scene>,
+pub(crate) struct Recorder {
+    pub(crate) scenes: Vec<Scene>,
     episode_return: f64,
     over: bool,
 }
 
 impl Recorder {
-    fn see(&mut self, moment: &Moment) {
+    pub(crate) fn see(&mut self, moment: &Moment) {
         if self.over {
             return;
         }

@@ -12,7 +12,7 @@
 //! | [`network`], [`network_pass`] | networks; their outputs and gradients for batches, by kernels or autograd |
 //! | [`replay`], [`reward_standardisation`] | what is learnt from, and on which scale |
 //! | [`shards`] | data-parallel gradients on several threads |
-//! | [`evaluation`], [`policy`] | scoring a policy; a policy on disk |
+//! | [`evaluation`], [`cross_play`], [`policy`] | scoring a policy, or a team of several; a policy on disk |
 //! | [`checkpoint`], [`report`] | everything a run needs to continue; everything it writes down |
 //!
 //! To add a learner, implement [`learner::Learner`] and name it in [`training::Training::new`].
@@ -22,6 +22,7 @@ pub mod actor;
 pub mod advantages;
 pub mod checkpoint;
 pub mod critic;
+pub mod cross_play;
 pub mod environment;
 pub mod error;
 pub mod evaluation;

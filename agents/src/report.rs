@@ -34,6 +34,19 @@ pub fn write_gif(path: &Path, episode: &RecordedEpisode) -> Result<(), AgentsErr
     Ok(write_atomic(path, &bytes)?)
 }
 
+/// Writes an episode as one scene (JSON) per line.
+///
+/// # Errors
+/// A full disk, missing permissions.
+pub fn write_scenes(path: &Path, episode: &RecordedEpisode) -> Result<(), AgentsError> {
+    let mut lines = Vec::new();
+    for scene in &episode.scenes {
+        serde_json::to_writer(&mut lines, scene).expect("a scene is plain data");
+        lines.push(b'\n');
+    }
+    Ok(write_atomic(path, &lines)?)
+}
+
 /// Sums between two reports.
 #[derive(Debug, Default)]
 pub struct TrainingFigures {
@@ -317,12 +330,7 @@ impl<'a> Reporter<'a> {
             path: folder.clone(),
             source,
         })?;
-        let mut lines = Vec::new();
-        for scene in &episode.scenes {
-            serde_json::to_writer(&mut lines, scene).expect("a scene is plain data");
-            lines.push(b'\n');
-        }
-        write_atomic(&folder.join(format!("{name}.jsonl")), &lines)?;
+        write_scenes(&folder.join(format!("{name}.jsonl")), episode)?;
         if name == BEST {
             write_gif(&run.media().join(format!("{name}.gif")), episode)?;
         }

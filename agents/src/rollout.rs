@@ -14,11 +14,10 @@ use tch::Tensor;
 
 use crate::AgentsError;
 use crate::acting::ActingTeam;
-use crate::exploration::{epsilon_greedy, softmax_choice};
 use crate::mansa::budget::Grant;
 use crate::mansa::decision::{Decision, SwitchRecord};
 use crate::network::NetworkRows;
-use crate::team::{ActionChoice, Team};
+use crate::team::Team;
 
 /// Complete episodes, side by side; shorter ones are padded behind their end.
 #[derive(Clone, Debug, Default)]
@@ -220,7 +219,10 @@ impl Rollout {
                 break;
             }
             let outputs = self.outputs(time, &chosen, &decision);
-            self.choose(&outputs, order, &mut streams.exploration, &mut chosen);
+            let mask = self.masked.then_some(&self.buffers.action_mask[..]);
+            let stream = &mut streams.exploration;
+            self.acting
+                .choose(&outputs, mask, order, stream, &mut chosen);
             debug_assert_eq!(outputs.len(), episodes * agents * actions);
             self.environment.step(&chosen, &mut self.buffers)?;
             decision.keep();
@@ -238,65 +240,15 @@ impl Rollout {
         Ok(record)
     }
 
-    fn choose(
-        &self,
-        outputs: &[f32],
-        order: &PlayOrder,
-        stream: &mut RandomStream,
-        chosen: &mut [u8],
-    ) {
-        let mask = self.masked.then_some(&self.buffers.action_mask[..]);
-        let actions = self.environment.spec().actions;
-        match self.acting.team().choice() {
-            ActionChoice::EpsilonGreedy => {
-                epsilon_greedy(outputs, mask, actions, order.epsilon, stream, chosen);
-            }
-            ActionChoice::Softmax => {
-                softmax_choice(outputs, mask, actions, order.sample, stream, chosen);
-            }
-        }
-    }
-
     /// What the acting policy of each environment says. `[environments, agents, actions]`
     fn outputs(&mut self, time: usize, previous: &[u8], decision: &Decision) -> Vec<f32> {
-        let team = Arc::clone(self.acting.team());
-        let (environments, width) = (self.environment.len(), self.environment.spec().actions);
-        let last_actions = last_actions(&team, time, previous);
-        let sizes = [environments as i64];
+        let last_actions = self.acting.last_actions(time > 0, previous);
         let rows = NetworkRows {
             features: &self.buffers.observations,
             last_actions: &last_actions,
-            sizes: &sizes,
+            sizes: &[self.environment.len() as i64],
         };
-        let mut outputs: Vec<Option<Vec<f32>>> = vec![None; team.networks().len()];
-        for (policy, head) in team.heads().iter().enumerate() {
-            // A network with memory must see every step that its policy may follow.
-            let needed = decision.acts(policy)
-                || (self.acting.remembers(policy) && decision.may_act(policy));
-            if needed && outputs[head.network].is_none() {
-                outputs[head.network] = Some(self.acting.policy_outputs(head.network, &rows));
-            }
-        }
-        let heads = team.heads();
-        if let ([head], [outputs]) = (heads, &mut outputs[..]) {
-            debug_assert_eq!(head.first_output, 0);
-            return outputs.take().unwrap_or_default();
-        }
-        let agents = self.environment.spec().agents;
-        let mut selected = Vec::with_capacity(environments * agents * width);
-        for environment in 0..environments {
-            let head = heads[decision.policy(environment)];
-            let Some(values) = &outputs[head.network] else {
-                selected.resize(selected.len() + agents * width, 0.0);
-                continue;
-            };
-            let row_width = team.networks()[head.network].shape().outputs;
-            for row in environment * agents..(environment + 1) * agents {
-                let start = row * row_width + head.first_output;
-                selected.extend_from_slice(&values[start..start + width]);
-            }
-        }
-        selected
+        self.acting.outputs(&rows, decision)
     }
 
     fn keep_observation(&self, record: &mut EpisodeBatch) {
@@ -324,13 +276,4 @@ impl Rollout {
             }
         }
     }
-}
-
-/// The actions before a step, -1 before the first; empty when no network looks at them.
-fn last_actions(team: &Team, time: usize, previous: &[u8]) -> Vec<i64> {
-    if !team.uses_last_action() {
-        return Vec::new();
-    }
-    let before = |&action: &u8| if time == 0 { -1 } else { i64::from(action) };
-    previous.iter().map(before).collect()
 }

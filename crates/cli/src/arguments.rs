@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Train(Train),
     /// Run an experiment: tasks x methods x seeds, or a sweep, with statistics and plots
     Experiment(Experiment),
-    /// Score the policy of a run or checkpoint
+    /// Score the policy of a run or checkpoint, alone or in teams with others
     Eval(Eval),
     /// Environments: list, roll out, replay, time and check them
     #[command(subcommand)]
@@ -189,6 +189,18 @@ pub(crate) struct Eval {
     /// Which checkpoint of the run: best, last or step-N
     #[arg(long, value_name = "WHICH")]
     pub(crate) checkpoint: Option<String>,
+    /// Deal the agents' seats to this policy as well, in every way; may be repeated
+    #[arg(long, value_name = "PRESET|RUN|CHECKPOINT")]
+    pub(crate) with: Vec<String>,
+    /// Play in this environment instead of the training's; sizes must match
+    #[arg(long, value_name = "ID")]
+    pub(crate) env: Option<String>,
+    /// Steps after which an episode ends, instead of the training's
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) time_limit: Option<u64>,
+    /// Which half of MANSA acts [default: the configuration's]
+    #[arg(long, value_enum, value_name = "HALF")]
+    pub(crate) execution: Option<Execution>,
     /// Episodes played
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) episodes: u64,
@@ -201,8 +213,33 @@ pub(crate) struct Eval {
     /// Record one episode as a GIF
     #[arg(long, value_name = "FILE")]
     pub(crate) gif: Option<PathBuf>,
+    /// Record one episode as JSON lines, a scene per line, for `concord show --episode`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
+}
+
+/// Which half of MANSA acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Execution {
+    /// The switch decides, as trained
+    Mansa,
+    /// Independent policies always
+    Il,
+    /// Central policies always
+    Cl,
+}
+
+impl Execution {
+    /// The word of configurations.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Mansa => "mansa",
+            Self::Il => "il",
+            Self::Cl => "cl",
+        }
+    }
 }
 
 /// An environment and what is changed about it.
@@ -333,6 +370,9 @@ pub(crate) struct Show {
     /// Write every point of the scalars that contain this
     #[arg(long, value_name = "TEXT")]
     pub(crate) scalars: Option<String>,
+    /// Print a recorded episode step by step: best, step-N, or a file
+    #[arg(long, value_name = "WHICH")]
+    pub(crate) episode: Option<String>,
     /// Add the last N lines of the console
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) log: usize,

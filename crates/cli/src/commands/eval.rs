@@ -1,5 +1,7 @@
 //! `concord eval`: lets the worker play a policy and scores the episodes.
 
+mod teams;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,7 +11,7 @@ use tracking::{RunFolder, TrackingError};
 
 use crate::arguments::{Eval, Format, Global};
 use crate::failure::{ENVIRONMENT, Failure};
-use crate::output::{Table, json_number, print, print_json};
+use crate::output::{Table, json_number, json_option, print, print_json};
 use crate::result::Score;
 use crate::surroundings::runs_root;
 use crate::worker;
@@ -23,6 +25,8 @@ struct Answer {
     returns: Vec<f64>,
     lengths: Vec<u64>,
     gif: Option<PathBuf>,
+    record: Option<PathBuf>,
+    cl_decision_fraction: Option<f64>,
 }
 
 /// Runs the command.
@@ -38,6 +42,13 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
         &arguments.target,
         arguments.checkpoint.as_deref(),
     )?;
+    let mut names = vec![arguments.target.clone()];
+    let mut partners = Vec::new();
+    for name in &arguments.with {
+        let (run, checkpoint) = target(&runs_root(global), name, None)?;
+        partners.push(policy_folder(&run, &checkpoint)?);
+        names.push(name.clone());
+    }
     let worker = worker::locate(global)?;
     let mut command = Command::new(&worker);
     command
@@ -51,9 +62,33 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
         .args(["--format", "json"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
-    if let Some(path) = &arguments.gif {
-        command.arg("--gif").arg(path);
+    for folder in partners {
+        command.arg("--with").arg(folder);
     }
+    if let Some(id) = &arguments.env {
+        command.args(["--environment", id]);
+    }
+    if let Some(limit) = arguments.time_limit {
+        command.args(["--time-limit", &limit.to_string()]);
+    }
+    if let Some(execution) = arguments.execution {
+        command.args(["--execution", execution.word()]);
+    }
+    for (name, path) in [("--gif", &arguments.gif), ("--record", &arguments.record)] {
+        if let Some(path) = path {
+            command.arg(name).arg(path);
+        }
+    }
+    let answer = answer_of(&mut command, &worker)?;
+    if arguments.with.is_empty() {
+        report(&run, arguments, &read(answer)?)
+    } else {
+        teams::report(&names, arguments, &read(answer)?)
+    }
+}
+
+/// What the worker says to a command that answers on stdout.
+pub(crate) fn answer_of(command: &mut Command, worker: &Path) -> Result<Value, Failure> {
     let output = command.output().map_err(|error| {
         Failure::environment(format!(
             "cannot start {}: {error} - build it with `cargo build`",
@@ -68,12 +103,21 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
             .unwrap_or(ENVIRONMENT);
         return Err(Failure::silent(code));
     }
-    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|error| {
-        Failure::environment(format!(
-            "cannot read the worker's answer: {error} - `concord` and `concord-worker` may be of different versions - build both with `cargo build`"
-        ))
-    })?;
-    report(&run, arguments, &answer)
+    serde_json::from_slice(&output.stdout).map_err(unreadable)
+}
+
+fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(unreadable)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form that `map_err` takes"
+)]
+fn unreadable(error: serde_json::Error) -> Failure {
+    Failure::environment(format!(
+        "cannot read the worker's answer: {error} - `concord` and `concord-worker` may be of different versions - build both with `cargo build`"
+    ))
 }
 
 fn report(run: &RunFolder, arguments: &Eval, answer: &Answer) -> Result<(), Failure> {
@@ -87,6 +131,8 @@ fn report(run: &RunFolder, arguments: &Eval, answer: &Answer) -> Result<(), Fail
             value["seed"] = json!(arguments.seed);
             value["epsilon"] = json_number(arguments.epsilon);
             value["gif"] = json!(answer.gif);
+            value["record"] = json!(answer.record);
+            value["cl_decision_fraction"] = json_option(answer.cl_decision_fraction);
             value["returns"] = answer
                 .returns
                 .iter()
@@ -135,16 +181,49 @@ fn report(run: &RunFolder, arguments: &Eval, answer: &Answer) -> Result<(), Fail
             ]);
             let mut text = table.to_text();
             text.push_str("low and high: 95% bootstrap interval of the mean over episodes\n");
-            if let Some(path) = &answer.gif {
-                text.push_str(&format!("animation: {}\n", path.display()));
+            if let Some(share) = answer.cl_decision_fraction {
+                text.push_str(&format!("central calls: {share:.4} of the steps\n"));
             }
+            text.push_str(&kept(arguments));
             print(&text)
         }
     }
 }
 
+/// Which files hold the recorded episode.
+fn kept(arguments: &Eval) -> String {
+    let mut text = String::new();
+    for (what, path) in [
+        ("animation", &arguments.gif),
+        ("episode", &arguments.record),
+    ] {
+        if let Some(path) = path {
+            text.push_str(&format!("{what}: {}\n", path.display()));
+        }
+    }
+    text
+}
+
+/// The folder of a run's policy; `last` is the newest checkpoint.
+fn policy_folder(run: &RunFolder, checkpoint: &str) -> Result<PathBuf, Failure> {
+    let newest = || run.checkpoints().into_iter().max_by_key(|(step, _)| *step);
+    let folder = match checkpoint {
+        "last" => newest().map(|(_, path)| path),
+        name => Some(run.checkpoints_folder().join(name)),
+    };
+    folder
+        .filter(|folder| folder.join("policy.json").is_file())
+        .ok_or_else(|| {
+            Failure::arguments(format!(
+                "{}: no checkpoint {checkpoint} - `concord show {}` lists them",
+                run.path().display(),
+                run.id()
+            ))
+        })
+}
+
 /// The run and checkpoint that a user means.
-fn target(
+pub(crate) fn target(
     root: &Path,
     name: &str,
     checkpoint: Option<&str>,

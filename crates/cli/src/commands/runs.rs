@@ -144,6 +144,9 @@ pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
     if let Some(filter) = &arguments.scalars {
         return show_scalars(&result, filter, arguments.format.format);
     }
+    if let Some(episode) = &arguments.episode {
+        return show_episode(&result, episode, arguments.format.format);
+    }
     let evaluations = evaluations(&result);
     match arguments.format.format {
         Format::Csv => print(&evaluations.to_csv()),
@@ -269,6 +272,54 @@ fn show_text(result: &RunResult, evaluations: &Table, log: usize) -> String {
         text.push_str(&format!("\n{strip}"));
     }
     text
+}
+
+/// Prints a recorded episode, moment by moment.
+fn show_episode(result: &RunResult, name: &str, format: Format) -> Result<(), Failure> {
+    let folder = result.run.media().join("episodes");
+    let path = match std::path::Path::new(name) {
+        path if path.is_file() => path.to_path_buf(),
+        _ => folder.join(format!("{name}.jsonl")),
+    };
+    let Some(scenes) = crate::scene::read_episode(&path) else {
+        let mut names: Vec<String> = std::fs::read_dir(&folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                name.strip_suffix(".jsonl").map(str::to_owned)
+            })
+            .collect();
+        // step-900 before step-1000.
+        names.sort_by_key(|name| (name.len(), name.clone()));
+        return Err(Failure::arguments(format!(
+            "no recorded episode `{name}` - {}",
+            if names.is_empty() {
+                "this run recorded none; `concord eval RUN --record FILE` makes one".to_owned()
+            } else {
+                format!("this run has: {}", names.join(", "))
+            }
+        )));
+    };
+    match format {
+        Format::Table => {
+            let frames: Vec<String> = scenes.iter().map(envs::render::text).collect();
+            print(&frames.join("\n"))
+        }
+        Format::Json => print_json(&scenes),
+        Format::Csv => {
+            let mut table = Table::new(&["step", "note", "marks"]);
+            for scene in &scenes {
+                table.row(vec![
+                    json!(scene.step),
+                    json!(scene.note),
+                    json!(scene.marks.len()),
+                ]);
+            }
+            print(&table.to_csv())
+        }
+    }
 }
 
 fn show_scalars(result: &RunResult, filter: &str, format: Format) -> Result<(), Failure> {

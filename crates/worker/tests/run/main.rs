@@ -8,3 +8,4 @@ mod folder;
 mod interruption;
 mod learning;
 mod mansa;
+mod scoring;
