@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (AlgorithmKind::Iql, NetworkKind::FeedForward, 64),
         (AlgorithmKind::Vdn, NetworkKind::FeedForward, 64),
         (AlgorithmKind::Qmix, NetworkKind::FeedForward, 64),
+        (AlgorithmKind::Mansa, NetworkKind::FeedForward, 64),
         (AlgorithmKind::Iql, NetworkKind::FeedForward, 128),
         (AlgorithmKind::Qmix, NetworkKind::FeedForward, 128),
         (AlgorithmKind::Iql, NetworkKind::Gru, 128),

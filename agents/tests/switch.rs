@@ -26,7 +26,7 @@ struct Places {
 const SEEN: [[f32; 2]; 3] = [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]];
 
 impl Places {
-    fn new(switch: SwitchConfig, gains: [f32; 2]) -> Self {
+    fn new(switch: &SwitchConfig, gains: [f32; 2]) -> Self {
         nn::runtime::prepare(1); // two threads wait for each other on a busy machine
         let options = envs::EnvironmentOptions::default();
         let environment = envs::make("Foraging-8x8-2p-2f-v3", &options).unwrap();
@@ -40,7 +40,7 @@ impl Places {
             hidden_size: 32,
             learning_rate: 3e-3,
             target_interval_updates: 20,
-            ..switch
+            ..switch.clone()
         };
         Self {
             config,
@@ -69,12 +69,12 @@ impl Places {
         };
         let mut left = vec![self.calls; episodes];
         let mut before = vec![0.0; episodes];
-        for place in 0..3 {
+        for (place, seen) in SEEN.iter().enumerate() {
             for episode in 0..episodes {
                 let share =
                     left[episode].map_or(0.0, |left| left as f32 / self.calls.unwrap_or(1) as f32);
                 let allowed = left[episode] != Some(0);
-                batch.observations.extend(SEEN[place]);
+                batch.observations.extend(seen);
                 batch.remaining.push(share);
                 batch.allowed.push(u8::from(allowed));
                 batch.previous_call.push(before[episode]);
@@ -177,7 +177,7 @@ const KINDS: [SwitchKind; 3] = [
 fn a_switch_calls_where_the_gain_exceeds_the_cost() {
     for kind in KINDS {
         for (cost, call) in [(0.9 * 0.1, true), (1.1 * 0.1, false)] {
-            let places = Places::new(switch(kind, cost), [0.1, 0.0]);
+            let places = Places::new(&switch(kind, cost), [0.1, 0.0]);
             let learner = places.learnt();
             let calls = [0, 1].map(|place| places.calls(learner.as_ref(), place, 0.0, 0.0));
             assert_eq!(calls, [call, false], "{kind:?} at a cost of {cost}");
@@ -190,7 +190,7 @@ fn a_switch_saves_its_only_call_for_the_better_place() {
     for kind in KINDS {
         let mut config = switch(kind, 0.0);
         config.budget = CallBudget::PerEpisode(Calls { calls: 1 });
-        let places = Places::new(config, [0.1, 0.3]);
+        let places = Places::new(&config, [0.1, 0.3]);
         let learner = places.learnt();
         let calls = [0, 1].map(|place| places.calls(learner.as_ref(), place, 1.0, 0.0));
         assert_eq!(calls, [false, true], "{kind:?}");
@@ -202,7 +202,7 @@ fn a_switch_that_pays_for_switching_on_stays_on() {
     for kind in KINDS {
         let mut config = switch(kind, 0.15);
         config.cost_mode = CostMode::PerSwitch;
-        let places = Places::new(config, [0.1, 0.1]);
+        let places = Places::new(&config, [0.1, 0.1]);
         let learner = places.learnt();
         let calls = |place, before| places.calls(learner.as_ref(), place, 0.0, before);
         assert_eq!([calls(0, 0.0), calls(1, 1.0)], [true; 2], "{kind:?}");
@@ -214,7 +214,7 @@ fn a_switch_that_pays_for_switching_on_stays_on() {
 #[test]
 fn a_restored_switch_learns_on_bit_for_bit() {
     for kind in KINDS {
-        let places = Places::new(switch(kind, 0.05), [0.1, 0.2]);
+        let places = Places::new(&switch(kind, 0.05), [0.1, 0.2]);
         let courses = places.all_courses();
         let mut left = places.after(7);
         let mut right = places.learner();
@@ -231,7 +231,7 @@ fn a_restored_switch_learns_on_bit_for_bit() {
 #[test]
 fn switches_without_a_network_have_nothing_to_learn() {
     for kind in [SwitchKind::Random, SwitchKind::Always, SwitchKind::Never] {
-        let places = Places::new(switch(kind, 0.0), [0.0, 0.0]);
+        let places = Places::new(&switch(kind, 0.0), [0.0, 0.0]);
         let learner = switch_learner(&places.config, &places.spec, Device::Cpu);
         assert!(learner.is_none(), "{kind:?}");
     }
