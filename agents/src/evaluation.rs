@@ -10,6 +10,7 @@ use tch::Tensor;
 use crate::AgentsError;
 use crate::environment::environment_options;
 use crate::mansa::budget::Grant;
+use crate::mansa::call_map::CallMap;
 use crate::rollout::{ActingStreams, Moment, PlayOrder, Rollout};
 use crate::team::Team;
 
@@ -22,6 +23,8 @@ pub struct EvaluationReport {
     pub lengths: Vec<u64>,
     /// Central calls of each episode; empty unless a switch decided.
     pub calls: Vec<u64>,
+    /// Where the central calls fired, when a switch decided and the episode was recorded.
+    pub call_map: Option<CallMap>,
     /// The first episode, moment by moment, when it was recorded.
     pub recorded: Option<RecordedEpisode>,
 }
@@ -132,6 +135,7 @@ impl Evaluator {
         let mut order = PlayOrder::greedy(scoring.epsilon, scoring.execution);
         order.sample = self.sample;
         let mut report = EvaluationReport::default();
+        let mut call_map = CallMap::new();
         while report.returns.len() < scoring.episodes {
             order.grant = scoring.budget;
             let recording = scoring.record && report.recorded.is_none();
@@ -139,6 +143,10 @@ impl Evaluator {
             let played = self.rollout.play(&order, &mut streams, |moment| {
                 if recording {
                     recorder.see(moment);
+                }
+                if scoring.record && !moment.calls.is_empty() {
+                    let seen = call_map.see(moment);
+                    debug_assert!(seen.is_ok(), "all environments have one board");
                 }
             })?;
             if recording {
@@ -159,6 +167,7 @@ impl Evaluator {
                 report.calls.extend(calls);
             }
         }
+        report.call_map = (call_map.decisions().visits > 0).then_some(call_map);
         Ok(report)
     }
 }

@@ -16,6 +16,7 @@ use crate::AgentsError;
 use crate::checkpoint::{Counters, RunningState};
 use crate::evaluation::{EvaluationReport, RecordedEpisode};
 use crate::learner::{Learner, UpdateReport};
+use crate::mansa::call_map::CallMap;
 use crate::policy::Policy;
 use crate::rollout::EpisodeBatch;
 
@@ -45,6 +46,28 @@ pub fn write_scenes(path: &Path, episode: &RecordedEpisode) -> Result<(), Agents
         lines.push(b'\n');
     }
     Ok(write_atomic(path, &lines)?)
+}
+
+/// Writes where central calls fired to `media/calls/`: the counts, a table as text, and for
+/// the best policy a picture.
+fn write_call_map(run: &RunFolder, name: &str, map: &CallMap) -> Result<(), AgentsError> {
+    let folder = run.media().join("calls");
+    std::fs::create_dir_all(&folder).map_err(|source| nn::NnError::File {
+        path: folder.clone(),
+        source,
+    })?;
+    let json = serde_json::to_vec(map).expect("a map is plain data");
+    write_atomic(&folder.join(format!("{name}.json")), &json)?;
+    write_atomic(
+        &folder.join(format!("{name}.txt")),
+        map.to_text().as_bytes(),
+    )?;
+    if name == BEST {
+        let mut picture = Vec::new();
+        map.to_png(&mut picture)?;
+        write_atomic(&folder.join(format!("{name}.png")), &picture)?;
+    }
+    Ok(())
 }
 
 /// Sums between two reports.
@@ -299,6 +322,16 @@ impl<'a> Reporter<'a> {
                 EvaluationPurpose::Absolute => BEST.to_owned(),
             };
             self.episode(&name, episode, counters);
+        }
+        if let (Some(run), Some(map)) = (self.run, &report.call_map) {
+            let name = match purpose {
+                EvaluationPurpose::Interval => format!("step-{}", counters.progress.step),
+                EvaluationPurpose::Absolute => BEST.to_owned(),
+            };
+            if let Err(problem) = write_call_map(run, &name, map) {
+                self.tracker
+                    .warning("call map", format!("{problem} - training goes on"));
+            }
         }
         self.write_status(counters, true);
     }

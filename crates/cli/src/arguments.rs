@@ -370,6 +370,9 @@ pub(crate) struct Show {
     /// Write every point of the scalars that contain this
     #[arg(long, value_name = "TEXT")]
     pub(crate) scalars: Option<String>,
+    /// Print where a switch made its central calls: best or step-N
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "best")]
+    pub(crate) calls: Option<String>,
     /// Print a recorded episode step by step: best, step-N, or a file
     #[arg(long, value_name = "WHICH")]
     pub(crate) episode: Option<String>,

@@ -144,6 +144,9 @@ pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
     if let Some(filter) = &arguments.scalars {
         return show_scalars(&result, filter, arguments.format.format);
     }
+    if let Some(name) = &arguments.calls {
+        return show_calls(&result, name, arguments.format.format);
+    }
     if let Some(episode) = &arguments.episode {
         return show_episode(&result, episode, arguments.format.format);
     }
@@ -274,6 +277,44 @@ fn show_text(result: &RunResult, evaluations: &Table, log: usize) -> String {
     text
 }
 
+/// Prints the map of central calls.
+fn show_calls(result: &RunResult, name: &str, format: Format) -> Result<(), Failure> {
+    let folder = result.run.media().join("calls");
+    let suffix = match format {
+        Format::Json => ".json",
+        Format::Table | Format::Csv => ".txt",
+    };
+    match std::fs::read_to_string(folder.join(format!("{name}{suffix}"))) {
+        Ok(text) => print(text.trim_end()),
+        Err(_) => {
+            let names = names_in(&folder, ".json");
+            Err(Failure::arguments(format!(
+                "no map of central calls `{name}` - {}",
+                if names.is_empty() {
+                    "runs of MANSA write one with each recorded evaluation".to_owned()
+                } else {
+                    format!("this run has: {}", names.join(", "))
+                }
+            )))
+        }
+    }
+}
+
+/// The files of a folder with this ending, without it: step-900 before step-1000.
+fn names_in(folder: &std::path::Path, suffix: &str) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.strip_suffix(suffix).map(str::to_owned)
+        })
+        .collect();
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    names
+}
+
 /// Prints a recorded episode, moment by moment.
 fn show_episode(result: &RunResult, name: &str, format: Format) -> Result<(), Failure> {
     let folder = result.run.media().join("episodes");
@@ -282,17 +323,7 @@ fn show_episode(result: &RunResult, name: &str, format: Format) -> Result<(), Fa
         _ => folder.join(format!("{name}.jsonl")),
     };
     let Some(scenes) = crate::scene::read_episode(&path) else {
-        let mut names: Vec<String> = std::fs::read_dir(&folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                name.strip_suffix(".jsonl").map(str::to_owned)
-            })
-            .collect();
-        // step-900 before step-1000.
-        names.sort_by_key(|name| (name.len(), name.clone()));
+        let names = names_in(&folder, ".jsonl");
         return Err(Failure::arguments(format!(
             "no recorded episode `{name}` - {}",
             if names.is_empty() {
