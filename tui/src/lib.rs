@@ -13,6 +13,7 @@ pub mod keys;
 pub mod model;
 pub mod source;
 mod terminal;
+pub mod text_chart;
 pub mod theme;
 pub mod update;
 pub mod view;

@@ -321,7 +321,7 @@ pub(super) fn read(path: &Path, text: &str, schema: &Schema, problems: &mut Vec<
     let mut section = Section::new("", table.into_inner());
     section
         .items
-        .retain(|(key, _)| key.span().start < source.readable);
+        .retain(|(key, value)| key.span().start.max(value.span().end) < source.readable);
     let broken = !errors.is_empty();
     read_head(&mut section, &source, broken, problems);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -58,6 +58,20 @@ pub(crate) fn of_terminal() -> Surroundings {
     judge(&|name| env::variable(name))
 }
 
+/// The same for text on stdout: no colours where it is no terminal.
+pub(crate) fn of_stdout() -> Surroundings {
+    let found = of_terminal();
+    let dumb = env::variable("TERM").is_none_or(|term| term == "dumb");
+    if stdout().is_terminal() && !dumb {
+        found
+    } else {
+        Surroundings {
+            colour: ColourDepth::None,
+            ..found
+        }
+    }
+}
+
 fn judge(variable: &dyn Fn(&str) -> Option<String>) -> Surroundings {
     let term = variable("TERM").unwrap_or_default();
     let true_colour =

@@ -29,6 +29,7 @@ mod git;
 pub mod history;
 pub mod liveness;
 pub mod meta;
+pub mod report;
 pub mod run_folder;
 pub mod series;
 pub mod sink;

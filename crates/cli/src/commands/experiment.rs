@@ -12,7 +12,7 @@
 //! ```
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use configs::experiment::{Experiment, ExperimentRequest};
 use serde_json::{Value, json};
@@ -26,9 +26,11 @@ use crate::settings;
 use crate::surroundings::{interface, runs_root};
 use crate::worker;
 
+mod figures;
 mod jobs;
 mod plan;
 mod progress;
+mod report;
 mod running;
 
 use plan::{Plan, Standing};
@@ -42,7 +44,7 @@ pub(crate) fn experiment(global: &Global, arguments: &Arguments) -> Result<(), F
     }
     if arguments.report_only {
         let plan = Plan::read(&place, &experiment)?;
-        return finish(&plan, Ui::Plain, arguments.format.format);
+        return finish(&plan, &place, arguments, Ui::Plain);
     }
     let worker = worker::locate(global)?;
     let ui = match interface(arguments.ui)? {
@@ -73,7 +75,7 @@ pub(crate) fn experiment(global: &Global, arguments: &Arguments) -> Result<(), F
         ));
         return Err(Failure::silent(INTERRUPTED));
     }
-    finish(&plan, ui, arguments.format.format)
+    finish(&plan, &place, arguments, ui)
 }
 
 /// All problems at once, those of every run included; warnings go to stderr.
@@ -139,8 +141,9 @@ impl Place {
     }
 }
 
-/// Tells what failed, and decides the exit code.
-fn finish(plan: &Plan<'_>, ui: Ui, format: Format) -> Result<(), Failure> {
+/// Writes the report, tells what failed, and decides the exit code.
+fn finish(plan: &Plan<'_>, place: &Place, arguments: &Arguments, ui: Ui) -> Result<(), Failure> {
+    let report = report::write(plan, place, &arguments.file)?;
     let mut code = 0;
     for one in &plan.runs {
         if let Standing::Failed {
@@ -159,8 +162,27 @@ fn finish(plan: &Plan<'_>, ui: Ui, format: Format) -> Result<(), Failure> {
     if code != 0 {
         tell("take failed runs up again with --retry-failed");
     }
-    if ui != Ui::Json {
-        table(plan).print(format)?;
+    if let Some(report) = report.filter(|_| ui != Ui::Json) {
+        match arguments.format.format {
+            Format::Json => print_json(&report)?,
+            Format::Csv => print(&report.summary_csv())?,
+            Format::Table => {
+                let table = report::table(&report).to_text();
+                print(&format!("{}{table}", figures::terminal(&report)))?;
+            }
+        }
+    }
+    let failed = |standing: &Standing| matches!(standing, Standing::Failed { .. });
+    let missing = plan.count(|standing| !standing.is_finished() && !failed(standing));
+    if missing > 0 {
+        tell(&format!(
+            "{missing} of {} runs are not finished; go on with: concord experiment {}",
+            plan.runs.len(),
+            arguments.file.display()
+        ));
+        if !arguments.report_only {
+            code = crate::commands::train::worse(code, INTERRUPTED);
+        }
     }
     if code == 0 {
         Ok(())
@@ -244,10 +266,4 @@ fn dry_run(place: &Place, experiment: &Experiment, arguments: &Arguments) -> Res
             print(&text)
         }
     }
-}
-
-/// Writes a file of the experiment's folder.
-#[expect(dead_code, reason = "the report uses it")]
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {
-    Ok(write_atomic(&folder.join(name), text.as_bytes())?)
 }

@@ -3,5 +3,6 @@
 mod arguments;
 mod dashboard;
 mod environments;
+mod experiments;
 mod harness;
 mod lifecycle;

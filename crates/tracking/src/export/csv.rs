@@ -121,7 +121,7 @@ fn purpose_name(purpose: EvaluationPurpose) -> &'static str {
 }
 
 /// The shortest text that reads back as the same number.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.is_finite() {
         format!("{value:?}")
     } else {
@@ -129,7 +129,7 @@ fn number(value: f64) -> String {
     }
 }
 
-fn field(text: &str) -> Cow<'_, str> {
+pub(crate) fn field(text: &str) -> Cow<'_, str> {
     if text.contains(['"', ',', '\n', '\r']) {
         Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
     } else {

@@ -167,16 +167,17 @@ fn broken(started: &[RunFolder]) -> Option<String> {
         let status = run.status().unwrap_or_default();
         match state {
             RunState::Failed => status.exit_code == Some(i32::from(ENVIRONMENT)),
-            RunState::Lost => status.progress.step == 0,
+            RunState::Lost | RunState::Killed => run.checkpoints().is_empty(),
             _ => false,
         }
     };
     let all = last.len() == MOST_BROKEN && last.iter().all(|(run, state)| by_machine(run, *state));
     all.then(|| {
         let message = last[0].0.status().unwrap_or_default().message;
+        let colon = if message.is_empty() { "" } else { ": " };
         format!(
-            "{MOST_BROKEN} runs in a row failed by no fault of theirs: {message} - see `concord doctor` and the console.log of {}",
-            last[0].0.path().display()
+            "{MOST_BROKEN} workers in a row did not get to work{colon}{message} - no more are started - see `concord doctor` and {}",
+            last[0].0.console_log().display()
         )
     })
 }
