@@ -12,7 +12,8 @@
 //! | [`network`], [`network_pass`] | networks; their outputs and gradients for batches, by kernels or autograd |
 //! | [`replay`], [`reward_standardisation`] | what is learnt from, and on which scale |
 //! | [`shards`] | data-parallel gradients on several threads |
-//! | [`evaluation`], [`cross_play`], [`policy`] | scoring a policy, or a team of several; a policy on disk |
+//! | [`evaluation`], [`cross_play`] | scoring a policy, or a team of several |
+//! | [`policy`], [`export`] | a policy on disk; for other programs |
 //! | [`checkpoint`], [`report`] | everything a run needs to continue; everything it writes down |
 //!
 //! To add a learner, implement [`learner::Learner`] and name it in [`training::Training::new`].
@@ -27,6 +28,7 @@ pub mod environment;
 pub mod error;
 pub mod evaluation;
 pub mod exploration;
+pub mod export;
 pub mod learner;
 pub mod mansa;
 pub mod mixing;

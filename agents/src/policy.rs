@@ -18,8 +18,8 @@ use crate::AgentsError;
 use crate::team::Team;
 
 const VERSION: u32 = 1;
-const DESCRIPTION: &str = "policy.json";
-const WEIGHTS: &str = "parameters.safetensors";
+pub(crate) const DESCRIPTION: &str = "policy.json";
+pub(crate) const WEIGHTS: &str = "parameters.safetensors";
 
 /// What `policy.json` says.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -37,6 +37,9 @@ pub(crate) enum Command {
     Experiment(Experiment),
     /// Score the policy of a run or checkpoint, alone or in teams with others
     Eval(Eval),
+    /// Policies: export one for other programs
+    #[command(subcommand)]
+    Policy(Policy),
     /// Environments: list, roll out, replay, time and check them
     #[command(subcommand)]
     Env(Env),
@@ -218,6 +221,24 @@ pub(crate) struct Eval {
     pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Policy {
+    /// Write a policy as safetensors and JSON with a loader in plain PyTorch
+    Export {
+        /// A run (id, part of it, path, or `last`), a checkpoint folder, or a preset that was trained
+        #[arg(value_name = "PRESET|RUN|CHECKPOINT")]
+        target: String,
+        /// Which checkpoint of the run: best, last or step-N
+        #[arg(long, value_name = "WHICH")]
+        checkpoint: Option<String>,
+        /// Folder to write into
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        format: FormatArgument,
+    },
 }
 
 /// Which half of MANSA acts.

@@ -7,5 +7,6 @@ pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod eval;
 pub(crate) mod experiment;
+pub(crate) mod policy;
 pub(crate) mod runs;
 pub(crate) mod train;

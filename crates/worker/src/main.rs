@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 mod commands;
 mod exit;
+mod export;
 mod score;
 mod train;
 
@@ -38,6 +39,8 @@ enum Job {
     },
     /// Scores a policy.
     Eval(score::EvalArguments),
+    /// Writes a policy for other programs.
+    Export(export::ExportArguments),
     /// Tells what LibTorch and CUDA offer here, as JSON.
     Probe {
         /// Only `json`.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
             ui,
         } => train::run(&run_dir, resume, ui == Output::Json),
         Job::Eval(arguments) => score::eval(&arguments),
+        Job::Export(arguments) => export::export(&arguments),
         Job::Probe { .. } => probe(),
     };
     match result {

@@ -106,7 +106,8 @@ pub(crate) fn answer_of(command: &mut Command, worker: &Path) -> Result<Value, F
     serde_json::from_slice(&output.stdout).map_err(unreadable)
 }
 
-fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+/// The worker's answer as what it should be.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(unreadable)
 }
 
