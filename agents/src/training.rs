@@ -332,16 +332,17 @@ impl<'a> Training<'a> {
     fn grant(&mut self) -> Option<Grant> {
         let runtime = &self.config.runtime;
         let round = (runtime.environments_per_actor * self.spec.max_episode_steps) as u64;
-        let rounds =
-            (self.state.counters.progress.step + self.config.environments() as u64 * round) as f64;
+        let step = self.state.counters.progress.step;
+        let total = self.config.total_steps;
         let switch = &self.config.algorithm.switch;
         let ledger = self.state.counters.budget.as_mut()?;
         let wanted = if switch.learns() {
             round.min(ledger.free().div_ceil(runtime.actors.max(1) as u64))
         } else {
-            ledger.due(rounds / self.config.total_steps as f64)
+            let end = step + round * runtime.actors.max(1) as u64;
+            ledger.due(end as f64 / total.max(1) as f64)
         };
-        Some(ledger.grant(wanted))
+        Some(ledger.grant(wanted, total.saturating_sub(step)))
     }
 
     /// What is left of the whole training's budget, when there is one.
@@ -351,6 +352,7 @@ impl<'a> Training<'a> {
             number: 0,
             calls: ledger.calls() - ledger.used(),
             budget_left: ledger.remaining_share(),
+            even_chance: 0.0, // nothing is explored where nothing is learnt
         })
     }
 

@@ -55,6 +55,9 @@ pub struct Grant {
     pub calls: u64,
     /// Share of the budget that was not used when the grant was made, from 0 to 1.
     pub budget_left: f32,
+    /// Chance of a call in every decision that would spread what is not used over all
+    /// decisions left in the training.
+    pub even_chance: f64,
 }
 
 /// Who used how much of a training's budget, and what is granted to rounds under way.
@@ -111,12 +114,14 @@ impl BudgetLedger {
         (left as f64 / self.calls().max(1) as f64) as f32
     }
 
-    /// Grants as many of `wanted` calls as are free, down to none.
-    pub fn grant(&mut self, wanted: u64) -> Grant {
+    /// Grants as many of `wanted` calls as are free, down to none. `decisions_left` are those
+    /// of the whole training that are still to come.
+    pub fn grant(&mut self, wanted: u64, decisions_left: u64) -> Grant {
         let grant = Grant {
             number: self.record.next_number,
             calls: wanted.min(self.free()),
             budget_left: self.remaining_share(),
+            even_chance: (self.calls() - self.used()) as f64 / decisions_left.max(1) as f64,
         };
         self.record.next_number += 1;
         self.record.open.insert(grant.number, grant.calls);
@@ -235,7 +240,7 @@ mod tests {
                 match event {
                     Event::Grant { wanted } => {
                         let free = ledger.free();
-                        let grant = ledger.grant(wanted);
+                        let grant = ledger.grant(wanted, 100);
                         prop_assert_eq!(grant.calls, wanted.min(free));
                         grants.push((grant, true));
                     }
@@ -282,7 +287,7 @@ mod tests {
             for round in 1..=rounds {
                 let due = ledger.due(round as f64 / rounds as f64);
                 prop_assert!(due <= calls.div_ceil(rounds) + 1);
-                let grant = ledger.grant(due);
+                let grant = ledger.grant(due, 100);
                 ledger.settle(grant.number, grant.calls).unwrap();
             }
             prop_assert_eq!(ledger.used(), calls);
@@ -292,9 +297,9 @@ mod tests {
     #[test]
     fn a_grant_is_returned_once_and_never_overspent() {
         let mut ledger = BudgetLedger::new(10);
-        let (first, second) = (ledger.grant(6), ledger.grant(6));
+        let (first, second) = (ledger.grant(6, 40), ledger.grant(6, 40));
         assert_eq!((first.calls, second.calls), (6, 4));
-        assert_eq!(ledger.grant(1).calls, 0);
+        assert_eq!(ledger.grant(1, 40).calls, 0);
         let overspent = BudgetError::Overspent {
             spent: 7,
             granted: 6,
@@ -309,7 +314,8 @@ mod tests {
             number: first.number,
         };
         assert_eq!(ledger.settle(first.number, 0), Err(unknown));
-        assert_eq!(ledger.grant(9).budget_left, 0.8);
+        let last = ledger.grant(9, 16);
+        assert_eq!((last.budget_left, last.even_chance), (0.8, 0.5));
     }
 
     #[test]

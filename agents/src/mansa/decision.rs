@@ -211,7 +211,7 @@ impl Decision {
                         .map(|outputs| [outputs[2 * episode], outputs[2 * episode + 1]]);
                     let chances = Chances {
                         epsilon: self.epsilon,
-                        coin: spread.map_or(FAIR, |spread| spread.min(FAIR)),
+                        coin: self.coin(spread),
                         sample: self.sample && kind != SwitchKind::DoubleDqn,
                     };
                     learnt(pair, &chances, stream)
@@ -240,6 +240,15 @@ impl Decision {
             }
         };
         Some(left as f64 / decisions.max(1) as f64)
+    }
+
+    /// Chance of a call of an exploring coin, by what spreads the calls left.
+    fn coin(&self, spread: Option<f64>) -> f64 {
+        let whole = match &self.allowance {
+            CallAllowance::Shared { grant, .. } => grant.even_chance,
+            CallAllowance::Unbounded | CallAllowance::PerEpisode { .. } => FAIR,
+        };
+        spread.map_or(FAIR, |spread| spread.min(whole).min(FAIR))
     }
 
     /// Writes down the decided step, once it was taken.
@@ -302,8 +311,8 @@ struct Chances {
     /// Chance that a coin decides.
     epsilon: f64,
     /// Chance that the coin says call: fair, but with a budget no more than spreads the calls
-    /// left over the steps left. A fair coin would spend a small budget at the start of every
-    /// episode, and nothing could be learnt of keeping it.
+    /// left over the steps left, of the episode or of the training. A fair coin would spend a
+    /// small budget at the start, and nothing could be learnt of keeping it.
     coin: f64,
     /// Whether the outputs are logits that the decision is drawn by.
     sample: bool,
@@ -345,6 +354,7 @@ mod tests {
                 number: 0,
                 calls: granted,
                 budget_left: 1.0,
+                even_chance: 1.0,
             });
             let mut each = CallAllowance::new(budget(CallBudget::PerEpisode), &order, 3);
             let mut all = CallAllowance::new(budget(CallBudget::PerRun), &order, 3);
@@ -407,6 +417,7 @@ mod tests {
             number: 0,
             calls,
             budget_left: 1.0,
+            even_chance: 0.3,
         });
         let mut stream = RandomStream::new(3, "test", 2);
         let mut counts = vec![0; 10];
@@ -424,6 +435,16 @@ mod tests {
             }
         }
         counts
+    }
+
+    #[test]
+    fn coins_never_use_more_than_an_even_share_of_a_trainings_budget() {
+        let budget = CallBudget::PerRun(configs::train::Calls { calls: 1_000 });
+        // Far more calls than a round has steps: an even share of the training's is 0.3.
+        let counts = calls_per_step(SwitchKind::DoubleDqn, budget, Some(500));
+        // 3,600 of each step's 12,000 decisions; four standard deviations are 201.
+        let even = |count: &u64| count.abs_diff(3_600) < 201;
+        assert!(counts.iter().all(even), "{counts:?}");
     }
 
     #[test]
