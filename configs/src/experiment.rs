@@ -43,6 +43,7 @@ use crate::schema::Schema;
 
 mod expand;
 mod file;
+mod section;
 mod sweep;
 
 /// What [`load`] needs.

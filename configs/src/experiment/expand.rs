@@ -16,7 +16,8 @@ use crate::schema::{Entry, Schema};
 use crate::set::read_argument;
 use crate::validate::{depends_on, paths, validate_with};
 
-use super::file::{Draft, Located, MethodDraft, TaskDraft, reserved};
+use super::file::{Draft, MethodDraft, TaskDraft};
+use super::section::{Located, reserved};
 use super::sweep::{MOST_POINTS, Point};
 use super::{ExperimentRequest, ExperimentRun, SweepPoint};
 

@@ -9,7 +9,7 @@ use crate::origin::{ExperimentPart, Origin};
 use crate::problem::Problem;
 use crate::schema::Entry;
 
-use super::file::{Located, Section, Source, duplicate, reserved, values, wrong};
+use super::section::{Located, Section, Source, duplicate, reserved, values, wrong};
 
 /// Points that a sweep may have.
 pub(super) const MOST_POINTS: u64 = 10_000;

@@ -66,10 +66,11 @@ pub(crate) fn experiment(global: &Global, arguments: &Arguments) -> Result<(), F
     }
     let interrupted = running::run(&plan, &place, &worker, arguments, ui)?;
     let plan = Plan::read(&place, &experiment)?;
-    if interrupted {
-        let done = plan.count(Standing::is_finished);
+    let done = plan.count(|standing| standing.is_finished() || standing.is_failed());
+    if interrupted && done < plan.runs.len() {
         tell(&format!(
-            "{done} of {} runs are done; go on with: concord experiment {}",
+            "{} of {} runs are done; go on with: concord experiment {}",
+            plan.count(Standing::is_finished),
             plan.runs.len(),
             arguments.file.display()
         ));
@@ -172,8 +173,7 @@ fn finish(plan: &Plan<'_>, place: &Place, arguments: &Arguments, ui: Ui) -> Resu
             }
         }
     }
-    let failed = |standing: &Standing| matches!(standing, Standing::Failed { .. });
-    let missing = plan.count(|standing| !standing.is_finished() && !failed(standing));
+    let missing = plan.count(|standing| !standing.is_finished() && !standing.is_failed());
     if missing > 0 {
         tell(&format!(
             "{missing} of {} runs are not finished; go on with: concord experiment {}",

@@ -115,8 +115,8 @@ fn every_run_is_done_once_and_reported() {
     let root = root.to_str().expect("UTF-8");
     let compared = place.run(&[
         "compare",
-        "-s1",
-        "-s2",
+        "v3-s1",
+        "v3-s2",
         "--run-dir",
         root,
         "--format",
@@ -265,7 +265,7 @@ fn json_lines_name_the_run_and_bad_files_start_nothing() {
     std::fs::write(
         place.path().join("small.toml"),
         SHEET
-            .replace("5x5", "5x55")
+            .replace("Foraging", "Foragin")
             .replace("discount\" = 0.9", "discount\" = 9"),
     )
     .expect("a writable folder");

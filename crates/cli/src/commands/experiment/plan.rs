@@ -48,6 +48,10 @@ impl Standing {
         *self == Self::Finished
     }
 
+    pub(super) fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+
     fn of(folder: &RunFolder) -> Self {
         let status = folder.status().unwrap_or_default();
         let has_checkpoint = !folder.checkpoints().is_empty();

@@ -81,14 +81,17 @@ impl Board {
             self.last_line = Instant::now();
             let (done, rate) = (status.progress.step, status.steps_per_second.unwrap_or(0.0));
             let left = self.total_steps.saturating_sub(done) as f64 / rate;
+            let speed = if rate > 0.0 {
+                format!(", {} steps/s, {} left", count(rate.round()), duration(left))
+            } else {
+                String::new()
+            };
             self.say(&format!(
-                "[{}/{}] {} / {} steps, {} steps/s, {} left",
+                "[{}/{}] {} / {} steps{speed}",
                 self.ended,
                 self.runs,
                 count(done as f64),
                 count(self.total_steps as f64),
-                count(rate.round()),
-                duration(left)
             ));
         }
     }

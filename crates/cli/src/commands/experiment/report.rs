@@ -1,6 +1,6 @@
 //! The report of an experiment, from its run folders to files and the terminal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tracking::export::{RunRecord, csv, marl_eval};
@@ -87,7 +87,7 @@ pub(super) fn write(
 }
 
 /// The files that other tools read: variants stand as algorithms in them.
-fn exports(runs: Vec<ReportRun>, folder: &PathBuf) -> Result<(), Failure> {
+fn exports(runs: Vec<ReportRun>, folder: &Path) -> Result<(), Failure> {
     let records: Vec<RunRecord> = runs
         .into_iter()
         .filter(|run| run.finished)

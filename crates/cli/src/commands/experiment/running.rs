@@ -159,7 +159,7 @@ fn broken(started: &[RunFolder]) -> Option<String> {
         .rev()
         .filter_map(|run| {
             let state = worker::state(run);
-            state.is_final().then(|| (run, state))
+            state.is_final().then_some((run, state))
         })
         .take(MOST_BROKEN)
         .collect();
