@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tracking::statistics::mean;
-use tracking::{Event, EventKind, RunFolder, Status};
+use tracking::{Event, EventKind, RunFolder, RunState, Status};
 use tui::figures::{count, duration, number};
 
 use super::plan::{Plan, Planned, Standing};
@@ -213,7 +213,7 @@ impl Observer for RunObserver {
         {
             let mut board = self.board.borrow_mut();
             board.rates[self.index] = 0.0;
-            if state.is_final() {
+            if matches!(state, RunState::Finished | RunState::Failed) {
                 board.ended += 1;
             }
             let score = status.last_evaluation.map_or_else(String::new, |value| {
