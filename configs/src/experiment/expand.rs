@@ -163,7 +163,10 @@ impl Expansion<'_> {
             }
         }
         complaints.tell(tried, problems);
-        sharing.tell(problems);
+        // A method whose preset is unknown might have had what the others lack.
+        if bases.values().all(Option::is_some) {
+            sharing.tell(problems);
+        }
         self.seeded(&groups)
     }
 
