@@ -134,6 +134,7 @@ impl Evaluator {
         self.rollout.environment_mut().seed(seed);
         let mut order = PlayOrder::greedy(scoring.epsilon, scoring.execution);
         order.sample = self.sample;
+        order.switch_sample = self.sample;
         let mut report = EvaluationReport::default();
         let mut call_map = CallMap::new();
         while report.returns.len() < scoring.episodes {

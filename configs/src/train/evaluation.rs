@@ -19,7 +19,7 @@ pub struct EvaluationConfig {
     pub absolute_episodes: usize,
     /// Chance of a random action while evaluating; 0 is greedy.
     pub epsilon: f64,
-    /// Whether learnt policies draw their actions; otherwise they take the likeliest one.
+    /// Whether learnt policies and switches draw what they do; otherwise they take the likeliest.
     pub sample_actions: bool,
     /// Which half of MANSA acts while evaluating: as trained, independent (il) or central (cl) only.
     pub execution: Execution,
@@ -117,7 +117,7 @@ impl EvaluationConfig {
             "evaluation.sample_actions",
             "Sample actions",
             FieldKind::Boolean,
-            "Whether learnt policies draw their actions; otherwise they take the likeliest one.",
+            "Whether learnt policies and switches draw what they do; otherwise they take the likeliest.",
         )
         .known_as(&["greedy", "test_greedy"])
         .when("algorithm.kind", &["ippo", "mappo", "mansa"]),
