@@ -83,6 +83,22 @@ fn so_does_one_whose_actors_play_ahead_on_two_threads() {
     ]);
 }
 
+/// Rounds of five episodes and updates of twelve: some wait in the checkpoint.
+#[test]
+fn so_does_one_whose_episodes_wait_for_the_next_update() {
+    killed_and_resumed_equals_straight(&[
+        "algorithm.kind=mappo",
+        "algorithm.ppo.minibatches=3",
+        "algorithm.ppo.advantage={kind='gae',lambda=0.9}",
+        "algorithm.ppo.value_clip=0.2",
+        "algorithm.ppo.value_normalisation=true",
+        "replay.batch_episodes=12",
+        "runtime.environments_per_actor=5",
+        "runtime.learner_shards=2",
+        "environment.action_masks=true",
+    ]);
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let sets = [
