@@ -1,5 +1,4 @@
 //! QMIX's mixing network against PyTorch's (`xtask/parity/make_mixer_golden.py`).
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
