@@ -9,7 +9,7 @@
 //! | [`policy_gradient`], [`critic`], [`advantages`], [`value_normalisation`] | IPPO, MAPPO: the learner, its critics, what they learn |
 //! | [`mansa`] | switching between an independent and a central learner |
 //! | [`team`], [`acting`], [`exploration`] | what acts; its outputs step by step; choosing actions by them |
-//! | [`network`], [`network_pass`] | networks; their outputs and gradients for batches, by kernels or autograd |
+//! | [`network`], [`network_pass`], [`mixer_pass`] | networks; their and mixers' outputs and gradients for batches, by kernels or autograd |
 //! | [`replay`], [`reward_standardisation`] | what is learnt from, and on which scale |
 //! | [`shards`] | data-parallel gradients on several threads |
 //! | [`evaluation`], [`cross_play`] | scoring a policy, or a team of several |
@@ -31,6 +31,7 @@ pub mod exploration;
 pub mod export;
 pub mod learner;
 pub mod mansa;
+pub mod mixer_pass;
 pub mod mixing;
 pub mod network;
 pub mod network_pass;

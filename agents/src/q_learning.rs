@@ -22,6 +22,7 @@ use tch::{Device, Tensor};
 use crate::AgentsError;
 use crate::learner::{Learner, UpdateReport};
 use crate::mansa::switch::{SwitchLearner, switch_learner};
+use crate::mixer_pass::MixerPass;
 use crate::mixing::{Mixer, MixerShape, MonotoneMixer};
 use crate::network::AgentNetwork;
 use crate::network_pass::NetworkPass;
@@ -90,17 +91,7 @@ impl QLearner {
             members: plans
                 .iter()
                 .zip(&members)
-                .map(|(plan, member)| TdMember {
-                    pass: NetworkPass::new(
-                        &plan.network,
-                        &member.online,
-                        plan.layout.since(plan.of_network),
-                    ),
-                    network: Arc::clone(&plan.network),
-                    online: member.online.share(),
-                    target: member.target.share(),
-                    heads: plan.heads.clone(),
-                })
+                .map(|(plan, member)| plan.on_shard(member))
                 .collect(),
             spec: spec.clone(),
             discount: config.algorithm.discount,
@@ -443,6 +434,31 @@ struct Plan {
     layout: Arc<ParameterLayout>,
     of_network: usize, // weights of the network; the rest are mixers'
     heads: Vec<TdHead>,
+}
+
+impl Plan {
+    /// The member on one shard.
+    fn on_shard(&self, member: &Member) -> TdMember {
+        let mixing: Vec<MixerPass> = self
+            .heads
+            .iter()
+            .map(|head| MixerPass::new(&head.mixer, &member.online))
+            .collect();
+        // Kernels bring the gradient of a mixer's weights themselves.
+        let others = if mixing.iter().any(MixerPass::is_fused) {
+            Vec::new()
+        } else {
+            self.layout.since(self.of_network)
+        };
+        TdMember {
+            pass: NetworkPass::new(&self.network, &member.online, others),
+            network: Arc::clone(&self.network),
+            online: member.online.share(),
+            target: member.target.share(),
+            heads: self.heads.clone(),
+            mixing,
+        }
+    }
 }
 
 /// The members of a configuration.

@@ -13,6 +13,7 @@
 //! linear, or two layers with a ReLU between. As no weight that a value passes is negative
 //! and ELU grows, `dQ_tot / dQ_i >= 0`.
 
+use nn::fused::{FusedMixer, MixerLayers};
 use nn::layers::Linear;
 use nn::parameters::{ParameterLayout, Parameters};
 use tch::Tensor;
@@ -69,6 +70,19 @@ impl MonotoneMixer {
             first_bias: network("hyper_b_1", None, embedding).output,
             last_bias: network("V", Some(embedding), 1),
         }
+    }
+
+    /// The mixer for the hand-made kernels, with weights declared in `layout`.
+    pub fn fused(&self, layout: &ParameterLayout) -> FusedMixer {
+        let pair = |network: &Hypernetwork| (network.hidden, network.output);
+        let value = self.last_bias.hidden.expect("V has two layers");
+        let layers = MixerLayers {
+            first: pair(&self.first_weight),
+            last: pair(&self.last_weight),
+            bias: self.first_bias,
+            value: (value, self.last_bias.output),
+        };
+        FusedMixer::new(layout, &layers)
     }
 
     /// `Q_tot` of the agents' values. `chosen` `[transitions, agents]`, `states`

@@ -20,6 +20,7 @@ use nn::parameters::Parameters;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::AgentsError;
+use crate::mixer_pass::MixerPass;
 use crate::mixing::Mixer;
 use crate::network::AgentNetwork;
 use crate::network_pass::NetworkPass;
@@ -74,6 +75,8 @@ pub struct TdMember {
     pub target: Parameters,
     /// Its heads.
     pub heads: Vec<TdHead>,
+    /// Each head's mixed values and their gradients.
+    pub mixing: Vec<MixerPass>,
 }
 
 /// Computes losses and gradients of all members for a part of each batch.
@@ -169,7 +172,8 @@ impl TdShard {
         let target_values = member.pass.constant_again(&member.target, &rows);
         let mut sums = [0.0; 3];
         let mut loss: Option<Tensor> = None;
-        for (head, &terms) in member.heads.iter().zip(terms) {
+        let mut mixed_by_kernels = Vec::new();
+        for (index, (head, &terms)) in member.heads.iter().zip(terms).enumerate() {
             if terms == 0.0 {
                 continue;
             }
@@ -196,14 +200,17 @@ impl TdShard {
                     }
                     (_, _, false) => tensors.legal(&target_values).amax(-1, false),
                 };
-                let next = head
-                    .mixer
-                    .forward(&member.target, &next, &tensors.next_states);
+                let next_states = &tensors.next_states;
+                let next = member.mixing[index].constant(&member.target, &next, next_states);
                 let bootstrap = (1.0 - &tensors.terminated) * discount; // [transitions, 1]
                 let rewards = tensors.rewards.narrow(-1, 0, next.size()[1]);
                 rewards + bootstrap * next
             });
-            let mixed = head.mixer.forward(&member.online, &chosen, &tensors.states);
+            let mixing = &mut member.mixing[index];
+            let mixed = mixing.differentiable(&member.online, &chosen, &tensors.states);
+            if mixing.is_fused() {
+                mixed_by_kernels.push((index, mixed.shallow_clone(), chosen));
+            }
             let weights = tensors.weights(head.feed, own.is_some());
             let mean = |values: &Tensor| {
                 let weighed = weights.as_ref().map(|weights| values * weights);
@@ -223,8 +230,24 @@ impl TdShard {
                 Some(sum) => sum + mean_square,
             });
         }
-        let loss = loss.expect("a member with terms has a head with terms");
-        let gradient = member.pass.gradient(&member.online, &loss, &values)?;
+        let mut loss = loss.expect("a member with terms has a head with terms");
+        // Mixers of kernels go first; what they leave is a sum with the same gradient.
+        let mut of_mixers = Vec::new();
+        if !mixed_by_kernels.is_empty() {
+            of_mixers = vec![0.0; member.online.layout().scalars()];
+            let leaves: Vec<&Tensor> = mixed_by_kernels.iter().map(|(_, mixed, _)| mixed).collect();
+            let gradients = Tensor::f_run_backward(&[&loss], &leaves, true, false)
+                .map_err(nn::NnError::from)?;
+            for ((index, _, chosen), gradient) in mixed_by_kernels.iter().zip(&gradients) {
+                let of_values = member.mixing[*index].backward(gradient, &mut of_mixers);
+                let of_values = of_values.expect("only passes of kernels are kept");
+                loss += (chosen * of_values).sum(Kind::Float);
+            }
+        }
+        let mut gradient = member.pass.gradient(&member.online, &loss, &values)?;
+        if !of_mixers.is_empty() {
+            gradient += Tensor::from_slice(&of_mixers);
+        }
         let [loss, mean_value, mean_target] = sums;
         Ok(Some(MemberOutput {
             gradient,
@@ -385,14 +408,16 @@ mod tests {
         let mut stream = RandomStream::new(1, "initialisation", 0);
         let online = Parameters::initialised(&layout, Device::Cpu, true, &mut stream);
         let target = Parameters::initialised(&layout, Device::Cpu, false, &mut stream);
+        let mixer = Arc::new(Mixer::Sum);
         let member = TdMember {
             pass: NetworkPass::new(&network, &online, Vec::new()),
             network,
+            mixing: vec![MixerPass::new(&mixer, &online)],
             online,
             target,
             heads: vec![TdHead {
                 first_output: 0,
-                mixer: Arc::new(Mixer::Sum),
+                mixer,
                 feed,
                 bootstrap: Bootstrap::Central,
             }],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use agents::mixer_pass::MixerPass;
 use agents::mixing::{Mixer, MixerShape, MonotoneMixer};
 use nn::arrays::{Array, Arrays};
 use nn::parameters::{ParameterLayout, Parameters, flat_values};
@@ -59,7 +60,8 @@ fn values_and_gradients_equal_pytorch() {
             hypernet_layers: case.hypernet_layers,
             hypernet_size: golden.hypernet,
         };
-        let mixer = Mixer::Monotone(MonotoneMixer::declare(&mut layout, "mixer", &shape));
+        let mixer = MonotoneMixer::declare(&mut layout, "mixer", &shape);
+        let mixer = Arc::new(Mixer::Monotone(mixer));
         let mut parameters = Parameters::zeros(&Arc::new(layout), Device::Cpu, true);
         let blank = parameters.to_arrays("");
         let mut arrays = Arrays::new();
@@ -82,6 +84,20 @@ fn values_and_gradients_equal_pytorch() {
         assert_close("values", &of_values, &case.values_gradient);
         let mut gradients = Parameters::zeros(parameters.layout(), Device::Cpu, false);
         gradients.copy_from_flat(&parameters.gradient(&loss).unwrap());
+        let mut pass = MixerPass::new(&mixer, &parameters);
+        if pass.is_fused() {
+            let mixed = pass.differentiable(&parameters, &chosen, &states);
+            let constant = pass.constant(&parameters, &chosen, &states);
+            assert_close("kernels", &flat_values(&mixed.view(-1)), &case.mixed);
+            assert_close("kernels", &flat_values(&constant.view(-1)), &case.mixed);
+            let mut flat = vec![0.0; parameters.layout().scalars()];
+            let of_values = pass.backward(&tensor(&case.pull, golden.rows), &mut flat);
+            let of_values = flat_values(&of_values.unwrap().reshape([-1]));
+            assert_close("kernels", &of_values, &case.values_gradient);
+            let expected = flat_values(gradients.flat());
+            let expected: Vec<f64> = expected.iter().map(|&value| f64::from(value)).collect();
+            assert_close("kernels", &flat, &expected);
+        }
         let gradients = gradients.to_arrays("");
         for (name, expected) in &case.gradients {
             let shape = gradients.shape(name).unwrap().to_vec();

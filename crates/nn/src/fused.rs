@@ -13,6 +13,8 @@ mod feed_forward;
 mod gates;
 mod gru;
 mod kernels;
+mod mix;
+mod mixer;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -23,6 +25,7 @@ use std::ops::Range;
 use crate::layers::{Gru, Linear};
 use crate::parameters::{ParameterIndex, ParameterLayout};
 
+pub use mixer::{FusedMixer, MixerLayers, MixerWorkspace};
 pub use workspace::Workspace;
 
 /// Rows that go through all layers together, so that their activations stay in cache.

@@ -42,6 +42,13 @@ pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
     (1.0 - decayed) / (1.0 + decayed)
 }
 
+/// `x` above 0, else `e^x - 1`.
+#[inline(always)]
+pub(super) fn elu<const FUSED: bool>(x: f32) -> f32 {
+    let below = exponential::<FUSED>(x.clamp(-87.0, 0.0)) - 1.0;
+    if x > 0.0 { x } else { below }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

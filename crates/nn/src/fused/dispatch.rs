@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::gates::{self, GruGates, GruStep};
 use super::kernels::{self, ColumnSums, Product, TransposedProduct};
+use super::mix::{self, Mix, MixBackward};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Kernels {
     pub(super) column_sums: fn(&mut ColumnSums<'_>),
     pub(super) gru_step: fn(&mut GruStep<'_>),
     pub(super) gru_gates: fn(&mut GruGates<'_>),
+    pub(super) mix: fn(&mut Mix<'_>),
+    pub(super) mix_backward: fn(&mut MixBackward<'_>),
 }
 
 /// A module of kernels compiled for `$features`.
@@ -33,6 +36,8 @@ macro_rules! level {
                 column_sums: |task| enter!(column_sums(task)),
                 gru_step: |task| enter!(gru_step(task)),
                 gru_gates: |task| enter!(gru_gates(task)),
+                mix: |task| enter!(mix(task)),
+                mix_backward: |task| enter!(mix_backward(task)),
             };
 
             #[target_feature(enable = $features)]
@@ -58,6 +63,16 @@ macro_rules! level {
             #[target_feature(enable = $features)]
             fn gru_gates(task: &mut GruGates<'_>) {
                 gates::gru_gates::<$lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn mix(task: &mut Mix<'_>) {
+                mix::mix::<$fused, $lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn mix_backward(task: &mut MixBackward<'_>) {
+                mix::mix_backward::<$fused, $lanes>(task);
             }
         }
     };
@@ -98,6 +113,8 @@ static BASELINE: Kernels = Kernels {
     column_sums: kernels::column_sums::<4>,
     gru_step: gates::gru_step::<false, 4, 4>,
     gru_gates: gates::gru_gates::<4>,
+    mix: mix::mix::<false, 4>,
+    mix_backward: mix::mix_backward::<false, 4>,
 };
 
 /// The tables this machine can run, best first.
