@@ -218,6 +218,7 @@ impl Actor {
         inbox: &Receiver<RoundOrder>,
         outbox: &Sender<Result<Round, AgentsError>>,
     ) {
+        nn::runtime::enter_thread();
         for order in inbox {
             let result =
                 catch_unwind(AssertUnwindSafe(|| self.play(order))).unwrap_or_else(|payload| {

@@ -92,6 +92,7 @@ impl<S: Shard> Remote<S> {
         let thread = std::thread::Builder::new()
             .name(name.clone())
             .spawn(move || {
+                nn::runtime::enter_thread();
                 for part in inbox {
                     let result = catch_unwind(AssertUnwindSafe(|| shard.work(part)))
                         .unwrap_or_else(|payload| {

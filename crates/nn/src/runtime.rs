@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 use tch::{Cuda, Device};
@@ -159,7 +160,21 @@ pub fn resolve_device(device: &str) -> Result<Device, NnError> {
 /// Call it once, first thing, on the main thread.
 pub fn prepare(threads: usize) {
     keep_freed_memory();
-    tch::set_num_threads(threads.max(1) as i32);
+    THREADS.store(threads.max(1), Ordering::Relaxed);
+    enter_thread();
+}
+
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Gives the calling thread the number of threads inside one operation that [`prepare`]
+/// was told. OpenMP counts for each thread apart: without this, a thread of ours starts as
+/// many as there are processors for matrices too small to share, and they spin while they
+/// wait for each other. Call it first thing on every thread that computes.
+pub fn enter_thread() {
+    let threads = THREADS.load(Ordering::Relaxed);
+    if threads > 0 {
+        tch::set_num_threads(threads as i32);
+    }
 }
 
 /// Tells the C allocator to keep freed memory for the next operation.
