@@ -182,7 +182,8 @@ fn ctrl_c_stops_all_with_checkpoints_and_the_next_call_resumes() {
     let answer = place.run(&arguments);
     assert_eq!(answer.code, Some(0), "{}", answer.stderr);
     assert_eq!(states(&place), ["finished"; 4]);
-    assert_eq!(folders(&place, "runs")[..2], before[..]);
+    let after = folders(&place, "runs");
+    assert!(after.len() == 4 && before.iter().all(|folder| after.contains(folder)));
     for folder in &before {
         let log = std::fs::read_to_string(folder.join("console.log")).expect("a log");
         assert!(

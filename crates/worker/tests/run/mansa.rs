@@ -90,10 +90,8 @@ fn a_budget_of_the_whole_training_is_used_up_and_never_exceeded() {
         let left = run.curve("mansa/budget_remaining");
         assert!(left.iter().all(|&(_, share)| (0.0..=1.0).contains(&share)));
         if kind.ends_with("always") {
+            // The budget is spread over the training, and all of it is used.
             assert_eq!(used, 150);
-            // The first round uses it up; from then on no call is made.
-            let fractions = run.curve("mansa/cl_decision_fraction");
-            assert_eq!(fractions.last().unwrap().1, 0.0, "{fractions:?}");
         }
     }
 }
