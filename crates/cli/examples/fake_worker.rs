@@ -37,8 +37,22 @@ fn main() -> ExitCode {
         }
         Some("eval") => {
             let checkpoint = after("--checkpoint").expect("concord names the checkpoint");
+            if let Some(partner) = after("--with") {
+                println!(
+                    "{{\"policies\":[{{\"checkpoint\":\"ckpt/{checkpoint}\",\"step\":10,\"algorithm\":\"iql\"}},{{\"checkpoint\":{partner:?},\"step\":10,\"algorithm\":\"qmix\"}}],\"environment\":\"Foraging\",\"teams\":[{{\"seats\":[0,1],\"returns\":[0.5,0.5],\"lengths\":[5,5]}}]}}"
+                );
+                return ExitCode::SUCCESS;
+            }
             println!(
                 "{{\"checkpoint\":\"ckpt/{checkpoint}\",\"step\":10,\"environment\":\"Foraging\",\"returns\":[0.0,1.0,1.0,1.0],\"lengths\":[5,5,5,9],\"gif\":null}}"
+            );
+            ExitCode::SUCCESS
+        }
+        Some("export") => {
+            let out = after("--out").expect("concord names the folder");
+            println!(
+                "{{\"checkpoint\":\"ckpt/best\",\"files\":[{:?}]}}",
+                format!("{out}/policy.json")
             );
             ExitCode::SUCCESS
         }

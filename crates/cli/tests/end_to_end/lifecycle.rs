@@ -330,6 +330,52 @@ fn evaluations_come_from_the_worker_with_an_interval() {
 }
 
 #[test]
+fn policies_are_dealt_seats_exported_and_shown() {
+    let place = Place::new();
+    place.run(&["train", "demo", "--ui", "none"]);
+    let last = place.run_folder().join("ckpt/step-900000");
+    std::fs::create_dir_all(&last).expect("a checkpoint");
+    std::fs::write(last.join("policy.json"), "{}").expect("a policy");
+    let arguments = ["eval", "demo", "--with", "demo", "--episodes", "2"];
+    let table = place.run(&arguments);
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    assert!(table.stdout.contains("A B   0.500"), "{}", table.stdout);
+    let json = place.run(&[&arguments[..], &["--format", "json"]].concat());
+    assert_eq!(json.json()["teams"][0]["seats"][1], "B");
+    let unknown = place.run(&["eval", "demo", "--with", "nothing"]);
+    assert_eq!(unknown.code, Some(2));
+    assert_eq!(
+        place.run(&["eval", "demo", "--execution", "both"]).code,
+        Some(2)
+    );
+
+    let exported = place.run(&["policy", "export", "demo", "--out", "o"]);
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    assert!(
+        exported.stdout.contains("o/policy.json") && exported.stdout.contains("concord_policy.py"),
+        "{}",
+        exported.stdout
+    );
+
+    let missing = place.run(&["show", "demo", "--episode", "step-7"]);
+    assert_eq!(missing.code, Some(2));
+    assert!(
+        missing.stderr.contains("no recorded episode `step-7`"),
+        "{}",
+        missing.stderr
+    );
+    let scene = r#"{"title":"Foraging","rows":1,"cols":2,"marks":[],"step":3,"step_limit":9,"note":"return 0.25"}"#;
+    std::fs::write(place.path().join("e.jsonl"), format!("{scene}\n{scene}\n")).expect("a file");
+    let shown = place.run(&["show", "demo", "--episode", "e.jsonl"]);
+    assert_eq!(
+        shown.stdout.matches("step 3 of 9").count(),
+        2,
+        "{}",
+        shown.stderr
+    );
+}
+
+#[test]
 fn a_read_only_place_is_an_environment_problem() {
     let place = Place::new();
     let file = place.path().join("file");
