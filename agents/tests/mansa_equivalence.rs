@@ -5,7 +5,8 @@ use agents::learner::Learner;
 use agents::q_learning::QLearner;
 use agents::rollout::{ActingStreams, PlayOrder, Rollout};
 use configs::train::{
-    AlgorithmKind, CallBudget, Calls, CentralKind, Execution, NetworkKind, SwitchKind, TrainConfig,
+    AlgorithmKind, CallBudget, Calls, CentralKind, Execution, NetworkKind, SharedParts, SwitchKind,
+    TrainConfig, TransitionData,
 };
 use envs::{EnvironmentOptions, ResetMode};
 use nn::parameters::Parameters;
@@ -102,4 +103,42 @@ fn a_switch_without_calls_left_is_independent_learning() {
     assert_eq!(plain, train(&mansa, "independent."));
     mansa.algorithm.switch.budget = CallBudget::PerEpisode(Calls { calls: 3 });
     assert_ne!(plain, train(&mansa, "independent."));
+}
+
+/// With one network for both, the switch only chooses the loss that a transition feeds.
+#[test]
+fn a_shared_network_learns_by_the_loss_that_the_switch_chooses() {
+    for (kind, switch) in [
+        (AlgorithmKind::Iql, SwitchKind::Never),
+        (AlgorithmKind::Vdn, SwitchKind::Always),
+    ] {
+        let network = NetworkKind::FeedForward;
+        let plain = train(&config(kind, network), "");
+        let mut mansa = switched(switch, CentralKind::Vdn, network);
+        mansa.algorithm.switch.share = SharedParts::Full;
+        mansa.algorithm.switch.data = TransitionData::Own;
+        assert_eq!(plain, train(&mansa, ""));
+        mansa.algorithm.switch.data = TransitionData::All;
+        assert_ne!(plain, train(&mansa, ""), "both losses are fed by all");
+    }
+}
+
+#[test]
+fn a_shared_trunk_learns_for_both_heads() {
+    let mut mansa = switched(SwitchKind::Never, CentralKind::Qmix, NetworkKind::Gru);
+    mansa.algorithm.switch.share = SharedParts::Trunk;
+    let (weights, _) = train(&mansa, "");
+    let output = weights
+        .iter()
+        .find(|(name, _)| name == "agent.output.weight");
+    // Six actions for each of two heads, of 16 features.
+    assert_eq!(output.unwrap().1.len(), 2 * 6 * 16);
+    let alone = train(&config(AlgorithmKind::Iql, NetworkKind::Gru), "");
+    let trunk = |weights: &[(String, Vec<f32>)]| {
+        let input = weights
+            .iter()
+            .find(|(name, _)| name == "agent.input.weight");
+        input.unwrap().1.clone()
+    };
+    assert_ne!(trunk(&weights), trunk(&alone.0));
 }
