@@ -26,7 +26,7 @@ impl Sheet {
             ..ExperimentRequest::default()
         };
         let id = |id: &str| {
-            let unknown = !id.starts_with("Foraging");
+            let unknown = !(id.starts_with("Foraging") || id.starts_with("TwoStep"));
             unknown.then(|| Problem::error("environment.id", "unknown environment").value(id))
         };
         load(&request, &id, &|_| None)
