@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use configs::train::{Execution, TrainConfig};
-use envs::{BatchBuffers, EnvironmentSpec, ResetMode, VectorEnvironment};
+use envs::{BatchBuffers, EnvironmentSpec, VectorEnvironment};
 
 use crate::AgentsError;
 use crate::acting::ActingTeam;
-use crate::environment::environment_options;
+use crate::environment::environment_batch;
 use crate::evaluation::{EvaluationReport, RecordedEpisode, Recorder, Scoring};
 use crate::mansa::decision::Decision;
 use crate::network::NetworkRows;
@@ -47,13 +47,7 @@ impl CrossPlay {
         environments: usize,
         policies: &[Policy],
     ) -> Result<Self, AgentsError> {
-        let environment = envs::make_vector(
-            &config.environment.id,
-            &environment_options(&config.environment),
-            environments.max(1),
-            ResetMode::Hold,
-            1,
-        )?;
+        let environment = environment_batch(&config.environment, environments)?;
         let players: Vec<Player> = policies.iter().map(Player::new).collect();
         let spec = environment.spec();
         let mut buffers = BatchBuffers::new(spec, environment.len());
@@ -253,6 +247,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::environment::environment_options;
     use crate::evaluation::Evaluator;
     use crate::team::Team;
 

@@ -1,7 +1,19 @@
 //! From the run's configuration to environments.
 
 use configs::train::{EnvironmentConfig, TimeLimitAs};
-use envs::{EnvironmentOptions, TimeLimitKind};
+use envs::{EnvironmentError, EnvironmentOptions, ResetMode, TimeLimitKind, VectorEnvironment};
+
+/// A batch of `count` environments, at least one, that hold finished episodes.
+///
+/// # Errors
+/// An unknown id, an option out of range.
+pub fn environment_batch(
+    config: &EnvironmentConfig,
+    count: usize,
+) -> Result<Box<dyn VectorEnvironment>, EnvironmentError> {
+    let options = environment_options(config);
+    envs::make_vector(&config.id, &options, count.max(1), ResetMode::Hold, 1)
+}
 
 /// The options that the configuration asks for.
 ///

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use configs::train::{Execution, TrainConfig};
-use envs::{ResetMode, Scene};
+use envs::Scene;
 use nn::parameters::Parameters;
 use tch::Tensor;
 
 use crate::AgentsError;
-use crate::environment::environment_options;
+use crate::environment::environment_batch;
 use crate::mansa::budget::Grant;
 use crate::mansa::call_map::CallMap;
 use crate::rollout::{ActingStreams, Moment, PlayOrder, Rollout};
@@ -95,13 +95,7 @@ impl Evaluator {
         team: Arc<Team>,
         parameters: Parameters,
     ) -> Result<Self, AgentsError> {
-        let environment = envs::make_vector(
-            &config.environment.id,
-            &environment_options(&config.environment),
-            environments.max(1),
-            ResetMode::Hold,
-            1,
-        )?;
+        let environment = environment_batch(&config.environment, environments)?;
         let rollout = Rollout::new(
             environment,
             team,

@@ -5,13 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use envs::ResetMode;
 use nn::arrays::{Array, Arrays};
 use nn::parameters::flat_values;
 use tch::{Device, no_grad};
 
 use crate::AgentsError;
-use crate::environment::environment_options;
+use crate::environment::environment_batch;
 use crate::network::{AgentNetwork, NetworkRows};
 use crate::policy::{DESCRIPTION, Policy, WEIGHTS};
 use crate::rollout::{ActingStreams, EpisodeBatch, PlayOrder, Rollout};
@@ -52,13 +51,7 @@ pub fn export(source: &Path, folder: &Path) -> Result<Vec<PathBuf>, AgentsError>
 /// The environment's.
 pub fn sample(policy: &Policy) -> Result<Arrays, AgentsError> {
     let config = &policy.description.config;
-    let environment = envs::make_vector(
-        &config.environment.id,
-        &environment_options(&config.environment),
-        1,
-        ResetMode::Hold,
-        1,
-    )?;
+    let environment = environment_batch(&config.environment, 1)?;
     let masked = config.environment.action_masks;
     let (team, parameters) = (Arc::clone(&policy.team), policy.parameters.share());
     let mut rollout = Rollout::new(environment, team, parameters, true, masked);

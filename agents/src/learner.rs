@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nn::arrays::Arrays;
+use serde::de::DeserializeOwned;
 use tch::Tensor;
 
 use crate::AgentsError;
@@ -74,4 +75,15 @@ pub trait Learner: Send {
 
     /// The replay, to restore it.
     fn replay_mut(&mut self) -> &mut EpisodeReplay;
+}
+
+/// Reads the JSON state that a learner gave a checkpoint.
+///
+/// # Errors
+/// The state of another learner.
+pub(crate) fn read_state<T: DeserializeOwned>(state: serde_json::Value) -> Result<T, AgentsError> {
+    serde_json::from_value(state).map_err(|error| AgentsError::Checkpoint {
+        path: "state.json".into(),
+        problem: format!("the learner's state does not read: {error}"),
+    })
 }

@@ -20,7 +20,7 @@ use tch::{Device, Tensor};
 
 use crate::AgentsError;
 use crate::critic::CriticScope;
-use crate::learner::{Learner, UpdateReport};
+use crate::learner::{Learner, UpdateReport, read_state};
 use crate::replay::EpisodeReplay;
 use crate::reward_standardisation::RewardScale;
 use crate::rollout::EpisodeBatch;
@@ -71,13 +71,13 @@ impl PolicyGradientLearner {
 
     /// All pending episodes, with the rewards as they are learnt from.
     fn take(&mut self) -> TrainingData {
-        let slots: Vec<usize> = (0..self.pending.len()).collect();
-        let batch = self.pending.gather(&slots);
-        let padding = slots.len() * self.pending.horizon(&slots) - batch.terminated.len();
-        self.pending.clear();
+        let (batch, padding) = self.pending.drain();
         let agents = self.team.spec().agents;
         TrainingData {
-            rewards: self.rewards.learnt(&batch.rewards, agents, padding),
+            rewards: self
+                .rewards
+                .learnt(&[&batch.rewards], agents, padding)
+                .concat(),
             batch: Arc::new(batch),
             weights: Vec::new(),
             behaviour: Vec::new(),
@@ -143,11 +143,7 @@ impl Learner for PolicyGradientLearner {
         arrays: &Arrays,
         state: serde_json::Value,
     ) -> Result<(), AgentsError> {
-        let state: LearnerState =
-            serde_json::from_value(state).map_err(|error| AgentsError::Checkpoint {
-                path: "state.json".into(),
-                problem: format!("the learner's state does not read: {error}"),
-            })?;
+        let state: LearnerState = read_state(state)?;
         self.member.load_arrays(arrays, "", state.member)?;
         self.rewards = state.rewards;
         Ok(())

@@ -20,14 +20,14 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
 use crate::AgentsError;
-use crate::learner::{Learner, UpdateReport};
+use crate::learner::{Learner, UpdateReport, read_state};
 use crate::mansa::switch::{SwitchLearner, switch_learner};
 use crate::mixer_pass::MixerPass;
 use crate::mixing::{Mixer, MixerShape, MonotoneMixer};
 use crate::network::AgentNetwork;
 use crate::network_pass::NetworkPass;
 use crate::replay::{EpisodeReplay, HostBatch};
-use crate::reward_standardisation::RewardStandardisation;
+use crate::reward_standardisation::RewardScale;
 use crate::rollout::EpisodeBatch;
 use crate::shards::Shards;
 use crate::td_loss::{Feed, MemberOutput, TdHead, TdMember, TdPart, TdShard};
@@ -61,7 +61,7 @@ struct Member {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct LearnerState {
     replay_stream: RandomStream,
-    reward_standardisation: Vec<RewardStandardisation>,
+    rewards: RewardScale,
     updates: u64,
     last_target_update: u64,
 }
@@ -77,11 +77,6 @@ impl QLearner {
         device: Device,
     ) -> Result<Self, AgentsError> {
         let team = Arc::new(Team::new(config, spec));
-        let channels = if config.environment.common_reward {
-            1
-        } else {
-            spec.agents
-        };
         let plans = plans(config, spec, &team);
         let members: Vec<Member> = plans
             .iter()
@@ -125,7 +120,7 @@ impl QLearner {
             shards,
             state: LearnerState {
                 replay_stream: RandomStream::new(config.seed, "replay", 0),
-                reward_standardisation: vec![RewardStandardisation::default(); channels],
+                rewards: RewardScale::new(config, spec.agents),
                 updates: 0,
                 last_target_update: 0,
             },
@@ -145,7 +140,10 @@ impl QLearner {
             .collect();
         let transitions: usize = parts.iter().map(|part| part.current.len()).sum();
         let padding = slots.len() * self.replay.horizon(&slots) - transitions;
-        let rewards = self.learnt_rewards(&parts, padding);
+        // The reference pads its batches to the longest episode and counts the padding as
+        // rewards of 0.
+        let raw: Vec<&[f32]> = parts.iter().map(|part| &part.rewards[..]).collect();
+        let rewards = self.state.rewards.learnt(&raw, self.spec.agents, padding);
         let terms = self.terms(&parts);
         let parts = parts
             .into_iter()
@@ -176,33 +174,6 @@ impl QLearner {
             .iter()
             .map(|member| member.heads.iter().map(of_head).collect())
             .collect()
-    }
-
-    /// Rewards as they are learnt from, standardised where configured: one set of statistics
-    /// for a common reward, one per agent otherwise. The reference pads its batches to the
-    /// longest episode and counts the padding as rewards of 0.
-    fn learnt_rewards(&mut self, parts: &[HostBatch], padding: usize) -> Vec<Vec<f32>> {
-        let agents = self.spec.agents;
-        let mut learnt: Vec<Vec<f32>> = parts.iter().map(|part| part.rewards.clone()).collect();
-        if !self.config.standardise_rewards {
-            return learnt;
-        }
-        let channels = self.state.reward_standardisation.len();
-        for (channel, statistics) in self.state.reward_standardisation.iter_mut().enumerate() {
-            let rewards = parts
-                .iter()
-                .flat_map(|part| part.rewards.chunks_exact(agents));
-            let own = rewards.map(|rewards| rewards[channel]);
-            statistics.update(own.chain(std::iter::repeat_n(0.0, padding)));
-        }
-        for (index, reward) in learnt
-            .iter_mut()
-            .flat_map(|rewards| rewards.iter_mut().enumerate())
-        {
-            let channel = (index % agents).min(channels - 1);
-            *reward = self.state.reward_standardisation[channel].apply(*reward);
-        }
-        learnt
     }
 
     /// Sums a member's outputs over the shards and takes its step.
@@ -260,9 +231,7 @@ impl QLearner {
             if fresh.len() < self.batch_episodes {
                 return Ok(Vec::new());
             }
-            let slots: Vec<usize> = (0..fresh.len()).collect();
-            let batch = fresh.gather(&slots);
-            fresh.clear();
+            let (batch, _) = fresh.drain();
             return Ok(switch.update(&[&batch])?.curves());
         }
         let interval = self.config.switch.update_interval.max(1);
@@ -397,10 +366,7 @@ impl Learner for QLearner {
         if let Some(fresh) = &mut self.fresh {
             fresh.load_arrays(&arrays.part("fresh."))?;
         }
-        self.state = serde_json::from_value(state).map_err(|error| AgentsError::Checkpoint {
-            path: "state.json".into(),
-            problem: format!("the learner's state does not read: {error}"),
-        })?;
+        self.state = read_state(state)?;
         Ok(())
     }
 

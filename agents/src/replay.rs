@@ -273,6 +273,16 @@ impl EpisodeReplay {
             .unwrap_or(0)
     }
 
+    /// All episodes as one batch, with the transitions that each lacks to the longest,
+    /// summed; nothing is kept. For learners that learn from each episode once.
+    pub fn drain(&mut self) -> (HostBatch, usize) {
+        let slots: Vec<usize> = (0..self.len).collect();
+        let batch = self.gather(&slots);
+        let padding = slots.len() * self.horizon(&slots) - batch.current.len();
+        self.clear();
+        (batch, padding)
+    }
+
     /// Copies episodes into one batch.
     pub fn gather(&self, slots: &[usize]) -> HostBatch {
         let Shape {

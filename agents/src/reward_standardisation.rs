@@ -89,18 +89,22 @@ impl RewardScale {
         }
     }
 
-    /// Takes in the rewards `[transitions, agents]` of a batch with `padding` transitions to
-    /// its longest episode, and gives them as they are learnt from.
-    pub fn learnt(&mut self, rewards: &[f32], agents: usize, padding: usize) -> Vec<f32> {
-        let mut learnt = rewards.to_vec();
+    /// Takes in the rewards of a batch, in parts of `[transitions, agents]`, with `padding`
+    /// transitions to its longest episode, and gives them as they are learnt from.
+    pub fn learnt(&mut self, parts: &[&[f32]], agents: usize, padding: usize) -> Vec<Vec<f32>> {
+        let mut learnt: Vec<Vec<f32>> = parts.iter().map(|part| part.to_vec()).collect();
         let Some(last) = self.channels.len().checked_sub(1) else {
             return learnt;
         };
         for (channel, statistics) in self.channels.iter_mut().enumerate() {
-            let own = rewards.chunks_exact(agents).map(|rewards| rewards[channel]);
+            let rewards = parts.iter().flat_map(|part| part.chunks_exact(agents));
+            let own = rewards.map(|rewards| rewards[channel]);
             statistics.update(own.chain(std::iter::repeat_n(0.0, padding)));
         }
-        for (index, reward) in learnt.iter_mut().enumerate() {
+        for (index, reward) in learnt
+            .iter_mut()
+            .flat_map(|part| part.iter_mut().enumerate())
+        {
             *reward = self.channels[(index % agents).min(last)].apply(*reward);
         }
         learnt
@@ -138,7 +142,7 @@ mod tests {
         let mut scale = RewardScale::new(&config, 2);
         let mut same = RewardStandardisation::default();
         same.update([1.0f32, 0.5, 0.0, 0.0].into_iter());
-        let learnt = scale.learnt(&[1.0, 1.0, 0.5, 0.5], 2, 2);
+        let learnt = scale.learnt(&[&[1.0, 1.0], &[0.5, 0.5]], 2, 2).concat();
         assert_eq!(
             learnt,
             [
@@ -149,13 +153,17 @@ mod tests {
             ]
         );
         config.environment.common_reward = false;
-        let learnt = RewardScale::new(&config, 2).learnt(&[1.0, 5.0, 0.5, 3.0], 2, 0);
+        let learnt = RewardScale::new(&config, 2)
+            .learnt(&[&[1.0, 5.0, 0.5, 3.0]], 2, 0)
+            .concat();
         assert!(
             learnt[0] > 0.5 && learnt[1] > 0.5 && learnt[3] < -0.5,
             "{learnt:?}"
         );
         config.algorithm.standardise_rewards = false;
-        let learnt = RewardScale::new(&config, 2).learnt(&[1.0, 5.0], 2, 3);
+        let learnt = RewardScale::new(&config, 2)
+            .learnt(&[&[1.0, 5.0]], 2, 3)
+            .concat();
         assert_eq!(learnt, [1.0, 5.0]);
     }
 }

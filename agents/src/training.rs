@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use configs::train::{AlgorithmKind, CallBudget, Execution, RuntimeMode, TrainConfig};
 use crossbeam::channel::Receiver;
-use envs::{EnvironmentSpec, ResetMode};
+use envs::EnvironmentSpec;
 use nn::parameters::Parameters;
 use nn::random::RandomStream;
 use nn::schedule::LinearSchedule;
@@ -19,7 +19,7 @@ use tracking::{EvaluationPurpose, RunState};
 use crate::AgentsError;
 use crate::actor::{ActorState, Actors, Round, RoundOrder, RoundWeights, WeightSnapshot};
 use crate::checkpoint::{Counters, OrderedRound, RunningState};
-use crate::environment::environment_options;
+use crate::environment::{environment_batch, environment_options};
 use crate::evaluation::{Evaluator, Scoring};
 use crate::learner::Learner;
 use crate::mansa::budget::{BudgetLedger, Grant};
@@ -93,13 +93,8 @@ impl<'a> Training<'a> {
         let mut players = Vec::new();
         let mut states = Vec::new();
         for actor in 0..config.runtime.actors {
-            let environment = envs::make_vector(
-                &config.environment.id,
-                &options,
-                config.runtime.environments_per_actor,
-                ResetMode::Hold,
-                1,
-            )?;
+            let environment =
+                environment_batch(&config.environment, config.runtime.environments_per_actor)?;
             let mut rollout = Rollout::new(
                 environment,
                 team.clone(),

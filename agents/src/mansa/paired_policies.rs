@@ -20,7 +20,7 @@ use tch::{Device, Tensor};
 
 use crate::AgentsError;
 use crate::critic::CriticScope;
-use crate::learner::{Learner, UpdateReport};
+use crate::learner::{Learner, UpdateReport, read_state};
 use crate::mansa::switch::{SwitchLearner, switch_learner};
 use crate::policy_gradient::member::{
     MemberReport, MemberState, PolicyGradientMember, TrainingData,
@@ -84,12 +84,10 @@ impl PairedPolicyLearner {
 
     /// All pending episodes, with the rewards as they are learnt from.
     fn take(&mut self) -> (Arc<HostBatch>, Vec<f32>) {
-        let slots: Vec<usize> = (0..self.pending.len()).collect();
-        let batch = self.pending.gather(&slots);
-        let padding = slots.len() * self.pending.horizon(&slots) - batch.terminated.len();
-        self.pending.clear();
+        let (batch, padding) = self.pending.drain();
         let agents = self.team.spec().agents;
-        let rewards = self.rewards.learnt(&batch.rewards, agents, padding);
+        let rewards = self.rewards.learnt(&[&batch.rewards], agents, padding);
+        let rewards = rewards.concat();
         (Arc::new(batch), rewards)
     }
 
@@ -223,11 +221,7 @@ impl Learner for PairedPolicyLearner {
         arrays: &Arrays,
         state: serde_json::Value,
     ) -> Result<(), AgentsError> {
-        let state: LearnerState =
-            serde_json::from_value(state).map_err(|error| AgentsError::Checkpoint {
-                path: "state.json".into(),
-                problem: format!("the learner's state does not read: {error}"),
-            })?;
+        let state: LearnerState = read_state(state)?;
         let LearnerState {
             independent,
             central,
