@@ -10,6 +10,7 @@
 mod device;
 mod diff;
 mod document;
+pub mod draft;
 pub mod env;
 pub mod experiment;
 mod field;

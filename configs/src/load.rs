@@ -8,7 +8,7 @@ use crate::nearest::nearest;
 use crate::origin::Origins;
 use crate::presets;
 use crate::problem::Problem;
-use crate::resolve::resolve;
+use crate::resolve::{Resolved, resolve};
 use crate::run::{Job, RunConfig};
 use crate::schema::{Entry, Schema};
 use crate::set::read_argument;
@@ -106,9 +106,41 @@ pub(crate) fn load_text(
 fn load_layers(
     request: &LoadRequest,
     file: Option<(&Path, &str)>,
-    mut problems: Vec<Problem>,
+    problems: Vec<Problem>,
     environment_id: &dyn Fn(&str) -> Option<Problem>,
 ) -> Result<Loaded, Vec<Problem>> {
+    let (resolved, problems) = look_at_layers(request, file, problems, environment_id);
+    match resolved {
+        Some(resolved) if !problems.iter().any(Problem::is_error) => Ok(Loaded {
+            config: resolved.config,
+            origins: resolved.origins,
+            warnings: problems,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// What a text says, as far as it can be read: settings that are wrong are left at their
+/// defaults. `name` stands for the text's path.
+pub(crate) fn look_at(
+    name: &Path,
+    text: &str,
+    request: &LoadRequest,
+) -> (Option<Resolved>, Vec<Problem>) {
+    look_at_layers(request, Some((name, text)), Vec::new(), &|_| None)
+}
+
+/// As [`look_at`], of the request's preset.
+pub(crate) fn look_at_preset(request: &LoadRequest) -> (Option<Resolved>, Vec<Problem>) {
+    look_at_layers(request, None, Vec::new(), &|_| None)
+}
+
+fn look_at_layers(
+    request: &LoadRequest,
+    file: Option<(&Path, &str)>,
+    mut problems: Vec<Problem>,
+    environment_id: &dyn Fn(&str) -> Option<Problem>,
+) -> (Option<Resolved>, Vec<Problem>) {
     let mut documents = Vec::new();
     if let Some(name) = &request.preset {
         match presets::find(name) {
@@ -141,7 +173,7 @@ fn load_layers(
         read_argument(argument, &schema, &mut entries, &mut problems);
     }
     let Some(resolved) = resolve(job, &schema, entries, &mut problems) else {
-        return Err(problems);
+        return (None, problems);
     };
     let faulty = paths(&problems);
     let checked = validate_with(&resolved.config, environment_id);
@@ -157,14 +189,7 @@ fn load_layers(
                 }
             }),
     );
-    if problems.iter().any(Problem::is_error) {
-        return Err(problems);
-    }
-    Ok(Loaded {
-        config: resolved.config,
-        origins: resolved.origins,
-        warnings: problems,
-    })
+    (Some(resolved), problems)
 }
 
 fn layers_wanted(request: &LoadRequest, file: Option<(&Path, &str)>) -> usize {
