@@ -1,51 +1,34 @@
-//! The loop: threads that read become messages, messages change the model,
-//! commands go to a thread of their own, and what changed is drawn.
+//! The loop: threads that read become messages, messages change the model, commands go
+//! to threads of their own, and what changed is drawn.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use ratatui::crossterm::event::{self, Event};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
-use tracking::{RunFolder, unix_seconds};
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+use tracking::unix_seconds;
 
 use crate::error::TuiError;
-use crate::model::{Leave, Model, is_alive};
-use crate::source::{self, SceneRenderer, Watcher};
+use crate::host::{Answer, Host};
+use crate::model::{Leave, Model};
+use crate::panes;
+use crate::run::is_alive;
+use crate::source::SceneRenderer;
 use crate::terminal::Screen;
 use crate::theme::Surroundings;
 use crate::update::{Cmd, Msg, update};
 use crate::view::view;
 
+mod outside;
+mod threads;
+
+use threads::Threads;
+
 /// Messages waiting for the screen; the readers wait when it is full.
 const WAITING: usize = 256;
-/// How long threads may take to end; the slowest one looks up every 100 milliseconds.
-const JOIN_LIMIT: Duration = Duration::from_secs(2);
 const FRAME: Duration = Duration::from_millis(50);
 const BUSY_TICK: Duration = Duration::from_millis(100);
 const IDLE_TICK: Duration = Duration::from_millis(500);
-const POLL: Duration = Duration::from_millis(250);
-const LIST_EVERY: u32 = 2;
-
-/// What the dashboard asks of the program around it. Called on a thread of its own.
-pub trait Host: Send + Sync {
-    /// Asks a run to stop with a checkpoint; the answer is shown.
-    ///
-    /// # Errors
-    /// Why not, in the words for the user.
-    fn stop(&self, id: &str) -> Result<String, String>;
-
-    /// Starts a run's worker again from its last checkpoint; the answer is shown.
-    ///
-    /// # Errors
-    /// Why not, in the words for the user.
-    fn resume(&self, id: &str) -> Result<String, String>;
-}
 
 /// How the dashboard is opened.
 pub struct Options {
@@ -57,9 +40,11 @@ pub struct Options {
     pub selected: Option<String>,
     /// What is known of the terminal.
     pub surroundings: Surroundings,
+    /// The user's editor, as a shell would run it.
+    pub editor: String,
     /// Draws recorded scenes.
     pub render: Arc<SceneRenderer>,
-    /// Stops and resumes runs.
+    /// What is asked of the program around the dashboard.
     pub host: Arc<dyn Host>,
 }
 
@@ -73,9 +58,18 @@ pub fn run(options: Options) -> Result<Leave, TuiError> {
     let threads = Threads::start(&options, &messages)?;
     let shown_root = options.root.display().to_string();
     let mut model = Model::new(&shown_root, options.surroundings, unix_seconds());
+    if let Ok(size) = screen.terminal.size() {
+        model.size = (size.width, size.height);
+    }
     model.foreground = options.foreground.clone();
     model.selected = options.selected.clone().or(options.foreground);
-    let result = show(&mut screen, &mut model, &inbox, &threads);
+    let mut dashboard = Dashboard {
+        screen: &mut screen,
+        model,
+        threads: &threads,
+        editor: &options.editor,
+    };
+    let result = dashboard.show(&inbox);
     // The readers may wait on the full inbox; without it they see that it is gone.
     drop(inbox);
     let report = screen.reports();
@@ -88,210 +82,103 @@ pub fn run(options: Options) -> Result<Leave, TuiError> {
     })
 }
 
-fn show(
-    screen: &mut Screen,
-    model: &mut Model,
-    inbox: &Receiver<Msg>,
-    threads: &Threads,
-) -> Result<Leave, TuiError> {
-    let failed = |source| TuiError::Terminal {
-        action: "write to",
-        source,
-    };
-    let mut drawn = Instant::now();
-    screen
-        .terminal
-        .draw(|frame| view(model, frame))
-        .map_err(failed)?;
-    loop {
-        let busy = model.runs.iter().any(|run| is_alive(run.state))
-            || (model.detail.episode.is_some() && !model.playback.frozen);
-        let first = match inbox.recv_timeout(if busy { BUSY_TICK } else { IDLE_TICK }) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                return Ok(Leave::Broken("every reader is gone".to_owned()));
+struct Dashboard<'a> {
+    screen: &'a mut Screen,
+    model: Model,
+    threads: &'a Threads,
+    editor: &'a str,
+}
+
+impl Dashboard<'_> {
+    fn show(&mut self, inbox: &Receiver<Msg>) -> Result<Leave, TuiError> {
+        let mut drawn = Instant::now();
+        self.draw()?;
+        loop {
+            let first = match inbox.recv_timeout(self.tick()) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(Leave::Broken("every reader is gone".to_owned()));
+                }
+            };
+            let before = self.beat();
+            let mut changed = false;
+            let mut commands = update(&mut self.model, Msg::Tick(unix_seconds()));
+            for message in first.into_iter().chain(inbox.try_iter().take(WAITING)) {
+                changed = true;
+                commands.extend(update(&mut self.model, message));
             }
-        };
-        let mut commands = update(model, Msg::Tick(unix_seconds()));
-        for message in first.into_iter().chain(inbox.try_iter().take(WAITING)) {
-            commands.extend(update(model, message));
-        }
-        for command in commands {
-            if command == Cmd::Clear {
-                screen.terminal.clear().map_err(failed)?;
-            } else if let Some(refused) = threads.carry_out(command) {
-                update(model, Msg::Done(Err(refused)));
+            for command in commands {
+                self.carry_out(command)?;
             }
+            if let Some(leave) = self.model.leave.take() {
+                return Ok(leave);
+            }
+            if !changed && self.beat() == before {
+                continue;
+            }
+            if let Some(wait) = FRAME.checked_sub(drawn.elapsed()) {
+                std::thread::sleep(wait);
+            }
+            self.draw()?;
+            drawn = Instant::now();
         }
-        if let Some(leave) = model.leave.take() {
-            return Ok(leave);
+    }
+
+    /// What changes by the clock alone: whole seconds and animations.
+    fn beat(&self) -> (u64, u64, bool) {
+        (
+            self.model.now as u64,
+            panes::beat(&self.model),
+            self.model.notice.is_some(),
+        )
+    }
+
+    fn tick(&self) -> Duration {
+        let alive = self.model.runs.iter().any(|run| is_alive(run.state));
+        if alive || panes::is_animated(&self.model) {
+            BUSY_TICK
+        } else {
+            IDLE_TICK
         }
-        if let Some(wait) = FRAME.checked_sub(drawn.elapsed()) {
-            std::thread::sleep(wait);
-        }
-        screen
+    }
+
+    fn draw(&mut self) -> Result<(), TuiError> {
+        let model = &self.model;
+        self.screen
             .terminal
             .draw(|frame| view(model, frame))
-            .map_err(failed)?;
-        drawn = Instant::now();
-    }
-}
-
-/// The threads of the dashboard: named, owned, joined.
-struct Threads {
-    over: Arc<AtomicBool>,
-    watch: Sender<String>,
-    orders: Sender<Cmd>,
-    signals: Handle,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Threads {
-    fn start(options: &Options, messages: &Sender<Msg>) -> Result<Self, TuiError> {
-        let over = Arc::new(AtomicBool::new(false));
-        let (watch, watched) = bounded(16);
-        let (orders, ordered) = bounded(16);
-        let mut signals =
-            Signals::new([SIGTERM, SIGHUP, SIGINT]).map_err(|source| TuiError::Start {
-                what: "the signal handlers",
+            .map(|_| ())
+            .map_err(|source| TuiError::Terminal {
+                action: "write to",
                 source,
-            })?;
-        let mut threads = Threads {
-            over,
-            watch,
-            orders,
-            signals: signals.handle(),
-            handles: Vec::new(),
-        };
-
-        let (over, to) = (Arc::clone(&threads.over), messages.clone());
-        threads.spawn("tui-input", messages, move || read_input(&over, &to))?;
-
-        let (over, to) = (Arc::clone(&threads.over), messages.clone());
-        let (root, render) = (options.root.clone(), Arc::clone(&options.render));
-        threads.spawn("tui-source", messages, move || {
-            read_runs(&over, &to, &watched, &root, &*render);
-        })?;
-
-        let (host, to) = (Arc::clone(&options.host), messages.clone());
-        threads.spawn("tui-orders", messages, move || {
-            for command in ordered {
-                let answer = match command {
-                    Cmd::Stop(id) => host.stop(&id),
-                    Cmd::Resume(id) => host.resume(&id),
-                    Cmd::Watch(_) | Cmd::Clear => continue,
-                };
-                if to.send(Msg::Done(answer)).is_err() {
-                    return;
-                }
-            }
-        })?;
-
-        let to = messages.clone();
-        threads.spawn("tui-signals", messages, move || {
-            for signal in signals.forever() {
-                if to.send(Msg::Signal(signal)).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(threads)
-    }
-
-    fn spawn(
-        &mut self,
-        name: &'static str,
-        messages: &Sender<Msg>,
-        body: impl FnOnce() + Send + 'static,
-    ) -> Result<(), TuiError> {
-        let to = messages.clone();
-        let handle = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                if catch_unwind(AssertUnwindSafe(body)).is_err() {
-                    let _ = to.send(Msg::ThreadDied(format!("{name} died")));
-                }
             })
-            .map_err(|source| TuiError::Start { what: name, source })?;
-        self.handles.push(handle);
+    }
+
+    fn carry_out(&mut self, command: Cmd) -> Result<(), TuiError> {
+        match command {
+            Cmd::Clear => self.screen.clear()?,
+            Cmd::Copy(text) => self.screen.copy(&text)?,
+            Cmd::Mouse(on) => self.screen.mouse(on)?,
+            Cmd::Suspend => {
+                let _still = self.threads.hold_input();
+                self.screen.suspend()?;
+            }
+            Cmd::Edit { text, ending } => {
+                let _still = self.threads.hold_input();
+                let editor = self.editor;
+                let edited = self.screen.lend(|| outside::edit(editor, &text, ending))?;
+                let commands = update(&mut self.model, Msg::Edited(edited));
+                for command in commands {
+                    self.carry_out(command)?;
+                }
+            }
+            other => {
+                if let Some(refused) = self.threads.carry_out(other) {
+                    update(&mut self.model, Msg::Answer(Answer::Said(Err(refused))));
+                }
+            }
+        }
         Ok(())
-    }
-
-    /// Hands a command to its thread; what to tell when it cannot take it now.
-    fn carry_out(&self, command: Cmd) -> Option<String> {
-        let refused = match command {
-            Cmd::Watch(id) => self.watch.try_send(id).is_err(),
-            other => self.orders.try_send(other).is_err(),
-        };
-        refused.then(|| "still busy with what was asked before; try again".to_owned())
-    }
-
-    fn join(self) {
-        self.over.store(true, Ordering::Relaxed);
-        self.signals.close();
-        drop((self.watch, self.orders));
-        let limit = Instant::now() + JOIN_LIMIT;
-        for handle in self.handles {
-            // crossterm never comes back from reading a terminal that was closed: such a
-            // thread ends with the process.
-            while !handle.is_finished() && Instant::now() < limit {
-                std::thread::sleep(FRAME);
-            }
-            if handle.is_finished() {
-                // A panic was caught inside and reported as a message.
-                let _ = handle.join();
-            }
-        }
-    }
-}
-
-fn read_input(over: &AtomicBool, to: &Sender<Msg>) {
-    while !over.load(Ordering::Relaxed) {
-        let message = match event::poll(Duration::from_millis(100)) {
-            Ok(false) => continue,
-            Ok(true) => match event::read() {
-                Ok(Event::Key(key)) => Msg::Key(key),
-                Ok(Event::Resize(..)) => Msg::Resized,
-                Ok(_) => continue,
-                Err(error) => Msg::ThreadDied(format!("the keyboard cannot be read: {error}")),
-            },
-            Err(error) => Msg::ThreadDied(format!("the keyboard cannot be read: {error}")),
-        };
-        let last = matches!(message, Msg::ThreadDied(_));
-        if to.send(message).is_err() || last {
-            return;
-        }
-    }
-}
-
-fn read_runs(
-    over: &AtomicBool,
-    to: &Sender<Msg>,
-    watched: &Receiver<String>,
-    root: &std::path::Path,
-    render: &SceneRenderer,
-) {
-    let mut watcher: Option<Watcher> = None;
-    for round in 0_u32.. {
-        if round.is_multiple_of(LIST_EVERY) && to.send(Msg::Runs(source::runs(root))).is_err() {
-            return;
-        }
-        if let Some(news) = watcher.as_mut().and_then(|watcher| watcher.poll(render))
-            && to.send(Msg::News(news)).is_err()
-        {
-            return;
-        }
-        match watched.recv_timeout(POLL) {
-            Ok(id) => {
-                let last = watched.try_iter().last().unwrap_or(id);
-                watcher = RunFolder::open(&root.join(last)).ok().map(Watcher::new);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if over.load(Ordering::Relaxed) {
-            return;
-        }
     }
 }

@@ -1,105 +1,99 @@
-//! The key table: the single source of what a key does, of the help overlay
-//! and of the footer. A test asserts that no key means two things in one scope.
+//! The key table: the single source of what a key does, of the help overlay and of the
+//! footer. Every pane and screen owns its rows; a test asserts that no key means two
+//! things in one scope.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// What a key asks for, independent of which key it was.
+use crate::panes::{self, Pane};
+use crate::screens::{self, ScreenKind};
+
+mod global;
+
+/// A movement in a list, a text or a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// By lines; down is positive.
+    Lines(isize),
+    /// By pages; down is positive.
+    Pages(isize),
+    /// To the first entry.
+    Top,
+    /// To the last entry.
+    Bottom,
+}
+
+/// Lines of a page where a pane does not know its height.
+const PAGE: isize = 10;
+
+impl Move {
+    /// The index that an index becomes in a list of `count` entries.
+    #[must_use]
+    pub fn apply(self, index: usize, count: usize) -> usize {
+        let last = count.saturating_sub(1);
+        match self {
+            Move::Lines(by) => index.saturating_add_signed(by).min(last),
+            Move::Pages(by) => index
+                .saturating_add_signed(by.saturating_mul(PAGE))
+                .min(last),
+            Move::Top => 0,
+            Move::Bottom => last,
+        }
+    }
+}
+
+/// What a key asks for, independent of which key it was.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {
-    /// Leave the dashboard; runs keep going.
+    /// Leave the dashboard; runs keep going. From another screen: back to the dashboard.
     Quit,
     /// Ctrl-c: as `Quit`, and a second one within two seconds leaves at once.
     Interrupt,
+    /// Ctrl-z: give the terminal back and stop, until continued.
+    Suspend,
     /// Open or close the help overlay.
     Help,
+    /// Redraw everything.
+    Redraw,
+    /// Open the command line.
+    Command,
+    /// Open the filter of the focused pane.
+    Filter,
+    /// Move the selection or the text.
+    Move(Move),
+    /// One level back: close an overlay, clear a filter, restore a maximised pane.
+    Back,
     /// Focus the next pane.
     NextPane,
     /// Focus the previous pane.
     PreviousPane,
     /// Focus one pane by its number.
     Focus(Pane),
-    /// Move the selection or the text down by one.
-    Down,
-    /// Move the selection or the text up by one.
-    Up,
-    /// Move down by a page.
-    PageDown,
-    /// Move up by a page.
-    PageUp,
-    /// Go to the first entry.
-    Top,
-    /// Go to the last entry.
-    Bottom,
-    /// Open: maximise the focused pane, or say yes to a question.
+    /// Open: maximise the focused pane.
     Open,
-    /// One level back: close an overlay, restore a maximised pane.
-    Back,
     /// Maximise the focused pane, again to restore.
     Maximise,
-    /// Stop the selected run (asks).
-    Stop,
-    /// Resume the selected run from its checkpoint.
-    Resume,
-    /// Freeze or play the grid world.
-    PlayPause,
-    /// One frame back.
-    FrameBack,
-    /// One frame forward.
-    FrameForward,
-    /// Smooth the chart, again for the raw values.
-    Smooth,
-    /// Follow the end of the log.
-    Follow,
-    /// Redraw everything.
-    Redraw,
-}
-
-/// One of the four panes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pane {
-    /// The list of runs.
-    Runs,
-    /// Chart and scalars of the selected run.
-    Metrics,
-    /// The grid world.
-    World,
-    /// The console log.
-    Logs,
-}
-
-impl Pane {
-    /// All panes in the order of `Tab` and of the digit keys.
-    pub const ALL: [Pane; 4] = [Pane::Runs, Pane::Metrics, Pane::World, Pane::Logs];
-
-    /// The heading of the pane.
-    #[must_use]
-    pub fn title(self) -> &'static str {
-        match self {
-            Pane::Runs => "Runs",
-            Pane::Metrics => "Metrics",
-            Pane::World => "World",
-            Pane::Logs => "Logs",
-        }
-    }
-
-    /// The digit that jumps to the pane, from 1.
-    #[must_use]
-    pub fn number(self) -> usize {
-        Pane::ALL
-            .iter()
-            .position(|pane| *pane == self)
-            .map_or(1, |index| index + 1)
-    }
-
-    pub(crate) fn step(self, forward: bool) -> Pane {
-        let count = Pane::ALL.len();
-        let index = self.number() - 1;
-        Pane::ALL[if forward {
-            index + 1
-        } else {
-            index + count - 1
-        } % count]
-    }
+    /// Go to another screen.
+    Show(ScreenKind),
+    /// Of the run list and of the selected run.
+    Runs(panes::runs::Action),
+    /// Of the chart.
+    Chart(panes::chart::Action),
+    /// Of the grid world.
+    World(panes::world::Action),
+    /// Of the texts of a fine-tuning.
+    Text(panes::text::Action),
+    /// Of the search tree.
+    Search(panes::search::Action),
+    /// Of the logs.
+    Logs(panes::logs::Action),
+    /// Of the machine.
+    Machine(panes::machine::Action),
+    /// Of the launcher.
+    Launcher(screens::launcher::Action),
+    /// Of the comparison.
+    Compare(screens::compare::Action),
+    /// Of the evaluations.
+    Evaluate(screens::evaluate::Action),
 }
 
 /// Where a binding is valid.
@@ -107,8 +101,12 @@ impl Pane {
 pub enum Scope {
     /// Everywhere.
     Global,
-    /// In one pane only.
+    /// On the dashboard, whatever pane has the focus.
+    Dashboard,
+    /// In one pane of the dashboard.
     In(Pane),
+    /// On one screen other than the dashboard.
+    On(ScreenKind),
 }
 
 impl Scope {
@@ -117,7 +115,37 @@ impl Scope {
     pub fn title(self) -> &'static str {
         match self {
             Scope::Global => "Everywhere",
+            Scope::Dashboard => "Dashboard",
             Scope::In(pane) => pane.title(),
+            Scope::On(screen) => screen.title(),
+        }
+    }
+
+    /// The rows of the key table in this scope.
+    #[must_use]
+    pub fn bindings(self) -> &'static [Binding] {
+        match self {
+            Scope::Global => global::GLOBAL,
+            Scope::Dashboard => global::DASHBOARD,
+            Scope::In(pane) => pane.bindings(),
+            Scope::On(screen) => screen.bindings(),
+        }
+    }
+
+    /// Every scope.
+    pub fn all() -> impl Iterator<Item = Scope> {
+        [Scope::Global, Scope::Dashboard]
+            .into_iter()
+            .chain(Pane::ALL.into_iter().map(Scope::In))
+            .chain(ScreenKind::ALL.into_iter().map(Scope::On))
+    }
+
+    /// The scopes in which a key is looked up, first to last.
+    #[must_use]
+    pub fn chain(screen: ScreenKind, pane: Pane) -> Vec<Scope> {
+        match screen {
+            ScreenKind::Dashboard => vec![Scope::In(pane), Scope::Dashboard, Scope::Global],
+            other => vec![Scope::On(other), Scope::Global],
         }
     }
 }
@@ -125,8 +153,6 @@ impl Scope {
 /// One row of the key table.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
-    /// Where it is valid.
-    pub scope: Scope,
     /// The keys, as events without modifiers unless `control`.
     pub keys: &'static [KeyCode],
     /// Whether Control is held.
@@ -141,264 +167,66 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-const fn bind(
-    scope: Scope,
-    keys: &'static [KeyCode],
-    shown: &'static str,
-    action: Action,
-    help: &'static str,
-    footer: &'static str,
-) -> Binding {
-    Binding {
-        scope,
-        keys,
-        control: false,
-        shown,
-        action,
-        help,
-        footer,
+impl Binding {
+    /// A binding of plain keys that the footer leaves out.
+    #[must_use]
+    pub const fn new(
+        keys: &'static [KeyCode],
+        shown: &'static str,
+        action: Action,
+        help: &'static str,
+    ) -> Self {
+        Binding {
+            keys,
+            control: false,
+            shown,
+            action,
+            help,
+            footer: "",
+        }
+    }
+
+    /// The same keys with Control held.
+    #[must_use]
+    pub const fn control(mut self) -> Self {
+        self.control = true;
+        self
+    }
+
+    /// Names it in the footer.
+    #[must_use]
+    pub const fn footer(mut self, word: &'static str) -> Self {
+        self.footer = word;
+        self
+    }
+
+    fn matches(&self, key: KeyEvent) -> bool {
+        self.control == key.modifiers.contains(KeyModifiers::CONTROL)
+            && self.keys.contains(&key.code)
     }
 }
 
-const fn control(
-    keys: &'static [KeyCode],
-    shown: &'static str,
-    action: Action,
-    help: &'static str,
-) -> Binding {
-    Binding {
-        scope: Scope::Global,
-        keys,
-        control: true,
-        shown,
-        action,
-        help,
-        footer: "",
-    }
-}
-
-use KeyCode::{BackTab, Char, Down, End, Enter, Esc, F, Home, PageDown, PageUp, Tab, Up};
-use Scope::{Global, In};
-
-/// Every binding; pane scopes come first when a key is looked up.
-pub const BINDINGS: &[Binding] = &[
-    bind(
-        Global,
-        &[Char('q')],
-        "q",
-        Action::Quit,
-        "leave the dashboard; runs keep going",
-        "quit",
-    ),
-    bind(
-        Global,
-        &[Char('?'), F(1)],
-        "? F1",
-        Action::Help,
-        "this help, again to close it",
-        "help",
-    ),
-    bind(Global, &[Tab], "Tab", Action::NextPane, "next pane", "pane"),
-    bind(
-        Global,
-        &[BackTab],
-        "S-Tab",
-        Action::PreviousPane,
-        "previous pane",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('1')],
-        "1",
-        Action::Focus(Pane::Runs),
-        "go to the runs",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('2')],
-        "2",
-        Action::Focus(Pane::Metrics),
-        "go to the metrics",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('3')],
-        "3",
-        Action::Focus(Pane::World),
-        "go to the grid world",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('4')],
-        "4",
-        Action::Focus(Pane::Logs),
-        "go to the logs",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('j'), Down],
-        "j Down",
-        Action::Down,
-        "move down",
-        "",
-    ),
-    bind(Global, &[Char('k'), Up], "k Up", Action::Up, "move up", ""),
-    bind(
-        Global,
-        &[PageDown],
-        "PgDn",
-        Action::PageDown,
-        "move down by a page",
-        "",
-    ),
-    bind(
-        Global,
-        &[PageUp],
-        "PgUp",
-        Action::PageUp,
-        "move up by a page",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('g'), Home],
-        "g Home",
-        Action::Top,
-        "first entry",
-        "",
-    ),
-    bind(
-        Global,
-        &[Char('G'), End],
-        "G End",
-        Action::Bottom,
-        "last entry",
-        "",
-    ),
-    bind(
-        Global,
-        &[Enter],
-        "Enter",
-        Action::Open,
-        "fill the screen with the pane",
-        "",
-    ),
-    bind(Global, &[Esc], "Esc", Action::Back, "one level back", ""),
-    bind(
-        Global,
-        &[Char('z')],
-        "z",
-        Action::Maximise,
-        "fill the screen with the pane, again to restore",
-        "zoom",
-    ),
-    bind(
-        Global,
-        &[Char('x')],
-        "x",
-        Action::Stop,
-        "stop the selected run with a checkpoint (asks)",
-        "stop",
-    ),
-    bind(
-        Global,
-        &[Char('r')],
-        "r",
-        Action::Resume,
-        "resume the selected run from its checkpoint",
-        "resume",
-    ),
-    bind(
-        In(Pane::Metrics),
-        &[Char('e')],
-        "e",
-        Action::Smooth,
-        "smooth the curve, again for raw values",
-        "smooth",
-    ),
-    bind(
-        In(Pane::World),
-        &[Char(' ')],
-        "Space",
-        Action::PlayPause,
-        "freeze or play",
-        "play",
-    ),
-    bind(
-        In(Pane::World),
-        &[Char(',')],
-        ",",
-        Action::FrameBack,
-        "one step back",
-        "back",
-    ),
-    bind(
-        In(Pane::World),
-        &[Char('.')],
-        ".",
-        Action::FrameForward,
-        "one step forward",
-        "forward",
-    ),
-    bind(
-        In(Pane::Logs),
-        &[Char('f')],
-        "f",
-        Action::Follow,
-        "follow the end",
-        "follow",
-    ),
-    control(
-        &[Char('c')],
-        "C-c",
-        Action::Interrupt,
-        "as q; twice within two seconds leaves at once",
-    ),
-    control(&[Char('d')], "C-d", Action::PageDown, "move down by a page"),
-    control(&[Char('u')], "C-u", Action::PageUp, "move up by a page"),
-    control(&[Char('l')], "C-l", Action::Redraw, "redraw everything"),
-];
-
-/// The action of a key in a pane, if it has one.
+/// The action of a key on a screen and in a pane, if it has one.
 #[must_use]
-pub fn action(key: KeyEvent, pane: Pane) -> Option<Action> {
+pub fn action(key: KeyEvent, screen: ScreenKind, pane: Pane) -> Option<Action> {
     if key.kind == KeyEventKind::Release || key.modifiers.contains(KeyModifiers::ALT) {
         return None;
     }
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    let matches =
-        |binding: &&Binding| binding.control == control && binding.keys.contains(&key.code);
-    let in_scope = |scope: Scope| {
-        BINDINGS
-            .iter()
-            .filter(move |binding| binding.scope == scope)
-            .find(matches)
-    };
-    in_scope(In(pane))
-        .or_else(|| in_scope(Global))
-        .map(|binding| binding.action)
+    Scope::chain(screen, pane)
+        .into_iter()
+        .find_map(|scope| scope.bindings().iter().find(|row| row.matches(key)))
+        .map(|row| row.action)
 }
 
-/// The footer of a pane: (keys, word) in table order, the pane's own first.
+/// The footer: (keys, word) in table order, the innermost scope first.
 #[must_use]
-pub fn footer(pane: Pane) -> Vec<(&'static str, &'static str)> {
-    let of = |scope: Scope| {
-        BINDINGS
-            .iter()
-            .filter(move |binding| binding.scope == scope && !binding.footer.is_empty())
-            .map(|binding| {
-                (
-                    binding.shown.split(' ').next().unwrap_or(binding.shown),
-                    binding.footer,
-                )
-            })
-    };
-    of(In(pane)).chain(of(Global)).collect()
+pub fn footer(screen: ScreenKind, pane: Pane) -> Vec<(&'static str, &'static str)> {
+    Scope::chain(screen, pane)
+        .into_iter()
+        .flat_map(|scope| scope.bindings())
+        .filter(|row| !row.footer.is_empty())
+        .map(|row| (row.shown.split(' ').next().unwrap_or(row.shown), row.footer))
+        .collect()
 }
 
 #[cfg(test)]
@@ -408,45 +236,53 @@ mod tests {
 
     #[test]
     fn no_key_means_two_things_in_one_scope() {
-        let mut seen: HashMap<String, Action> = HashMap::new();
-        for binding in BINDINGS {
-            for key in binding.keys {
-                let name = format!("{:?} {} {key:?}", binding.scope, binding.control);
-                assert_eq!(
-                    seen.insert(name.clone(), binding.action),
-                    None,
-                    "{name} is bound twice"
-                );
+        let mut rows = 0;
+        for scope in Scope::all() {
+            let mut seen: HashMap<String, Action> = HashMap::new();
+            for row in scope.bindings() {
+                rows += 1;
+                assert!(!row.help.is_empty(), "{scope:?} {}", row.shown);
+                for key in row.keys {
+                    let name = format!("{} {key:?}", row.control);
+                    let before = seen.insert(name.clone(), row.action);
+                    assert_eq!(before, None, "{scope:?}: {name} is bound twice");
+                }
             }
         }
-        assert!(seen.len() >= BINDINGS.len());
+        assert!(rows >= 40, "{rows} rows");
     }
 
     #[test]
-    fn a_pane_scope_wins_over_the_global_one_and_releases_are_ignored() {
+    fn the_innermost_scope_wins_and_releases_are_ignored() {
         let space = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
-        assert_eq!(action(space, Pane::World), Some(Action::PlayPause));
-        assert_eq!(action(space, Pane::Runs), None);
-        let mut release = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
-        assert_eq!(action(release, Pane::Runs), Some(Action::Quit));
-        release.kind = KeyEventKind::Release;
-        assert_eq!(action(release, Pane::Runs), None);
+        let on = |pane| action(space, ScreenKind::Dashboard, pane);
+        assert_eq!(
+            on(Pane::World),
+            Some(Action::World(panes::world::Action::PlayPause))
+        );
+        assert_eq!(
+            on(Pane::Runs),
+            Some(Action::Runs(panes::runs::Action::Mark))
+        );
+        let mut quit = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
+        let pressed = |key| action(key, ScreenKind::Dashboard, Pane::Runs);
+        assert_eq!(pressed(quit), Some(Action::Quit));
+        quit.kind = KeyEventKind::Release;
+        assert_eq!(pressed(quit), None);
     }
 
     #[test]
-    fn tab_visits_every_pane_and_comes_back() {
-        let mut pane = Pane::Runs;
-        for _ in 0..4 {
-            pane = pane.step(true);
-        }
-        assert_eq!(pane, Pane::Runs);
-        assert_eq!(Pane::Runs.step(false), Pane::Logs);
-    }
-
-    #[test]
-    fn the_footer_names_the_panes_own_keys_first() {
-        let words = footer(Pane::World);
+    fn the_footer_names_the_innermost_keys_first() {
+        let words = footer(ScreenKind::Dashboard, Pane::World);
         assert_eq!(words[0], ("Space", "play"));
         assert!(words.contains(&("q", "quit")));
+    }
+
+    #[test]
+    fn a_movement_stays_in_its_list() {
+        assert_eq!(Move::Lines(3).apply(8, 10), 9);
+        assert_eq!(Move::Pages(-1).apply(8, 10), 0);
+        assert_eq!(Move::Bottom.apply(0, 0), 0);
+        assert_eq!(Move::Pages(isize::MAX).apply(1, 3), 2);
     }
 }

@@ -6,20 +6,29 @@
 //! [`source`] reads run folders, and only [`run`] touches the terminal.
 
 mod app;
+pub mod commands;
 pub mod curve;
+pub mod detail;
 mod error;
 pub mod figures;
+pub mod host;
 pub mod keys;
 pub mod model;
+pub mod panes;
+pub mod pattern;
+pub mod run;
+pub mod screens;
 pub mod source;
 mod terminal;
 pub mod text_chart;
 pub mod theme;
 pub mod update;
 pub mod view;
+pub mod widgets;
 
-pub use app::{Host, Options, run};
+pub use app::{Options, run};
 pub use error::TuiError;
+pub use host::{Answer, Host, Request};
 pub use model::{Leave, Model};
 pub use terminal::terminal_size;
 pub use theme::{ColourDepth, Surroundings};

@@ -8,8 +8,9 @@ use std::time::SystemTime;
 
 use tracking::{EvaluationPurpose, Event, EventKind, EventReader, RunFolder, unix_seconds};
 
+use crate::detail::{Episode, EvaluationPoint, WorldFrame};
 use crate::figures::{count, number, printable};
-use crate::model::{Episode, EvaluationPoint, RunSummary, WorldFrame};
+use crate::run::RunSummary;
 use crate::update::News;
 
 /// Runs listed, newest first.
@@ -53,6 +54,8 @@ pub fn summary(run: &RunFolder, now: f64) -> RunSummary {
         seconds: status.progress.seconds,
         message: status.message,
         exit_code: status.exit_code,
+        device: status.device,
+        ..RunSummary::default()
     }
 }
 

@@ -11,7 +11,11 @@ use std::thread::ThreadId;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::clipboard::CopyToClipboard;
+use ratatui::crossterm::cursor::{Hide, Show};
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -26,6 +30,7 @@ pub(crate) struct Screen {
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
     hook: Arc<Hook>,
     reports: Reports,
+    mouse: bool,
 }
 
 /// Panics of other threads, in the words of the default hook's first line.
@@ -66,15 +71,7 @@ impl Screen {
                 stream: "standard output",
             });
         }
-        let failed = |action| move |source| TuiError::Terminal { action, source };
-        enable_raw_mode().map_err(failed("set up"))?;
-        if let Err(source) = execute!(stdout(), EnterAlternateScreen) {
-            give_back();
-            return Err(TuiError::Terminal {
-                action: "write to",
-                source,
-            });
-        }
+        take_again(true)?;
         let terminal = match Terminal::new(CrosstermBackend::new(stdout())) {
             Ok(terminal) => terminal,
             Err(source) => {
@@ -92,6 +89,62 @@ impl Screen {
             terminal,
             hook,
             reports,
+            mouse: true,
+        })
+    }
+
+    /// Draws everything anew. Raw mode is set again too: a shell that had the terminal
+    /// in between may have changed it.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub(crate) fn clear(&mut self) -> Result<(), TuiError> {
+        take_again(self.mouse)?;
+        self.terminal.clear().map_err(unwritable)
+    }
+
+    /// Puts a text into the terminal's clipboard, where it allows that.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub(crate) fn copy(&mut self, text: &str) -> Result<(), TuiError> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text)).map_err(unwritable)
+    }
+
+    /// Hears the mouse, or leaves it to the terminal.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub(crate) fn mouse(&mut self, on: bool) -> Result<(), TuiError> {
+        self.mouse = on;
+        let written = if on {
+            execute!(stdout(), EnableMouseCapture)
+        } else {
+            execute!(stdout(), DisableMouseCapture)
+        };
+        written.map_err(unwritable)
+    }
+
+    /// Gives the terminal to another program while it runs.
+    ///
+    /// # Errors
+    /// The terminal cannot be taken again.
+    pub(crate) fn lend<T>(&mut self, borrower: impl FnOnce() -> T) -> Result<T, TuiError> {
+        give_back();
+        let result = borrower();
+        self.clear()?;
+        Ok(result)
+    }
+
+    /// Stops the process as Ctrl-z does for any program, and returns when it goes on.
+    ///
+    /// # Errors
+    /// The terminal cannot be taken again.
+    pub(crate) fn suspend(&mut self) -> Result<(), TuiError> {
+        self.lend(|| {
+            // The whole group, so that a program that started this one stops as well.
+            // Without a shell that could continue it the system ignores the signal.
+            let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
         })
     }
 
@@ -126,9 +179,40 @@ fn install(before: &Arc<Hook>, reports: &Reports, owner: ThreadId) {
     }));
 }
 
+fn unwritable(source: std::io::Error) -> TuiError {
+    TuiError::Terminal {
+        action: "write to",
+        source,
+    }
+}
+
+/// Raw mode, the alternate screen, pasting and the mouse.
+fn take_again(mouse: bool) -> Result<(), TuiError> {
+    enable_raw_mode().map_err(|source| TuiError::Terminal {
+        action: "set up",
+        source,
+    })?;
+    let entered = execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide);
+    let heard = if mouse {
+        execute!(stdout(), EnableMouseCapture)
+    } else {
+        Ok(())
+    };
+    entered.and(heard).map_err(|source| {
+        give_back();
+        unwritable(source)
+    })
+}
+
 /// Best effort: there is nobody to tell when the terminal is gone.
 fn give_back() {
-    let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+    let _ = execute!(
+        stdout(),
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        Show
+    );
     let _ = disable_raw_mode();
 }
 

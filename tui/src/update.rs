@@ -1,42 +1,53 @@
-//! The reducer: messages change the model and ask for effects. It does no
-//! input or output, and reads the clock from the messages.
-
-use std::collections::VecDeque;
+//! The reducer: messages change the model and ask for effects. It does no input or
+//! output, and reads the clock from the messages.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use signal_hook::consts::SIGCONT;
 use tracking::{Event, EventKind};
 
-use crate::keys::{self, Action, Pane};
-use crate::model::{
-    Detail, Episode, LOG_LINES, Leave, Model, Notice, Overlay, Playback, Question, RunState,
-    RunSummary, is_alive, role, shown,
-};
+use crate::commands;
+use crate::detail::{Detail, Episode};
+use crate::host::{Answer, Request};
+use crate::keys::{self, Action, Move};
+use crate::model::{Confirmation, Leave, Model, Overlay, Prompt, Purpose, Question};
+use crate::panes::{self, Pane};
+use crate::run::{RunSummary, is_alive, role, shown};
+use crate::screens::{self, ScreenKind};
 use crate::source::describe;
 use crate::theme::Role;
+use crate::view;
+use crate::widgets::input::Input;
 
-/// Seconds a frame of the grid world stays on.
-const FRAME_SECS: f64 = 0.25;
-/// Seconds the last frame stays on before the episode starts again.
-const LAST_FRAME_SECS: f64 = 1.5;
+mod mouse;
+
+pub use mouse::MouseKind;
+
 /// Seconds within which a second Ctrl-c leaves at once.
-const SECOND_INTERRUPT_SECS: f64 = 2.0;
-const PAGE: usize = 10;
+const SECOND_INTERRUPT_SECONDS: f64 = 2.0;
+/// Lines by which the help scrolls.
+const HELP_PAGE: usize = 10;
 
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Msg {
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse did something at a column and row.
+    Mouse(MouseKind, u16, u16),
+    /// A text was pasted.
+    Paste(String),
     /// Time passed; Unix seconds.
     Tick(f64),
-    /// The terminal changed its size.
-    Resized,
+    /// The terminal has this many columns and rows.
+    Resized(u16, u16),
     /// The run list was read again.
     Runs(Vec<RunSummary>),
     /// News of one run.
     News(News),
-    /// An effect ended; what to tell.
-    Done(Result<String, String>),
+    /// What came of a request.
+    Answer(Answer),
+    /// The editor was closed: the text, or why there is none.
+    Edited(Result<String, String>),
     /// A signal arrived.
     Signal(i32),
     /// A thread of the dashboard died.
@@ -59,70 +70,67 @@ pub struct News {
 }
 
 /// An effect for the outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Cmd {
-    /// Read this run from its beginning.
-    Watch(String),
-    /// Ask this run to stop.
-    Stop(String),
-    /// Start this run's worker again.
-    Resume(String),
+    /// Read these runs: the selected one whole, the others for their curves.
+    Watch {
+        /// The selected run.
+        selected: Option<String>,
+        /// Runs that are compared.
+        compared: Vec<String>,
+    },
+    /// Ask the program around the dashboard for something.
+    Ask(Request),
+    /// Put a text into the terminal's clipboard (OSC 52).
+    Copy(String),
+    /// Open a text in the user's editor; the ending of its file is given.
+    Edit {
+        /// The text.
+        text: String,
+        /// The ending, such as `toml`.
+        ending: &'static str,
+    },
+    /// Let the mouse be heard, or leave it to the terminal for selecting text.
+    Mouse(bool),
     /// Clear the terminal before the next drawing.
     Clear,
+    /// Give the terminal back and stop the process until it is continued.
+    Suspend,
 }
 
 /// Applies one message.
 pub fn update(model: &mut Model, message: Msg) -> Vec<Cmd> {
     match message {
         Msg::Key(key) => return pressed(model, key),
+        Msg::Mouse(kind, column, row) => return mouse::moved(model, kind, column, row),
+        Msg::Paste(text) => return pasted(model, &text),
         Msg::Tick(now) => tick(model, now),
-        Msg::Resized => {}
+        Msg::Resized(columns, rows) => model.size = (columns, rows),
         Msg::Runs(runs) => return runs_read(model, runs),
         Msg::News(news) => news_read(model, news),
-        Msg::Done(Ok(text)) => notify(model, text, Role::Ok),
-        Msg::Done(Err(text)) => notify(model, text, Role::Bad),
+        Msg::Answer(Answer::Said(Ok(text))) => model.notify(text, Role::Ok),
+        Msg::Answer(Answer::Said(Err(text))) => model.notify(text, Role::Bad),
+        Msg::Answer(answer) => return screens::answered(model, answer),
+        Msg::Edited(result) => return screens::launcher::edited(model, result),
+        // Continued after a stop from outside: the screen may hold anything.
+        Msg::Signal(SIGCONT) => return vec![Cmd::Clear],
         Msg::Signal(signal) => model.leave = Some(Leave::Signal(signal)),
         Msg::ThreadDied(report) => model.leave = Some(Leave::Broken(report)),
     }
     Vec::new()
 }
 
-fn notify(model: &mut Model, text: String, role: Role) {
-    let secs = if role == Role::Bad { 15.0 } else { 6.0 };
-    model.notice = Some(Notice {
-        text,
-        role,
-        until: model.now + secs,
-    });
-}
-
 fn tick(model: &mut Model, now: f64) {
     model.now = now;
+    let over = |until: f64| until < now;
     if model
         .notice
         .as_ref()
-        .is_some_and(|notice| notice.until < now)
+        .is_some_and(|notice| over(notice.until))
     {
         model.notice = None;
     }
-    let frames = model
-        .detail
-        .episode
-        .as_ref()
-        .map_or(0, |episode| episode.frames.len());
-    let playback = &mut model.playback;
-    if frames == 0 || playback.frozen {
-        return;
-    }
-    let stay = if playback.frame + 1 >= frames {
-        LAST_FRAME_SECS
-    } else {
-        FRAME_SECS
-    };
-    if now - playback.since >= stay || now < playback.since {
-        playback.frame = (playback.frame + 1) % frames;
-        playback.since = now;
-    }
+    panes::world::tick(model);
 }
 
 fn runs_read(model: &mut Model, runs: Vec<RunSummary>) -> Vec<Cmd> {
@@ -140,16 +148,25 @@ fn runs_read(model: &mut Model, runs: Vec<RunSummary>) -> Vec<Cmd> {
             format!("{} {word}: {}", run.id, run.message)
         };
         let role = role(run.state);
-        notify(model, text, role);
+        model.notify(text, role);
+    }
+    let runs = &model.runs;
+    model
+        .panes
+        .runs
+        .marked
+        .retain(|id| runs.iter().any(|run| run.id == *id));
+    let known = |id: &String| model.runs.iter().any(|run| run.id == *id);
+    if let Some(id) = model.wanted.take_if(|id| known(id)) {
+        return select(model, id);
     }
     let gone = model.run().is_none_or(|run| run.id != model.detail.id);
-    let known = |id: &String| model.runs.iter().any(|run| run.id == *id);
     let wanted = model
         .selected
         .clone()
         .filter(known)
         .or_else(|| model.foreground.clone().filter(known));
-    match wanted.or_else(|| model.runs.first().map(|run| run.id.clone())) {
+    match wanted.or_else(|| panes::runs::first(model)) {
         Some(id) if gone => select(model, id),
         None => {
             model.selected = model.foreground.clone();
@@ -159,168 +176,263 @@ fn runs_read(model: &mut Model, runs: Vec<RunSummary>) -> Vec<Cmd> {
     }
 }
 
-fn select(model: &mut Model, id: String) -> Vec<Cmd> {
+/// Selects a run; the source reads it from its beginning.
+pub(crate) fn select(model: &mut Model, id: String) -> Vec<Cmd> {
     if model.selected.as_deref() == Some(id.as_str()) && model.detail.id == id {
         return Vec::new();
     }
     model.detail = Detail::new(&id);
-    model.curve = None;
-    model.playback = Playback {
-        since: model.now,
-        ..Playback::default()
-    };
-    model.log_back = 0;
-    model.selected = Some(id.clone());
-    vec![Cmd::Watch(id)]
+    model.panes.run_changed(model.now);
+    model.job_pane = None;
+    model.selected = Some(id);
+    if !model.shown_panes().contains(&model.focus) {
+        model.focus = model.shown_job_pane();
+    }
+    vec![model.watch()]
 }
 
 fn news_read(model: &mut Model, news: News) {
-    if news.id != model.detail.id {
+    let News {
+        id,
+        anew,
+        events,
+        log,
+        episode,
+    } = news;
+    if let Some(detail) = model.compared.get_mut(&id) {
+        take_events(detail, anew, events.clone());
+    }
+    if id != model.detail.id {
         return;
     }
-    if news.anew {
-        model.detail.history = Detail::new(&news.id).history;
+    let mut lines = log;
+    lines.extend(events.iter().filter_map(describe));
+    take_events(&mut model.detail, anew, events);
+    panes::logs::added(model, lines);
+    if let Some(episode) = episode {
+        model.detail.episode = Some(episode);
+        panes::world::episode_changed(model);
     }
-    let mut lines = news.log;
-    lines.extend(news.events.iter().filter_map(describe));
+}
+
+fn take_events(detail: &mut Detail, anew: bool, events: Vec<Event>) {
+    if anew {
+        let id = detail.id.clone();
+        detail.history = Detail::new(&id).history;
+    }
     let scored = |event: &Event| {
         matches!(
             event.kind,
             EventKind::Evaluation { .. } | EventKind::Resumed { .. }
         )
     };
-    let rescore = news.anew || news.events.iter().any(scored);
-    for event in news.events {
-        model.detail.history.apply(event);
+    let rescore = anew || events.iter().any(scored);
+    for event in events {
+        detail.history.apply(event);
     }
     if rescore {
-        model.detail.score();
-    }
-    let following = model.log_back == 0;
-    let added = lines.len();
-    let log: &mut VecDeque<String> = &mut model.detail.log;
-    log.extend(lines);
-    while log.len() > LOG_LINES {
-        log.pop_front();
-    }
-    if !following {
-        model.log_back = (model.log_back + added).min(log.len().saturating_sub(1));
-    }
-    if let Some(episode) = news.episode {
-        model.detail.episode = Some(episode);
-        model.playback = Playback {
-            since: model.now,
-            ..Playback::default()
-        };
+        detail.score();
     }
 }
 
 fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
-    let action = keys::action(key, model.pane);
+    let action = keys::action(key, model.screen, model.focus);
     if action == Some(Action::Interrupt) {
-        let again = model
-            .interrupted
-            .is_some_and(|before| model.now - before <= SECOND_INTERRUPT_SECS);
-        model.interrupted = Some(model.now);
-        if again {
-            model.leave = Some(Leave::Asked);
+        return interrupted(model);
+    }
+    if action == Some(Action::Suspend) {
+        return vec![Cmd::Suspend];
+    }
+    if model.prompt.is_some() {
+        return commands::pressed(model, key);
+    }
+    match model.overlay.clone() {
+        Overlay::Ask(question) => return answer(model, question, key),
+        Overlay::Help(scroll, search) => {
+            in_help(model, action, scroll, search);
             return Vec::new();
         }
-        return act(model, Action::Quit);
+        Overlay::None => {}
     }
-    if let Overlay::Ask(question) = model.overlay.clone() {
-        return answer(model, question, key);
+    if let Some(commands) = screens::typed(model, key) {
+        return commands;
     }
-    let Some(action) = action else {
+    action.map_or_else(Vec::new, |action| act(model, action))
+}
+
+fn interrupted(model: &mut Model) -> Vec<Cmd> {
+    let again = model
+        .interrupted
+        .is_some_and(|before| model.now - before <= SECOND_INTERRUPT_SECONDS);
+    model.interrupted = Some(model.now);
+    if again {
+        model.leave = Some(Leave::Asked);
         return Vec::new();
-    };
-    match model.overlay {
-        Overlay::Help(scroll) => {
-            model.overlay = match action {
-                Action::Down => Overlay::Help(scroll.saturating_add(1)),
-                Action::Up => Overlay::Help(scroll.saturating_sub(1)),
-                Action::PageDown => Overlay::Help(scroll.saturating_add(PAGE)),
-                Action::PageUp | Action::Top => Overlay::Help(0),
-                _ => Overlay::None,
-            };
-            Vec::new()
-        }
-        Overlay::None | Overlay::Ask(_) => act(model, action),
     }
+    model.prompt = None;
+    quit(model)
+}
+
+fn pasted(model: &mut Model, text: &str) -> Vec<Cmd> {
+    if let Some(prompt) = &mut model.prompt {
+        prompt.input.insert(text);
+        commands::changed(model);
+        return Vec::new();
+    }
+    // Elsewhere a paste counts only where text is taken: never as commands.
+    let mut commands = Vec::new();
+    if model.overlay == Overlay::None {
+        for character in text.chars().filter(|character| !character.is_control()) {
+            let key = KeyEvent::from(KeyCode::Char(character));
+            match screens::typed(model, key) {
+                Some(more) => commands.extend(more),
+                None => break,
+            }
+        }
+    }
+    commands
+}
+
+fn in_help(model: &mut Model, action: Option<Action>, scroll: usize, search: String) {
+    let Some(action) = action else { return };
+    let to = |scroll: usize| Overlay::Help(scroll, search.clone());
+    model.overlay = match action {
+        Action::Move(Move::Lines(by)) => to(scroll.saturating_add_signed(by)),
+        Action::Move(Move::Pages(by)) if by > 0 => to(scroll.saturating_add(HELP_PAGE)),
+        Action::Move(Move::Pages(_) | Move::Top) => to(0),
+        Action::Move(Move::Bottom) => to(usize::MAX / 2),
+        Action::Filter => {
+            model.prompt = Some(Prompt {
+                purpose: Purpose::HelpSearch,
+                input: Input::new(&search),
+            });
+            return;
+        }
+        _ => Overlay::None,
+    };
 }
 
 fn answer(model: &mut Model, question: Question, key: KeyEvent) -> Vec<Cmd> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
+    if let Question::Kill(id, mut input) = question {
+        return answer_kill(model, id, &mut input, key);
+    }
+    model.overlay = Overlay::None;
     let yes = matches!(key.code, KeyCode::Enter | KeyCode::Char('y'));
     match question {
-        Question::Stop(id) if yes => {
-            model.overlay = Overlay::None;
-            notify(
-                model,
-                format!("asking {id} to stop: it finishes its step and writes a checkpoint"),
-                Role::Warn,
-            );
-            vec![Cmd::Stop(id)]
-        }
+        Question::Stop(ids) if yes => panes::runs::stopping(model, ids),
         Question::Leave(_) if yes => {
-            model.overlay = Overlay::None;
             model.leave = Some(Leave::Asked);
             Vec::new()
         }
         Question::Leave(id) if key.code == KeyCode::Char('x') => {
-            model.overlay = Overlay::None;
-            notify(
-                model,
-                format!("asking {id} to stop: it finishes its step and writes a checkpoint"),
-                Role::Warn,
-            );
-            vec![Cmd::Stop(id)]
+            panes::runs::stopping(model, vec![id])
         }
-        _ => {
-            model.overlay = Overlay::None;
-            Vec::new()
+        Question::Confirm(Confirmation {
+            commands, action, ..
+        }) if yes => {
+            let mut all = action.map_or_else(Vec::new, |action| act(model, action));
+            all.extend(commands);
+            all
         }
+        _ => Vec::new(),
     }
 }
 
-fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
-    match action {
-        Action::Quit | Action::Interrupt => return quit(model),
-        Action::Help => model.overlay = Overlay::Help(0),
-        Action::NextPane => model.pane = model.pane.step(true),
-        Action::PreviousPane => model.pane = model.pane.step(false),
-        Action::Focus(pane) => model.pane = pane,
-        Action::Open | Action::Maximise => {
-            model.maximised = !(model.maximised && action == Action::Maximise);
+/// Ending a process loses work: the run's name, or the end of it, must be typed.
+fn answer_kill(model: &mut Model, id: String, input: &mut Input, key: KeyEvent) -> Vec<Cmd> {
+    match key.code {
+        KeyCode::Esc => model.overlay = Overlay::None,
+        KeyCode::Enter if panes::runs::names(&id, input.text()) => {
+            model.overlay = Overlay::None;
+            model.notify(format!("ending the process of {id}"), Role::Warn);
+            return vec![Cmd::Ask(Request::Kill(id))];
         }
-        Action::Back => {
-            if model.maximised {
-                model.maximised = false;
-            } else {
-                model.pane = Pane::Runs;
-            }
+        _ => {
+            input.press(key);
+            model.ask(Question::Kill(id, input.clone()));
         }
-        Action::Redraw => return vec![Cmd::Clear],
-        Action::Stop => stop(model),
-        Action::Resume => return resume(model),
-        Action::Smooth => model.smooth = !model.smooth,
-        Action::PlayPause => model.playback.frozen = !model.playback.frozen,
-        Action::FrameForward => step_frame(model, true),
-        Action::FrameBack => step_frame(model, false),
-        Action::Follow => model.log_back = 0,
-        Action::Down => return move_by(model, 1),
-        Action::Up => return move_by(model, -1),
-        Action::PageDown => return move_by(model, PAGE as isize),
-        Action::PageUp => return move_by(model, -(PAGE as isize)),
-        Action::Top => return move_by(model, isize::MIN / 2),
-        Action::Bottom => return move_by(model, isize::MAX / 2),
     }
     Vec::new()
 }
 
-fn quit(model: &mut Model) -> Vec<Cmd> {
+/// Carries out an action.
+pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
+    match action {
+        Action::Quit | Action::Interrupt => return quit(model),
+        Action::Suspend => return vec![Cmd::Suspend],
+        Action::Help => model.overlay = Overlay::Help(0, String::new()),
+        Action::Redraw => return vec![Cmd::Clear],
+        Action::Command => commands::open(model, Purpose::Command),
+        Action::Filter => commands::open(model, Purpose::Filter),
+        Action::Move(by) => return screens::moved(model, by),
+        Action::Back => return back(model),
+        Action::NextPane => step_pane(model, true),
+        Action::PreviousPane => step_pane(model, false),
+        Action::Focus(pane) => focus(model, pane),
+        Action::Open => model.maximised = true,
+        Action::Maximise => model.maximised = !model.maximised,
+        Action::Show(screen) => return screens::open(model, screen),
+        Action::Runs(action) => return panes::runs::act(model, action),
+        Action::Chart(action) => return panes::chart::act(model, action),
+        Action::World(action) => return panes::world::act(model, action),
+        Action::Text(action) => return panes::text::act(model, action),
+        Action::Search(action) => return panes::search::act(model, action),
+        Action::Logs(action) => return panes::logs::act(model, action),
+        Action::Machine(action) => return panes::machine::act(model, action),
+        Action::Launcher(action) => return screens::launcher::act(model, action),
+        Action::Compare(action) => return screens::compare::act(model, action),
+        Action::Evaluate(action) => return screens::evaluate::act(model, action),
+    }
+    Vec::new()
+}
+
+/// Gives a pane the focus; one for another kind of job takes the place of the run's own.
+pub(crate) fn focus(model: &mut Model, pane: Pane) {
+    if pane.is_of_job() {
+        model.job_pane = Some(pane);
+    }
+    model.focus = pane;
+}
+
+fn step_pane(model: &mut Model, forward: bool) {
+    let panes = model.shown_panes();
+    let at = panes
+        .iter()
+        .position(|pane| *pane == model.focus)
+        .unwrap_or(0);
+    let by = if forward { 1 } else { panes.len() - 1 };
+    model.focus = panes[(at + by) % panes.len()];
+}
+
+fn back(model: &mut Model) -> Vec<Cmd> {
+    if screens::back(model) {
+        return Vec::new();
+    }
+    if let Some(filter) = screens::filter(model)
+        && !filter.is_empty()
+    {
+        filter.clear();
+        return Vec::new();
+    }
+    if model.screen != ScreenKind::Dashboard {
+        return screens::open(model, ScreenKind::Dashboard);
+    }
+    if model.maximised {
+        model.maximised = false;
+    } else {
+        model.focus = Pane::Runs;
+    }
+    Vec::new()
+}
+
+/// Leaves the dashboard, or a screen for the dashboard.
+pub(crate) fn quit(model: &mut Model) -> Vec<Cmd> {
+    if model.screen != ScreenKind::Dashboard {
+        return screens::open(model, ScreenKind::Dashboard);
+    }
     // A worker that was just started may not have said so yet: only an end counts.
     let ended = |id: &String| {
         model
@@ -328,102 +440,14 @@ fn quit(model: &mut Model) -> Vec<Cmd> {
             .iter()
             .any(|run| run.id == *id && run.state.is_final())
     };
-    let foreground = model.foreground.clone().filter(|id| !ended(id));
-    match foreground {
-        Some(id) => model.overlay = Overlay::Ask(Question::Leave(id)),
+    match model.foreground.clone().filter(|id| !ended(id)) {
+        Some(id) => model.ask(Question::Leave(id)),
         None => model.leave = Some(Leave::Asked),
     }
     Vec::new()
 }
 
-fn stop(model: &mut Model) {
-    let Some(run) = model.run() else {
-        return notify(model, "no run is selected".to_owned(), Role::Warn);
-    };
-    let id = run.id.clone();
-    if is_alive(run.state) {
-        model.overlay = Overlay::Ask(Question::Stop(id));
-    } else {
-        let (word, ..) = shown(run.state);
-        notify(
-            model,
-            format!("{id} is {word}: nothing to stop"),
-            Role::Warn,
-        );
-    }
-}
-
-fn resume(model: &mut Model) -> Vec<Cmd> {
-    let Some(run) = model.run() else {
-        notify(model, "no run is selected".to_owned(), Role::Warn);
-        return Vec::new();
-    };
-    let id = run.id.clone();
-    let (word, ..) = shown(run.state);
-    if is_alive(run.state) || run.state == RunState::Finished {
-        notify(
-            model,
-            format!("{id} is {word}: nothing to resume"),
-            Role::Warn,
-        );
-        return Vec::new();
-    }
-    notify(
-        model,
-        format!("starting {id} again from its last checkpoint"),
-        Role::Ok,
-    );
-    vec![Cmd::Resume(id)]
-}
-
-fn step_frame(model: &mut Model, forward: bool) {
-    let frames = model
-        .detail
-        .episode
-        .as_ref()
-        .map_or(0, |episode| episode.frames.len());
-    if frames > 0 {
-        model.playback.frozen = true;
-        let by = if forward { 1 } else { frames - 1 };
-        model.playback.frame = (model.playback.frame + by) % frames;
-    }
-}
-
-fn move_by(model: &mut Model, by: isize) -> Vec<Cmd> {
-    let moved =
-        |index: usize, count: usize| index.saturating_add_signed(by).min(count.saturating_sub(1));
-    match model.pane {
-        Pane::Runs => {
-            if model.runs.is_empty() {
-                return Vec::new();
-            }
-            let index = moved(model.run_index().unwrap_or(0), model.runs.len());
-            let id = model.runs[index].id.clone();
-            return select(model, id);
-        }
-        Pane::Metrics => {
-            let names = model.curve_names();
-            if !names.is_empty() {
-                let shown = model.shown_curve().map(|(name, ..)| name);
-                let index = names
-                    .iter()
-                    .position(|name| Some(*name) == shown)
-                    .unwrap_or(0);
-                model.curve = Some(names[moved(index, names.len())].to_owned());
-            }
-        }
-        Pane::World => {
-            if by.unsigned_abs() <= PAGE {
-                step_frame(model, by > 0);
-            }
-        }
-        Pane::Logs => {
-            let most = model.detail.log.len().saturating_sub(1);
-            model.log_back = model
-                .log_back
-                .saturating_add_signed(by.saturating_neg())
-                .min(most);
-        }
-    }
-    Vec::new()
+/// The areas of the panes, for the mouse.
+fn areas(model: &Model) -> view::Areas {
+    view::areas(model, model.size)
 }

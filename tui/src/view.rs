@@ -3,87 +3,153 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+use ratatui::widgets::{Block, Paragraph, Wrap};
 
-use crate::keys::{self, Pane};
-use crate::model::{Model, Overlay, Question, is_alive};
+use crate::figures::printable;
+use crate::keys;
+use crate::model::{Model, Overlay, Purpose};
+use crate::panes::{self, Pane, progress, world};
+use crate::run::is_alive;
+use crate::screens::{self, ScreenKind};
 use crate::theme::Role;
 
-mod chart;
 mod help;
-mod logs;
-mod progress;
-mod runs;
-mod world;
+mod question;
 
 /// Below this width or height only the focused pane is drawn.
 const TWO_COLUMNS: (u16, u16) = (72, 17);
+/// From this height on the machine has its place.
+const WITH_MACHINE: u16 = 34;
+/// Below this nothing can be drawn.
+const SMALLEST: (u16, u16) = (16, 5);
 
-/// Draws the whole screen.
-pub fn view(model: &Model, frame: &mut Frame) {
-    let area = frame.area();
-    if area.width < 16 || area.height < 5 {
-        frame.render_widget(
-            Paragraph::new("concord: enlarge the terminal").wrap(Wrap { trim: true }),
-            area,
-        );
-        return;
-    }
+/// Where everything is. Pure: the view draws there and the mouse looks there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Areas {
+    /// The line at the top.
+    pub header: Rect,
+    /// Everything between header and footer.
+    pub body: Rect,
+    /// The line at the bottom.
+    pub footer: Rect,
+    /// The selected run at a glance.
+    pub progress: Option<Rect>,
+    /// The panes of the dashboard.
+    pub panes: Vec<(Pane, Rect)>,
+}
+
+/// Where everything is on a terminal of so many columns and rows.
+#[must_use]
+pub fn areas(model: &Model, size: (u16, u16)) -> Areas {
+    let area = Rect::new(0, 0, size.0, size.1);
     let [header, body, footer] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
         Constraint::Length(1),
     ])
     .areas(area);
-    draw_header(model, frame, header);
-    if model.maximised || area.width < TWO_COLUMNS.0 || area.height < TWO_COLUMNS.1 {
-        draw_single(model, frame, body);
-    } else {
-        draw_columns(model, frame, body);
-    }
-    draw_footer(model, frame, footer);
-    match &model.overlay {
-        Overlay::None => {}
-        Overlay::Help(scroll) => help::draw(model, frame, body, *scroll),
-        Overlay::Ask(question) => draw_question(model, frame, body, question),
-    }
-}
-
-fn draw_single(model: &Model, frame: &mut Frame, body: Rect) {
-    let area = if model.pane != Pane::Runs && model.run().is_some() && body.height >= 12 {
-        let [top, rest] = Layout::vertical([Constraint::Length(4), Constraint::Min(1)]).areas(body);
-        progress::draw(model, frame, top);
-        rest
-    } else {
-        body
+    let mut areas = Areas {
+        header,
+        body,
+        footer,
+        ..Areas::default()
     };
-    match model.pane {
-        Pane::Runs => runs::draw(model, frame, area),
-        Pane::Metrics => chart::draw(model, frame, area),
-        Pane::World => world::draw(model, frame, area),
-        Pane::Logs => logs::draw(model, frame, area),
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        return areas;
     }
+    if model.maximised || area.width < TWO_COLUMNS.0 || area.height < TWO_COLUMNS.1 {
+        single(model, &mut areas);
+    } else {
+        columns(model, &mut areas);
+    }
+    areas
 }
 
-fn draw_columns(model: &Model, frame: &mut Frame, body: Rect) {
+fn single(model: &Model, areas: &mut Areas) {
+    let mut area = areas.body;
+    if model.focus != Pane::Runs && model.run().is_some() && area.height >= 12 {
+        let [top, rest] = Layout::vertical([Constraint::Length(4), Constraint::Min(1)]).areas(area);
+        areas.progress = Some(top);
+        area = rest;
+    }
+    areas.panes.push((model.focus, area));
+}
+
+/// Runs, machine and a grid world at the left; what wants width at the right.
+fn columns(model: &Model, areas: &mut Areas) {
+    let body = areas.body;
+    let job = model.shown_job_pane();
     let left_width = (body.width * 3 / 10).clamp(30, 52);
     let [left, right] =
         Layout::horizontal([Constraint::Length(left_width), Constraint::Min(1)]).areas(body);
-    let world_height = world::wanted_height(model, left.width).min(left.height.saturating_sub(7));
-    let [runs_area, world_area] =
-        Layout::vertical([Constraint::Min(5), Constraint::Length(world_height)]).areas(left);
+    let machine_height = if left.height >= WITH_MACHINE { 8 } else { 0 };
+    let world_height = if job == Pane::World {
+        world::wanted_height(model, left.width).min(left.height.saturating_sub(7 + machine_height))
+    } else {
+        0
+    };
+    let [runs_area, world_area, machine_area] = Layout::vertical([
+        Constraint::Min(5),
+        Constraint::Length(world_height),
+        Constraint::Length(machine_height),
+    ])
+    .areas(left);
     let log_height = (right.height / 5).clamp(4, 14);
-    let [top, metrics, logs_area] = Layout::vertical([
+    let wide_height = if job == Pane::World {
+        0
+    } else {
+        (right.height.saturating_sub(4 + log_height)) * 3 / 5
+    };
+    let [top, metrics, wide, logs_area] = Layout::vertical([
         Constraint::Length(4),
         Constraint::Min(6),
+        Constraint::Length(wide_height),
         Constraint::Length(log_height),
     ])
     .areas(right);
-    runs::draw(model, frame, runs_area);
-    world::draw(model, frame, world_area);
-    progress::draw(model, frame, top);
-    chart::draw(model, frame, metrics);
-    logs::draw(model, frame, logs_area);
+    areas.progress = Some(top);
+    areas.panes = vec![(Pane::Runs, runs_area), (Pane::Metrics, metrics)];
+    areas
+        .panes
+        .push((job, if job == Pane::World { world_area } else { wide }));
+    // The machine takes the place of the logs where there is no room for both.
+    match (machine_height, model.focus) {
+        (0, Pane::Machine) => areas.panes.push((Pane::Machine, logs_area)),
+        (0, _) => areas.panes.push((Pane::Logs, logs_area)),
+        _ => areas
+            .panes
+            .extend([(Pane::Logs, logs_area), (Pane::Machine, machine_area)]),
+    }
+}
+
+/// Draws the whole screen.
+pub fn view(model: &Model, frame: &mut Frame) {
+    let area = frame.area();
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        frame.render_widget(
+            Paragraph::new("concord: enlarge the terminal").wrap(Wrap { trim: true }),
+            area,
+        );
+        return;
+    }
+    let areas = areas(model, (area.width, area.height));
+    draw_header(model, frame, areas.header);
+    if model.screen == ScreenKind::Dashboard {
+        if let Some(top) = areas.progress {
+            progress::draw(model, frame, top);
+        }
+        for (pane, area) in &areas.panes {
+            panes::draw(model, *pane, frame, *area);
+        }
+    } else {
+        screens::draw(model, frame, areas.body);
+    }
+    draw_footer(model, frame, areas.footer);
+    match &model.overlay {
+        Overlay::None => {}
+        Overlay::Help(scroll, search) => help::draw(model, frame, areas.body, *scroll, search),
+        Overlay::Ask(question) => question::draw(model, frame, areas.body, question),
+    }
 }
 
 fn draw_header(model: &Model, frame: &mut Frame, area: Rect) {
@@ -92,8 +158,12 @@ fn draw_header(model: &Model, frame: &mut Frame, area: Rect) {
     let mut spans = vec![
         Span::styled(" concord ", model.theme.style(Role::Selected)),
         Span::raw(" "),
-        Span::styled(model.root.clone(), model.theme.style(Role::Strong)),
+        Span::styled(printable(&model.root), model.theme.style(Role::Strong)),
     ];
+    if model.screen != ScreenKind::Dashboard {
+        let title = format!("{separator}{}", model.screen.title());
+        spans.push(Span::styled(title, model.theme.style(Role::Focus)));
+    }
     let runs = match model.runs.len() {
         _ if !model.loaded => "reading".to_owned(),
         0 => "no runs yet".to_owned(),
@@ -115,8 +185,19 @@ fn draw_header(model: &Model, frame: &mut Frame, area: Rect) {
 }
 
 fn draw_footer(model: &Model, frame: &mut Frame, area: Rect) {
+    if let Some(prompt) = &model.prompt {
+        let sign = match prompt.purpose {
+            Purpose::Command => ":",
+            Purpose::Filter | Purpose::HelpSearch => "/",
+        };
+        let mut line = Line::styled(sign, model.theme.style(Role::Key));
+        let room = (area.width as usize).saturating_sub(1);
+        line.extend(prompt.input.line(room, &model.theme).spans);
+        frame.render_widget(line, area);
+        return;
+    }
     if let Some(notice) = &model.notice {
-        let text = crate::figures::printable(&notice.text);
+        let text = printable(&notice.text);
         frame.render_widget(
             Line::styled(format!(" {text}"), model.theme.style(notice.role)),
             area,
@@ -124,7 +205,13 @@ fn draw_footer(model: &Model, frame: &mut Frame, area: Rect) {
         return;
     }
     let mut spans = Vec::new();
-    for (key, word) in keys::footer(model.pane) {
+    let mut used = 0;
+    for (key, word) in keys::footer(model.screen, model.focus) {
+        let cells = key.chars().count() + word.chars().count() + 3;
+        if used + cells > area.width as usize {
+            break;
+        }
+        used += cells;
         spans.push(Span::styled(
             format!(" {key}"),
             model.theme.style(Role::Key),
@@ -134,55 +221,11 @@ fn draw_footer(model: &Model, frame: &mut Frame, area: Rect) {
             model.theme.style(Role::Muted),
         ));
     }
-    spans.push(Span::styled(" 1-4", model.theme.style(Role::Key)));
-    spans.push(Span::styled(" pane ", model.theme.style(Role::Muted)));
     frame.render_widget(Line::from(spans), area);
 }
 
-fn draw_question(model: &Model, frame: &mut Frame, body: Rect, question: &Question) {
-    let (title, lines) = match question {
-        Question::Stop(id) => (
-            " Stop this run? ",
-            vec![
-                id.clone(),
-                "It finishes its step, writes a checkpoint and can be resumed.".to_owned(),
-                String::new(),
-                "y Enter  stop it      Esc  let it run".to_owned(),
-            ],
-        ),
-        Question::Leave(id) => (
-            " Leave the dashboard? ",
-            vec![
-                format!("{id} goes on without it."),
-                format!("Come back with: concord attach {id}"),
-                String::new(),
-                "y Enter  leave      x  stop the run first      Esc  stay".to_owned(),
-            ],
-        ),
-    };
-    let widest = lines
-        .iter()
-        .map(|line| Span::raw(line).width())
-        .max()
-        .unwrap_or(0) as u16;
-    let area = centred(body, widest + 4, lines.len() as u16 + 2);
-    frame.render_widget(Clear, area);
-    let block = Block::bordered()
-        .border_set(model.theme.border())
-        .border_style(model.theme.style(Role::Warn))
-        .title(Span::styled(title, model.theme.style(Role::Warn)));
-    let text: Vec<Line> = lines.into_iter().map(Line::from).collect();
-    frame.render_widget(
-        Paragraph::new(text)
-            .centered()
-            .wrap(Wrap { trim: true })
-            .block(block),
-        area,
-    );
-}
-
 /// A rectangle of at most this size in the middle of another.
-fn centred(area: Rect, width: u16, height: u16) -> Rect {
+pub(crate) fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     Rect {
         x: area.x + (area.width - width) / 2,
@@ -193,8 +236,8 @@ fn centred(area: Rect, width: u16, height: u16) -> Rect {
 }
 
 /// The frame of a pane, its border and title telling whether it has the focus.
-fn pane_block<'a>(model: &Model, pane: Pane, more: &str) -> Block<'a> {
-    let focused = model.pane == pane;
+pub(crate) fn pane_block<'a>(model: &Model, pane: Pane, more: &str) -> Block<'a> {
+    let focused = model.focus == pane;
     let role = if focused { Role::Focus } else { Role::Muted };
     let title_role = if focused { Role::Focus } else { Role::Text };
     let mut title = vec![
@@ -217,7 +260,7 @@ fn pane_block<'a>(model: &Model, pane: Pane, more: &str) -> Block<'a> {
 }
 
 /// Text cut or padded to a width in terminal cells.
-fn fit(text: &str, width: usize, unicode: bool) -> String {
+pub(crate) fn fit(text: &str, width: usize, unicode: bool) -> String {
     let clean = crate::figures::printable(text);
     let full = Span::raw(clean.as_str()).width();
     if full <= width {
@@ -242,7 +285,7 @@ fn fit(text: &str, width: usize, unicode: bool) -> String {
 }
 
 /// The first of `count` rows to draw so that the chosen one is visible.
-fn first_row(chosen: usize, count: usize, visible: usize) -> usize {
+pub(crate) fn first_row(chosen: usize, count: usize, visible: usize) -> usize {
     chosen
         .saturating_sub(visible / 2)
         .min(count.saturating_sub(visible))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tracking::RunFolder;
-use tui::{Host, Leave, Options};
+use tui::{Answer, Host, Leave, Options, Request};
 
 use crate::arguments::{Format, Global, Ui};
 use crate::commands::control::resumable;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::follow::{Ending, Followed, Interrupts, OnInterrupt, follow};
 use crate::observers::Bars;
 use crate::output::tell;
-use crate::surroundings::{has_bars, of_terminal};
+use crate::surroundings::{editor, has_bars, of_terminal};
 use crate::{scene, worker};
 
 /// Workers started by this program, by run; kept so that they can be waited for.
@@ -48,32 +48,68 @@ struct Program {
 }
 
 impl Host for Program {
-    fn stop(&self, id: &str) -> Result<String, String> {
-        let run = RunFolder::open(&self.root.join(id)).map_err(|error| error.to_string())?;
-        match worker::ask_to_stop(&run) {
-            Ok(worker::Asked::Socket) => {
-                Ok(format!("{id} stops after its step, with a checkpoint"))
-            }
-            Ok(worker::Asked::Signal) => {
-                Ok(format!("{id} does not answer on its socket; sent SIGTERM"))
-            }
-            Err(failure) => Err(failure.message),
+    fn carry_out(&self, request: Request, _tell: &dyn Fn(Answer)) -> Answer {
+        match request {
+            Request::Stop(id) => said(self.stop(&id)),
+            Request::Kill(id) => said(self.kill(&id)),
+            Request::Resume(id) => said(self.resume(&id)),
+            Request::Save {
+                path,
+                text,
+                replace,
+            } => said(save(&path, &text, replace)),
+            other => Answer::Said(Err(format!("cannot do this yet: {other:?}"))),
         }
     }
+}
 
-    fn resume(&self, id: &str) -> Result<String, String> {
-        let run = RunFolder::open(&self.root.join(id)).map_err(|error| error.to_string())?;
-        let started = resumable(&run).and_then(|from_checkpoint| {
-            let path = worker::locate(&self.global)?;
-            worker::spawn(&path, &run, from_checkpoint)
-        });
-        match started {
-            Ok(child) => {
-                self.workers.add(id, child);
-                Ok(format!("{id} goes on"))
-            }
-            Err(failure) => Err(failure.message),
-        }
+fn said(result: Result<String, Failure>) -> Answer {
+    Answer::Said(result.map_err(|failure| failure.message))
+}
+
+/// Writes a text to a file; an existing one only when it may be replaced.
+fn save(path: &str, text: &str, replace: bool) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!(
+            "cannot write {path}: {error} - name another file or free disk space"
+        ))
+    };
+    if !replace && Path::new(path).exists() {
+        return Err(Failure::arguments(format!(
+            "{path} exists - name another file, or say that it may be replaced"
+        )));
+    }
+    tracking::write_atomic(Path::new(path), text.as_bytes())
+        .map_err(|error| failed(std::io::Error::other(error)))?;
+    Ok(format!("wrote {path}"))
+}
+
+impl Program {
+    fn run(&self, id: &str) -> Result<RunFolder, Failure> {
+        Ok(RunFolder::open(&self.root.join(id))?)
+    }
+
+    fn stop(&self, id: &str) -> Result<String, Failure> {
+        Ok(match worker::ask_to_stop(&self.run(id)?)? {
+            worker::Asked::Socket => format!("{id} stops after its step, with a checkpoint"),
+            worker::Asked::Signal => format!("{id} does not answer on its socket; sent SIGTERM"),
+        })
+    }
+
+    fn kill(&self, id: &str) -> Result<String, Failure> {
+        worker::kill(&self.run(id)?)?;
+        Ok(format!(
+            "ended the process of {id}; r resumes it from its last checkpoint"
+        ))
+    }
+
+    fn resume(&self, id: &str) -> Result<String, Failure> {
+        let run = self.run(id)?;
+        let from_checkpoint = resumable(&run)?;
+        let path = worker::locate(&self.global)?;
+        let child = worker::spawn(&path, &run, from_checkpoint)?;
+        self.workers.add(id, child);
+        Ok(format!("{id} goes on"))
     }
 }
 
@@ -83,6 +119,7 @@ fn options(global: &Global, root: &Path, workers: &Arc<Workers>) -> Options {
         foreground: None,
         selected: None,
         surroundings: of_terminal(),
+        editor: editor(),
         render: Arc::new(scene::from_json),
         host: Arc::new(Program {
             global: global.clone(),

@@ -53,6 +53,14 @@ pub(crate) fn interface(flag: Option<Ui>) -> Result<Ui, Failure> {
     })
 }
 
+/// The user's editor, as a shell would run it.
+pub(crate) fn editor() -> String {
+    ["VISUAL", "EDITOR"]
+        .into_iter()
+        .find_map(env::variable)
+        .unwrap_or_else(|| "vi".to_owned())
+}
+
 /// Colours and characters that the terminal shows.
 pub(crate) fn of_terminal() -> Surroundings {
     judge(&|name| env::variable(name))

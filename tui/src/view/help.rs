@@ -1,4 +1,4 @@
-//! The help overlay, generated from the key table.
+//! The help overlay, generated from the key table and the list of commands.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,67 +6,90 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::centred;
-use crate::keys::{BINDINGS, Pane, Scope};
+use crate::commands::COMMANDS;
+use crate::keys::Scope;
 use crate::model::Model;
+use crate::pattern::Pattern;
 use crate::theme::Role;
 
-pub(super) fn draw(model: &Model, frame: &mut Frame, body: Rect, scroll: usize) {
-    let lines = lines(model);
-    let area = centred(
-        body,
-        66,
-        u16::try_from(lines.len())
-            .unwrap_or(u16::MAX)
-            .saturating_add(2),
-    );
+/// Columns of the overlay.
+const WIDTH: u16 = 76;
+
+pub(super) fn draw(model: &Model, frame: &mut Frame, body: Rect, scroll: usize, search: &str) {
+    let lines = lines(model, search);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let area = centred(body, WIDTH, height.saturating_add(2));
     let visible = area.height.saturating_sub(2) as usize;
     let scroll = scroll.min(lines.len().saturating_sub(visible));
     let more = if lines.len() > visible {
-        " j k scroll, Esc closes "
+        " j k scroll, / searches, Esc closes "
     } else {
-        " Esc closes "
+        " / searches, Esc closes "
+    };
+    let title = if search.is_empty() {
+        " Keys and commands ".to_owned()
+    } else {
+        format!(" Keys and commands: /{search} ")
     };
     let block = Block::bordered()
         .border_set(model.theme.border())
         .border_style(model.theme.style(Role::Focus))
-        .title(Span::styled(" Keys ", model.theme.style(Role::Focus)))
+        .title(Span::styled(title, model.theme.style(Role::Focus)))
         .title_bottom(Span::styled(more, model.theme.style(Role::Muted)));
     frame.render_widget(Clear, area);
     let shown: Vec<Line> = lines.into_iter().skip(scroll).collect();
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
 
-fn lines<'a>(model: &Model) -> Vec<Line<'a>> {
-    let own = Scope::In(model.pane);
-    let others = Pane::ALL
-        .into_iter()
-        .map(Scope::In)
-        .filter(move |scope| *scope != own);
+/// What is valid here comes first.
+fn lines<'a>(model: &Model, search: &str) -> Vec<Line<'a>> {
+    let here = Scope::chain(model.screen, model.focus);
+    let others = Scope::all().filter(|scope| !here.contains(scope));
+    let mut sections: Vec<(&str, Vec<(String, &str)>)> = here
+        .iter()
+        .copied()
+        .chain(others)
+        .map(|scope| {
+            let rows = scope.bindings().iter();
+            let rows = rows.map(|row| (row.shown.to_owned(), row.help)).collect();
+            (scope.title(), rows)
+        })
+        .collect();
+    let commands = COMMANDS
+        .iter()
+        .map(|one| (format!(":{} {}", one.name, one.arguments), one.help))
+        .collect();
+    sections.push(("Commands", commands));
+
+    let pattern = Pattern::new(search);
     let mut lines = Vec::new();
-    for scope in [own, Scope::Global].into_iter().chain(others) {
-        let bindings: Vec<_> = BINDINGS
-            .iter()
-            .filter(|binding| binding.scope == scope)
+    for (title, rows) in sections {
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|(keys, help)| pattern.matches(&format!("{title} {keys} {help}")))
             .collect();
-        if bindings.is_empty() {
+        if rows.is_empty() {
             continue;
         }
         if !lines.is_empty() {
             lines.push(Line::default());
         }
         lines.push(Line::styled(
-            format!(" {}", scope.title()),
+            format!(" {title}"),
             model.theme.style(Role::Strong),
         ));
-        for binding in bindings {
+        for (keys, help) in rows {
             lines.push(Line::from(vec![
-                Span::styled(
-                    format!("  {:<8}", binding.shown),
-                    model.theme.style(Role::Key),
-                ),
-                Span::raw(binding.help),
+                Span::styled(format!("  {keys:<9} "), model.theme.style(Role::Key)),
+                Span::raw(help.to_owned()),
             ]));
         }
+    }
+    if lines.is_empty() {
+        lines.push(Line::styled(
+            " nothing fits",
+            model.theme.style(Role::Muted),
+        ));
     }
     lines
 }

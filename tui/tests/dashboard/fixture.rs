@@ -4,7 +4,8 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tracking::{Axis, EvaluationPurpose, Event, EventKind, Progress};
-use tui::model::{Episode, Model, RunState, RunSummary, WorldFrame};
+use tui::detail::{Episode, WorldFrame};
+use tui::model::{Model, RunState, RunSummary};
 use tui::theme::{ColourDepth, Role, Surroundings};
 use tui::update::News;
 use tui::{Cmd, Msg, update};
@@ -24,6 +25,19 @@ pub fn run(id: &str, state: RunState, step: f64) -> RunSummary {
         seconds: 125.0,
         message: String::new(),
         exit_code: None,
+        job: "train".to_owned(),
+        algorithm: "iql".to_owned(),
+        task: "Foraging-8x8-2p-2f-coop-v3".to_owned(),
+        device: "cpu".to_owned(),
+        ..RunSummary::default()
+    }
+}
+
+/// The effect that reads one run and no other.
+pub fn watch(id: &str) -> Cmd {
+    Cmd::Watch {
+        selected: Some(id.to_owned()),
+        compared: Vec::new(),
     }
 }
 

@@ -1,13 +1,14 @@
 use ratatui::crossterm::event::KeyCode;
 use tracking::{Axis, EventKind, Progress};
-use tui::Cmd;
-use tui::Msg;
-use tui::keys::Pane;
-use tui::model::{LOG_LINES, Leave, Overlay, Question, RunState};
+use tui::detail::LOG_LINES;
+use tui::model::{Leave, Overlay, Question, RunState};
+use tui::panes::Pane;
+use tui::panes::chart::{curve_names, shown_curve, shows_return};
 use tui::update::News;
+use tui::{Cmd, Msg, Request};
 
 use crate::fixture::{
-    NOW, control, empty, episode, event, key, letter, run, scalar, send, typical,
+    NOW, control, empty, episode, event, key, letter, run, scalar, send, typical, watch,
 };
 
 const FIRST: &str = "lbf-8x8-2p-iql-0007";
@@ -20,12 +21,9 @@ fn the_first_run_is_selected_and_watched_once() {
         run("b", RunState::Running, 1.0),
         run("a", RunState::Finished, 2.0),
     ];
-    assert_eq!(
-        send(&mut model, Msg::Runs(runs.clone())),
-        [Cmd::Watch("b".to_owned())]
-    );
+    assert_eq!(send(&mut model, Msg::Runs(runs.clone())), [watch("b")]);
     assert_eq!(send(&mut model, Msg::Runs(runs)), []);
-    assert_eq!(letter(&mut model, 'j'), [Cmd::Watch("a".to_owned())]);
+    assert_eq!(letter(&mut model, 'j'), [watch("a")]);
     assert_eq!(model.selected.as_deref(), Some("a"));
     assert_eq!(letter(&mut model, 'j'), [], "the list ends");
 }
@@ -39,10 +37,7 @@ fn the_run_of_the_foreground_is_selected_before_a_newer_one() {
         run("newer", RunState::Running, 1.0),
         run("mine", RunState::Running, 1.0),
     ];
-    assert_eq!(
-        send(&mut model, Msg::Runs(runs)),
-        [Cmd::Watch("mine".to_owned())]
-    );
+    assert_eq!(send(&mut model, Msg::Runs(runs)), [watch("mine")]);
 }
 
 #[test]
@@ -51,12 +46,15 @@ fn stopping_asks_first_and_only_a_live_run() {
     assert_eq!(letter(&mut model, 'x'), []);
     assert_eq!(
         model.overlay,
-        Overlay::Ask(Question::Stop(FIRST.to_owned()))
+        Overlay::Ask(Question::Stop(vec![FIRST.to_owned()]))
     );
     assert_eq!(key(&mut model, KeyCode::Esc), []);
     assert_eq!(model.overlay, Overlay::None);
     letter(&mut model, 'x');
-    assert_eq!(letter(&mut model, 'y'), [Cmd::Stop(FIRST.to_owned())]);
+    assert_eq!(
+        letter(&mut model, 'y'),
+        [Cmd::Ask(Request::Stop(FIRST.to_owned()))]
+    );
     letter(&mut model, 'j');
     assert_eq!(letter(&mut model, 'x'), []);
     assert_eq!(model.overlay, Overlay::None);
@@ -73,7 +71,10 @@ fn resuming_refuses_a_live_or_finished_run() {
     let mut model = typical();
     assert_eq!(letter(&mut model, 'r'), []);
     letter(&mut model, 'j');
-    assert_eq!(letter(&mut model, 'r'), [Cmd::Resume(SECOND.to_owned())]);
+    assert_eq!(
+        letter(&mut model, 'r'),
+        [Cmd::Ask(Request::Resume(SECOND.to_owned()))]
+    );
     letter(&mut model, 'j');
     assert_eq!(letter(&mut model, 'r'), []);
 }
@@ -100,7 +101,10 @@ fn quitting_asks_only_while_the_run_of_the_foreground_is_alive() {
         model.overlay,
         Overlay::Ask(Question::Leave(FIRST.to_owned()))
     );
-    assert_eq!(letter(&mut model, 'x'), [Cmd::Stop(FIRST.to_owned())]);
+    assert_eq!(
+        letter(&mut model, 'x'),
+        [Cmd::Ask(Request::Stop(FIRST.to_owned()))]
+    );
     assert_eq!(model.leave, None, "it stays to show the end");
     send(
         &mut model,
@@ -143,14 +147,14 @@ fn signals_and_dead_threads_leave_with_their_reason() {
 fn panes_zoom_and_help() {
     let mut model = typical();
     letter(&mut model, '3');
-    assert_eq!(model.pane, Pane::World);
+    assert_eq!(model.focus, Pane::World);
     key(&mut model, KeyCode::Tab);
-    assert_eq!(model.pane, Pane::Logs);
+    assert_eq!(model.focus, Pane::Logs);
     key(&mut model, KeyCode::Enter);
     assert!(model.maximised);
     letter(&mut model, '?');
     letter(&mut model, 'j');
-    assert_eq!(model.overlay, Overlay::Help(1));
+    assert_eq!(model.overlay, Overlay::Help(1, String::new()));
     key(&mut model, KeyCode::Esc);
     assert_eq!(
         (model.overlay.clone(), model.maximised),
@@ -159,11 +163,11 @@ fn panes_zoom_and_help() {
     key(&mut model, KeyCode::Esc);
     assert!(!model.maximised);
     key(&mut model, KeyCode::Esc);
-    assert_eq!(model.pane, Pane::Runs);
+    assert_eq!(model.focus, Pane::Runs);
 }
 
 fn shown(model: &tui::Model) -> Option<&str> {
-    model.shown_curve().map(|(name, ..)| name)
+    shown_curve(model).map(|(name, ..)| name)
 }
 
 #[test]
@@ -173,10 +177,10 @@ fn the_return_comes_first_among_the_curves_and_j_chooses() {
     letter(&mut model, '2');
     letter(&mut model, 'j');
     assert_eq!(shown(&model), Some("train/epsilon"));
-    assert!(!model.shows_return());
+    assert!(!shows_return(&model));
     letter(&mut model, 'g');
     assert_eq!(shown(&model), Some("train/return"));
-    assert!(model.shows_return());
+    assert!(shows_return(&model));
 }
 
 #[test]
@@ -184,7 +188,7 @@ fn the_episode_plays_waits_at_its_end_and_freezes() {
     let mut model = typical();
     let frame = |model: &mut tui::Model, time: f64| {
         send(model, Msg::Tick(NOW + time));
-        model.playback.frame
+        model.panes.world.frame
     };
     assert_eq!(
         [0.1, 0.3, 0.6, 0.9, 1.2].map(|time| frame(&mut model, time)),
@@ -194,7 +198,7 @@ fn the_episode_plays_waits_at_its_end_and_freezes() {
     assert_eq!(frame(&mut model, 2.8), 0);
     letter(&mut model, '3');
     letter(&mut model, ',');
-    assert_eq!(model.playback.frame, 4);
+    assert_eq!(model.panes.world.frame, 4);
     assert_eq!(frame(&mut model, 20.0), 4);
     letter(&mut model, ' ');
     assert_eq!(frame(&mut model, 21.0), 0);
@@ -205,7 +209,7 @@ fn the_episode_plays_waits_at_its_end_and_freezes() {
     };
     letter(&mut model, '.');
     send(&mut model, Msg::News(news));
-    assert_eq!(model.playback.frame, 0);
+    assert_eq!(model.panes.world.frame, 0);
 }
 
 #[test]
@@ -224,11 +228,11 @@ fn news_of_another_run_are_ignored() {
 #[test]
 fn the_log_is_bounded_and_keeps_its_place_while_scrolled_back() {
     let mut model = typical();
-    letter(&mut model, '4');
+    letter(&mut model, '6');
     for _ in 0..3 {
         letter(&mut model, 'k');
     }
-    assert_eq!(model.log_back, 3);
+    assert_eq!(model.panes.logs.back, 3);
     let log = (0..LOG_LINES + 10).map(|line| line.to_string()).collect();
     send(
         &mut model,
@@ -239,9 +243,9 @@ fn the_log_is_bounded_and_keeps_its_place_while_scrolled_back() {
         }),
     );
     assert_eq!(model.detail.log.len(), LOG_LINES);
-    assert_eq!(model.log_back, LOG_LINES - 1);
+    assert_eq!(model.panes.logs.back, LOG_LINES - 1);
     letter(&mut model, 'f');
-    assert_eq!(model.log_back, 0);
+    assert_eq!(model.panes.logs.back, 0);
 }
 
 #[test]
@@ -271,7 +275,7 @@ fn a_log_that_was_replaced_replaces_the_curves() {
             ..News::default()
         }),
     );
-    assert_eq!(model.curve_names(), ["train/return"]);
+    assert_eq!(curve_names(&model), ["train/return"]);
     assert_eq!(model.detail.evaluations, []);
 }
 
@@ -302,7 +306,7 @@ fn a_resume_takes_back_what_lies_beyond_its_checkpoint() {
         .map(|point| point.step)
         .collect();
     assert_eq!(steps, [20_000, 40_000]);
-    let (_, _, curve) = model.shown_curve().expect("a curve");
+    let (_, _, curve) = shown_curve(&model).expect("a curve");
     assert_eq!(curve.last().map(|point| point.step), Some(50_000));
     assert_eq!(
         model.detail.log.back().map(String::as_str),

@@ -1,10 +1,10 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 use tracking::Axis;
-use tui::Msg;
 use tui::model::{Model, RunState, RunSummary};
 use tui::theme::{ColourDepth, Surroundings, Theme};
 use tui::update::News;
+use tui::{Answer, Msg};
 
 use crate::fixture::{NOW, draw, empty, evaluation, key, letter, run, scalar, send, text, typical};
 
@@ -81,7 +81,7 @@ fn failed() -> Model {
     send(&mut model, Msg::News(news));
     send(
         &mut model,
-        Msg::Done(Err("no checkpoint to resume from".to_owned())),
+        Msg::Answer(Answer::Said(Err("no checkpoint to resume from".to_owned()))),
     );
     model
 }
@@ -120,7 +120,7 @@ fn help_and_questions() {
 fn each_pane_alone() {
     let mut model = typical();
     letter(&mut model, 'z');
-    for pane in ['1', '2', '3', '4'] {
+    for pane in ['1', '2', '3', '4', '5', '6', '7'] {
         letter(&mut model, pane);
         insta::assert_snapshot!(format!("pane_{pane}_100x30"), text(&model, 100, 30));
     }
@@ -174,7 +174,7 @@ fn the_focus_is_visible_without_colour() {
         unicode: true,
     });
     let runs = format!("{:?}", draw(&model, 120, 40).backend().buffer());
-    letter(&mut model, '4');
+    letter(&mut model, '6');
     let logs = format!("{:?}", draw(&model, 120, 40).backend().buffer());
     assert_ne!(runs, logs);
 }
@@ -196,7 +196,7 @@ fn no_size_panics_and_the_last_words_fit() {
     ];
     let mut drawn = 0;
     for model in &models {
-        for pane in ['1', '2', '3', '4'] {
+        for pane in ['1', '2', '3', '4', '5', '6', '7'] {
             for maximised in [false, true] {
                 let mut model = model.clone();
                 letter(&mut model, pane);
@@ -210,7 +210,7 @@ fn no_size_panics_and_the_last_words_fit() {
             }
         }
     }
-    assert_eq!(drawn, models.len() * 4 * 2 * 41 * 13);
+    assert_eq!(drawn, models.len() * 7 * 2 * 41 * 13);
 }
 
 #[test]
@@ -269,8 +269,12 @@ fn acts() -> impl proptest::strategy::Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         (any::<char>(), any::<bool>())
             .prop_map(|(key, control)| Act::Key(KeyCode::Char(key), control)),
-        prop::sample::select("q?1234jkgGzxre ,.fyn".chars().collect::<Vec<_>>())
-            .prop_map(|key| Act::Key(KeyCode::Char(key), false)),
+        prop::sample::select(
+            "q?1234567jkgGzxre ,.fynspcdDACXyuE:/!"
+                .chars()
+                .collect::<Vec<_>>()
+        )
+        .prop_map(|key| Act::Key(KeyCode::Char(key), false)),
         prop::sample::select(vec![
             KeyCode::Tab,
             KeyCode::BackTab,

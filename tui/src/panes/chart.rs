@@ -1,19 +1,23 @@
 //! The return chart with its evaluation points, and the list of curves.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::crossterm::event::KeyCode::Char;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Chart, Dataset, GraphType, Paragraph};
 use tracking::Axis;
 use tracking::series::Series;
 
-use super::{first_row, fit, pane_block};
 use crate::curve::{badge, bounds, drawable, levels, marks, points, smoothed};
+use crate::detail::group;
 use crate::figures::{count, number};
-use crate::keys::Pane;
+use crate::keys::{self, Binding, Move};
 use crate::model::{Model, is_alive};
+use crate::panes::Pane;
 use crate::theme::Role;
+use crate::update::{Cmd, MouseKind};
+use crate::view::{first_row, fit, pane_block};
 
 /// Width from which the curves stand beside the chart.
 const BESIDE: u16 = 88;
@@ -22,16 +26,118 @@ const INTERVALS: usize = 60;
 /// Weight of the moving average.
 const SMOOTHING: f64 = 0.9;
 
-pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
-    let smoothed = if model.smooth { "smoothed" } else { "" };
+/// What its keys ask for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Action {
+    /// Smooth the curve, again for the raw values.
+    Smooth,
+}
+
+/// Its rows of the key table.
+pub const BINDINGS: &[Binding] = &[Binding::new(
+    &[Char('e')],
+    "e",
+    keys::Action::Chart(Action::Smooth),
+    "smooth the curve, again for raw values",
+)
+.footer("smooth")];
+
+/// What it remembers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The chosen curve; `None` is the return.
+    pub curve: Option<String>,
+    /// Whether the chart is smoothed.
+    pub smooth: bool,
+    /// Shows only the curves that fit.
+    pub filter: String,
+}
+
+impl State {
+    pub(crate) fn run_changed(&mut self) {
+        self.curve = None;
+    }
+}
+
+pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
+    match action {
+        Action::Smooth => model.panes.chart.smooth = !model.panes.chart.smooth,
+    }
+    Vec::new()
+}
+
+pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
+    let names = curve_names(model);
+    if !names.is_empty() {
+        let shown = shown_curve(model).map(|(name, ..)| name);
+        let index = names.iter().position(|name| Some(*name) == shown);
+        let to = names[by.apply(index.unwrap_or(0), names.len())].to_owned();
+        model.panes.chart.curve = Some(to);
+    }
+    Vec::new()
+}
+
+pub(crate) fn clicked(model: &mut Model, _at: Position, _area: Rect, kind: MouseKind) -> Vec<Cmd> {
+    match kind {
+        MouseKind::WheelUp => moved(model, Move::Lines(-1)),
+        MouseKind::WheelDown => moved(model, Move::Lines(1)),
+        MouseKind::Click | MouseKind::Drag => Vec::new(),
+    }
+}
+
+/// The names of the curves: the main one first, then by group and name.
+#[must_use]
+pub fn curve_names(model: &Model) -> Vec<&str> {
+    let main = model.detail.main_curve();
+    let pattern = crate::pattern::Pattern::new(&model.panes.chart.filter);
+    let mut names: Vec<&str> = model
+        .detail
+        .history
+        .all_series()
+        .map(|(name, ..)| name)
+        .filter(|name| pattern.matches(name))
+        .collect();
+    names.dedup();
+    names.sort_by_key(|name| (Some(*name) != main, group(name)));
+    names
+}
+
+/// The curve that the chart shows, with its name and what its steps count.
+#[must_use]
+pub fn shown_curve(model: &Model) -> Option<(&str, Axis, &Series)> {
+    let find = |wanted: &str| {
+        model
+            .detail
+            .history
+            .all_series()
+            .find(|(name, ..)| *name == wanted)
+    };
+    let chosen = model.panes.chart.curve.as_deref().and_then(find);
+    chosen.or_else(|| model.detail.main_curve().and_then(find))
+}
+
+/// Whether the chart shows returns, so that evaluation points belong in it.
+#[must_use]
+pub fn shows_return(model: &Model) -> bool {
+    match model.panes.chart.curve.as_deref() {
+        None => true,
+        Some(name) => Some(name) == model.detail.main_curve(),
+    }
+}
+
+pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
+    let smoothed = if model.panes.chart.smooth {
+        "smoothed"
+    } else {
+        ""
+    };
     let block = pane_block(model, Pane::Metrics, smoothed);
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if inner.width < 8 || inner.height < 2 {
         return;
     }
-    if model.run().is_none()
-        || model.curve_names().is_empty() && model.detail.evaluations.is_empty()
+    if model.run().is_none() || curve_names(model).is_empty() && model.detail.evaluations.is_empty()
     {
         let text = match model.run() {
             Some(run) if is_alive(run.state) => "Waiting for the first numbers.",
@@ -44,7 +150,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         );
         return;
     }
-    let names = model.curve_names();
+    let names = curve_names(model);
     let (plot, list) = if inner.width >= BESIDE {
         let width = (inner.width / 3).clamp(34, 54);
         let [plot, list] =
@@ -65,7 +171,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
 fn legend<'a>(model: &Model) -> Line<'a> {
     let unicode = model.theme.unicode();
     let mut spans = vec![Span::raw(" ")];
-    let shown = model.shown_curve();
+    let shown = shown_curve(model);
     if let Some((name, _, series)) = shown {
         let mark = if unicode { "⠒⠒ " } else { "-- " };
         spans.push(Span::styled(
@@ -79,7 +185,7 @@ fn legend<'a>(model: &Model) -> Line<'a> {
             ));
         }
     }
-    if model.shows_return() && !model.detail.evaluations.is_empty() {
+    if shows_return(model) && !model.detail.evaluations.is_empty() {
         let text = "  • evaluation, 95% interval";
         spans.push(Span::styled(text, model.theme.style(Role::Series(1))));
     }
@@ -98,18 +204,17 @@ struct Plotted {
 
 impl Plotted {
     fn of(model: &Model) -> Self {
-        let curve = model
-            .shown_curve()
+        let curve = shown_curve(model)
             .map(|(_, _, series)| points(series))
             .unwrap_or_default();
-        let evaluations: &[_] = if model.shows_return() {
+        let evaluations: &[_] = if shows_return(model) {
             &model.detail.evaluations
         } else {
             &[]
         };
         let finite = evaluations.iter().filter(|point| drawable(point.mean));
         Plotted {
-            curve: if model.smooth {
+            curve: if model.panes.chart.smooth {
                 smoothed(&curve, SMOOTHING)
             } else {
                 curve
@@ -215,7 +320,7 @@ fn draw_curves(model: &Model, frame: &mut Frame, area: Rect, names: &[&str]) {
     if area.height == 0 || area.width < 8 {
         return;
     }
-    let shown = model.shown_curve().map(|(name, ..)| name);
+    let shown = shown_curve(model).map(|(name, ..)| name);
     let chosen = names.iter().position(|name| Some(*name) == shown);
     let visible = area.height as usize;
     let first = first_row(chosen.unwrap_or(0), names.len(), visible);
@@ -246,7 +351,7 @@ fn curve_line<'a>(
     let spark = if unicode && width >= 32 { 10 } else { 0 };
     let name_width = width.saturating_sub(2 + 9 + spark + usize::from(spark > 0));
     let last = series.last().map(|point| point.value);
-    let name_role = match (chosen, model.pane == Pane::Metrics) {
+    let name_role = match (chosen, model.focus == Pane::Metrics) {
         (true, true) => Role::Selected,
         (true, false) => Role::Series(0),
         (false, _) => Role::Text,

@@ -9,7 +9,7 @@ use crate::figures::{count, duration, gauge_ratio, number, printable};
 use crate::model::{Model, RunState, RunSummary, is_alive, role, shown};
 use crate::theme::Role;
 
-pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
+pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     let Some(run) = model.run() else {
         let block = Block::bordered()
             .border_set(model.theme.border())

@@ -1,0 +1,75 @@
+//! What the dashboard asks of the program around it: everything that touches processes,
+//! or files beyond what [`crate::source`] reads.
+
+/// The program around the dashboard. Called on threads of their own.
+pub trait Host: Send + Sync {
+    /// Carries out a request; `tell` takes answers on the way, the last one is returned.
+    fn carry_out(&self, request: Request, tell: &dyn Fn(Answer)) -> Answer;
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Ask a run to stop with a checkpoint.
+    Stop(String),
+    /// End a run's process at once.
+    Kill(String),
+    /// Park a run between steps.
+    Pause(String),
+    /// Let a parked run go on.
+    Unpause(String),
+    /// Write a checkpoint now.
+    Checkpoint(String),
+    /// Start a run's worker again from its last checkpoint.
+    Resume(String),
+    /// Hide runs from the list, or show them again; nothing is deleted.
+    Archive {
+        /// The runs.
+        ids: Vec<String>,
+        /// Show them again.
+        undo: bool,
+    },
+    /// Make a run and start it.
+    Launch(Launch),
+    /// Write a text to a file that must not exist, unless `replace`.
+    Save {
+        /// The file.
+        path: String,
+        /// What is written.
+        text: String,
+        /// Whether an existing file is replaced.
+        replace: bool,
+    },
+}
+
+impl Request {
+    /// Whether it takes longer than a moment and must not hold up others.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        false
+    }
+}
+
+/// A run to be made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Launch {
+    /// What it was made from: a preset's name or a file, for the run's name.
+    pub target: String,
+    /// Name of the run; empty for the target's.
+    pub name: String,
+    /// The whole configuration as TOML.
+    pub config_toml: String,
+    /// Further seeds after the configuration's own, counted up; they wait in the queue.
+    pub further_seeds: u32,
+    /// Wait for the device in the queue instead of starting now.
+    pub queued: bool,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It was done, or why not; in words for the user.
+    Said(Result<String, String>),
+    /// A run was made: its id, or why not.
+    Launched(Result<String, String>),
+}

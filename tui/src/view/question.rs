@@ -1,0 +1,91 @@
+//! Questions that must be answered before anything is lost.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+
+use super::centred;
+use crate::figures::printable;
+use crate::model::{Model, Question};
+use crate::theme::Role;
+
+/// Runs named in a question; the others are counted.
+const NAMED: usize = 5;
+/// The widest field in which a name is typed.
+const FIELD: usize = 60;
+
+pub(super) fn draw(model: &Model, frame: &mut Frame, body: Rect, question: &Question) {
+    let (title, lines) = words(model, question);
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0);
+    let width = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(4);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let area = centred(body, width, height.saturating_add(2));
+    frame.render_widget(Clear, area);
+    let block = Block::bordered()
+        .border_set(model.theme.border())
+        .border_style(model.theme.style(Role::Warn))
+        .title(Span::styled(
+            format!(" {title} "),
+            model.theme.style(Role::Warn),
+        ));
+    let text = Paragraph::new(lines)
+        .centered()
+        .wrap(Wrap { trim: true })
+        .block(block);
+    frame.render_widget(text, area);
+}
+
+fn words<'a>(model: &Model, question: &Question) -> (String, Vec<Line<'a>>) {
+    let plain = |text: &str| Line::from(printable(text));
+    match question {
+        Question::Stop(ids) => {
+            let title = match ids.len() {
+                1 => "Stop this run?".to_owned(),
+                count => format!("Stop {count} runs?"),
+            };
+            let mut lines: Vec<Line> = ids.iter().take(NAMED).map(|id| plain(id)).collect();
+            if ids.len() > NAMED {
+                lines.push(plain(&format!("and {} more", ids.len() - NAMED)));
+            }
+            lines.extend([
+                plain("It finishes its step, writes a checkpoint and can be resumed."),
+                Line::default(),
+                plain("y Enter  stop it      Esc  let it run"),
+            ]);
+            (title, lines)
+        }
+        Question::Kill(id, input) => {
+            let lines = vec![
+                plain(id),
+                plain(
+                    "What it learned since its last checkpoint is lost; it can be resumed from there.",
+                ),
+                plain("Type the name of the run, or its last part, to end its process."),
+                Line::default(),
+                input.line(FIELD, &model.theme),
+                Line::default(),
+                plain("Enter  end it      Esc  let it run"),
+            ];
+            ("End this process?".to_owned(), lines)
+        }
+        Question::Leave(id) => {
+            let lines = vec![
+                plain(&format!("{id} goes on without it.")),
+                plain(&format!("Come back with: concord attach {id}")),
+                Line::default(),
+                plain("y Enter  leave      x  stop the run first      Esc  stay"),
+            ];
+            ("Leave the dashboard?".to_owned(), lines)
+        }
+        Question::Confirm(confirmation) => {
+            let mut lines: Vec<Line> = confirmation.lines.iter().map(|line| plain(line)).collect();
+            lines.push(Line::default());
+            lines.push(plain(&format!(
+                "y Enter  {}      Esc  no",
+                confirmation.yes
+            )));
+            (confirmation.title.clone(), lines)
+        }
+    }
+}

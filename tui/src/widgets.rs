@@ -1,0 +1,4 @@
+//! Parts that several panes and screens draw with.
+
+pub mod input;
+pub mod table;
