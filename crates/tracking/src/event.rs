@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::status::RunState;
 
 pub(crate) mod encoding;
+pub mod line;
 
 use encoding::{named_numbers, number, numbers};
 

@@ -1,16 +1,17 @@
 //! `events.jsonl`: the append-only file of a run.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::TrackingError;
-use crate::event::Event;
+
+mod reader;
+
+pub use reader::{EventReader, Polled};
 
 /// Lines kept in memory while the file cannot be written, in bytes.
 const BACKLOG_LIMIT: usize = 4 * 1024 * 1024;
-/// A line longer than this is no event of ours.
-const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 /// Appends event lines. Survives a full disk: lines wait in a bounded backlog and are
 /// written when there is room again; what the backlog cannot hold is counted as lost.
@@ -204,111 +205,4 @@ fn last_sequence(file: &mut File, whole: u64) -> io::Result<Option<u64>> {
         end = start;
     }
     Ok(None)
-}
-
-/// Reads `events.jsonl` while it grows.
-///
-/// Keeps its offset between polls, leaves a half-written last line for the next poll,
-/// starts over when the file shrank below the offset (someone replaced it), and counts
-/// lines that are no events instead of failing on them.
-#[derive(Debug)]
-pub struct EventReader {
-    path: PathBuf,
-    offset: u64,
-    last_sequence: Option<u64>,
-    damaged: u64,
-    missing: u64,
-}
-
-impl EventReader {
-    /// A reader at the start of the file, which need not exist yet.
-    pub fn open(path: &Path) -> Self {
-        Self {
-            path: path.to_path_buf(),
-            offset: 0,
-            last_sequence: None,
-            damaged: 0,
-            missing: 0,
-        }
-    }
-
-    /// The events appended since the last poll; none when the file does not exist.
-    ///
-    /// # Errors
-    /// The file exists and cannot be read.
-    pub fn poll(&mut self) -> Result<Vec<Event>, TrackingError> {
-        let mut events = Vec::new();
-        self.poll_into(&mut |event| events.push(event))?;
-        Ok(events)
-    }
-
-    /// [`EventReader::poll`] without the list in between.
-    ///
-    /// # Errors
-    /// The file exists and cannot be read.
-    pub fn poll_into(&mut self, take: &mut dyn FnMut(Event)) -> Result<(), TrackingError> {
-        let path = self.path.clone();
-        let failed = |source| TrackingError::io("read the event log", &path, source);
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        };
-        let length = file.metadata().map_err(failed)?.len();
-        if length < self.offset {
-            self.offset = 0;
-            self.last_sequence = None;
-        }
-        if length == self.offset {
-            return Ok(());
-        }
-        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
-        let mut reader = BufReader::with_capacity(256 * 1024, file);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let read = (&mut reader)
-                .take(LONGEST_LINE)
-                .read_until(b'\n', &mut line)
-                .map_err(failed)?;
-            let whole = line.last() == Some(&b'\n');
-            if read == 0 || (!whole && (read as u64) < LONGEST_LINE) {
-                return Ok(());
-            }
-            self.offset += read as u64;
-            match serde_json::from_slice::<Event>(&line) {
-                Ok(event) => {
-                    self.count_gap(event.sequence);
-                    take(event);
-                }
-                Err(_) => self.damaged += 1,
-            }
-        }
-    }
-
-    fn count_gap(&mut self, sequence: u64) {
-        let expected = self.last_sequence.map_or(0, |last| last + 1);
-        self.missing += sequence.saturating_sub(expected);
-        self.last_sequence = Some(sequence);
-    }
-
-    /// Bytes read so far.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Number of the last event read.
-    pub fn last_sequence(&self) -> Option<u64> {
-        self.last_sequence
-    }
-
-    /// Lines that were no events.
-    pub fn damaged(&self) -> u64 {
-        self.damaged
-    }
-
-    /// Events missing by their numbers (lost to a full disk, or damaged).
-    pub fn missing(&self) -> u64 {
-        self.missing
-    }
 }

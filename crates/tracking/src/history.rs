@@ -19,10 +19,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::TrackingError;
+use crate::event::line::Line;
 use crate::event::{Axis, EvaluationPurpose, Event, EventKind, HyperParameter, Progress};
-use crate::event_log::EventReader;
+use crate::event_log::{EventReader, Polled};
 use crate::series::{Point, Series};
 use crate::status::RunState;
+
+mod bounds;
+mod curves;
+mod follower;
+
+use curves::Curves;
+pub use follower::{Follower, Progressed};
 
 /// Whether an event lies beyond a position.
 pub fn is_beyond(kind: &EventKind, position: &Progress) -> bool {
@@ -131,10 +139,11 @@ pub struct Ending {
 
 /// All valid events of a run, by kind. Feed it events in the order of the log, all at
 /// once ([`History::read`]) or as they come ([`History::apply`]).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    series: BTreeMap<(String, Axis), Series>,
-    point_limit: Option<usize>,
+    curves: Curves,
+    /// Memory is to stay bounded, however long the run.
+    bounded: bool,
     /// Evaluations in order of training.
     pub evaluations: Vec<Evaluation>,
     /// Checkpoints in order of training; older ones may be gone from the disk.
@@ -155,6 +164,8 @@ pub struct History {
     pub finished: Option<Ending>,
     /// Events applied.
     pub events: u64,
+    /// At least so many numbers are held of the evaluations' episodes.
+    episode_numbers: usize,
 }
 
 impl History {
@@ -164,10 +175,12 @@ impl History {
     }
 
     /// An empty history whose curves keep about `limit` points each, thinned as in
-    /// [`Series::thinned`]: bounded memory for a dashboard that follows a long run.
+    /// [`Series::thinned`]: bounded memory for a dashboard that follows a long run. Of
+    /// everything else the latest is kept, some thousands of each kind.
     pub fn with_point_limit(limit: usize) -> Self {
         Self {
-            point_limit: Some(limit),
+            curves: Curves::thinned(limit),
+            bounded: true,
             ..Self::default()
         }
     }
@@ -178,23 +191,28 @@ impl History {
     /// The log exists and cannot be read.
     pub fn read(events: &Path) -> Result<Self, TrackingError> {
         let mut history = Self::new();
-        EventReader::open(events).poll_into(&mut |event| history.apply(event))?;
+        let mut reader = EventReader::open(events);
+        while reader.poll_lines(u64::MAX, &mut |line| history.apply_line(line))? == Polled::Replaced
+        {
+            history = Self::new();
+        }
         Ok(history)
     }
 
     /// The curve of a name; where one name was used on several axes, the first of them in
     /// the order of [`Axis`].
     pub fn series(&self, name: &str) -> Option<&Series> {
-        let first = (name.to_owned(), Axis::EnvSteps);
-        let ((found, _), series) = self.series.range(first..).next()?;
-        (found == name).then_some(series)
+        self.curves.named(name)
     }
 
     /// All curves with their names and axes, by name.
     pub fn all_series(&self) -> impl Iterator<Item = (&str, Axis, &Series)> {
-        self.series
-            .iter()
-            .map(|((name, axis), series)| (name.as_str(), *axis, series))
+        self.curves.iter()
+    }
+
+    /// Points that a bounded history refused because the run has too many curves.
+    pub fn refused_points(&self) -> u64 {
+        self.curves.refused()
     }
 
     /// Evaluations during training, without the absolute one.
@@ -211,6 +229,22 @@ impl History {
             .rfind(|one| one.purpose == EvaluationPurpose::Absolute)
     }
 
+    /// Takes the next line of the log.
+    pub fn apply_line(&mut self, line: Line<'_>) {
+        match line {
+            Line::Scalar(scalar) => {
+                self.events += 1;
+                let point = Point {
+                    step: scalar.step,
+                    value: scalar.value,
+                    time: scalar.time,
+                };
+                self.curves.push(scalar.name, scalar.axis, point);
+            }
+            Line::Other(event) => self.apply(*event),
+        }
+    }
+
     /// Takes the next event of the log.
     pub fn apply(&mut self, event: Event) {
         self.events += 1;
@@ -222,11 +256,7 @@ impl History {
                 axis,
                 step,
             } => {
-                let limit = self.point_limit;
-                self.series
-                    .entry((name, axis))
-                    .or_insert_with(|| limit.map_or_else(Series::new, Series::thinned))
-                    .push(Point { step, value, time });
+                self.curves.push(&name, axis, Point { step, value, time });
             }
             EventKind::Text {
                 name,
@@ -244,9 +274,7 @@ impl History {
                 extra,
                 checkpoint,
             } => {
-                self.evaluations
-                    .retain(|old| old.purpose != purpose || old.progress.step != progress.step);
-                self.evaluations.push(Evaluation {
+                self.evaluated(Evaluation {
                     purpose,
                     progress,
                     time,
@@ -305,12 +333,29 @@ impl History {
             }
             EventKind::Unknown => {}
         }
+        if self.bounded {
+            self.keep_within_bounds();
+        }
+    }
+
+    fn evaluated(&mut self, new: Evaluation) {
+        // Looked for from the end: a run evaluates at ever later steps.
+        let same =
+            |old: &Evaluation| old.purpose == new.purpose && old.progress.step == new.progress.step;
+        let earlier =
+            |old: &&Evaluation| old.purpose == new.purpose && old.progress.step < new.progress.step;
+        let newest = self.evaluations.last();
+        if !newest.is_none_or(|old| earlier(&old)) {
+            self.evaluations.retain(|old| !same(old));
+        }
+        self.evaluations.push(new);
+        if self.bounded {
+            self.thin_episodes();
+        }
     }
 
     fn resume(&mut self, position: Progress) {
-        for ((_, axis), series) in &mut self.series {
-            series.resume_at(position.on(*axis));
-        }
+        self.curves.resume_at(&position);
         self.evaluations
             .retain(|one| one.progress.step <= position.step);
         self.checkpoints

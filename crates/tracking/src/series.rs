@@ -1,5 +1,7 @@
 //! Curves, whole or thinned to bounded memory.
 
+use std::collections::VecDeque;
+
 /// One point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
@@ -15,15 +17,18 @@ pub struct Point {
 ///
 /// A thinned curve keeps the lowest and the highest point of each group of
 /// neighbouring points, so that spikes stay visible; the groups double whenever the
-/// limit is reached, so that memory is bounded and density even.
-#[derive(Debug, Clone, Default)]
+/// limit is reached, so that memory is bounded and density even. Its latest points are
+/// kept in full besides ([`Series::recent`]).
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Series {
     points: Vec<Point>,
     limit: Option<usize>,
     /// Points per group of a thinned curve; 0 and 1 mean all.
     group: usize,
-    pending: Vec<Point>,
+    pending: Extremes,
     pending_count: usize,
+    /// The latest points of a thinned curve, at most half the limit.
+    recent: VecDeque<Point>,
     count: u64,
     last: Option<Point>,
     /// Step of a resume, until the first point after it came.
@@ -53,20 +58,32 @@ impl Series {
         }
         self.count += 1;
         self.last = Some(point);
+        let Some(limit) = self.limit else {
+            self.points.push(point);
+            return;
+        };
+        if self.recent.len() >= limit / 2 {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(point);
         if self.group <= 1 {
             self.points.push(point);
         } else {
-            self.pending.push(point);
+            self.pending.take(point);
             self.pending_count += 1;
-            keep_extremes(&mut self.pending);
             if self.pending_count >= self.group {
-                self.points.append(&mut self.pending);
-                self.pending_count = 0;
+                self.settle();
             }
         }
-        if self.limit.is_some_and(|limit| self.points.len() > limit) {
+        if self.points.len() > limit {
             self.compact();
         }
+    }
+
+    fn settle(&mut self) {
+        self.points.extend(self.pending.points());
+        self.pending = Extremes::default();
+        self.pending_count = 0;
     }
 
     /// Drops the points beyond a step: the run went back to it. The first point to come
@@ -77,8 +94,7 @@ impl Series {
     }
 
     fn cut(&mut self, keep: impl Fn(&Point) -> bool) {
-        self.points.append(&mut self.pending);
-        self.pending_count = 0;
+        self.settle();
         // The last point of a thinned curve may be no extreme and yet the last one valid.
         if let Some(last) = self.last
             && self.points.last() != Some(&last)
@@ -86,7 +102,8 @@ impl Series {
             self.points.push(last);
         }
         let before = self.points.len();
-        self.points.retain(keep);
+        self.points.retain(&keep);
+        self.recent.retain(keep);
         self.count = self
             .count
             .saturating_sub((before - self.points.len()) as u64);
@@ -96,9 +113,11 @@ impl Series {
     fn compact(&mut self) {
         let mut compacted = Vec::with_capacity(self.points.len() / 2 + 2);
         for group in self.points.chunks(4) {
-            let mut group = group.to_vec();
-            keep_extremes(&mut group);
-            compacted.append(&mut group);
+            let mut extremes = Extremes::default();
+            for point in group {
+                extremes.take(*point);
+            }
+            compacted.extend(extremes.points());
         }
         self.points = compacted;
         self.group = if self.group <= 1 { 4 } else { self.group * 2 };
@@ -107,13 +126,35 @@ impl Series {
     /// The points kept, in order; the last one reported is always among them.
     pub fn points(&self) -> Vec<Point> {
         let mut points = self.points.clone();
-        points.extend(&self.pending);
+        points.extend(self.pending.points());
         if let Some(last) = self.last
             && points.last() != Some(&last)
         {
             points.push(last);
         }
         points
+    }
+
+    /// The latest points of a thinned curve, none left out: about half its limit. A
+    /// curve that keeps all its points has none apart.
+    pub fn recent(&self) -> &VecDeque<Point> {
+        &self.recent
+    }
+
+    /// Lowers the limit of a thinned curve (to at least 8).
+    pub fn lower_limit(&mut self, limit: usize) {
+        let limit = limit.max(8);
+        if self.limit.is_none_or(|old| old <= limit) {
+            return;
+        }
+        self.limit = Some(limit);
+        while self.points.len() > limit {
+            self.compact();
+        }
+        self.recent
+            .drain(..self.recent.len().saturating_sub(limit / 2));
+        self.points.shrink_to_fit();
+        self.recent.shrink_to_fit();
     }
 
     /// The last point reported.
@@ -132,37 +173,59 @@ impl Series {
     }
 }
 
-/// Keeps the lowest and highest of some points, in their order. A non-finite value
-/// counts as higher than every finite one: a curve must not hide it.
-fn keep_extremes(points: &mut Vec<Point>) {
-    if points.len() <= 2 {
-        return;
+/// The lowest and the highest of some points, in their order; the first and the last
+/// where all are equal. A non-finite value counts as higher than every finite one: a
+/// curve must not hide it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Extremes {
+    first: Option<Point>,
+    second: Option<Point>,
+}
+
+impl Extremes {
+    fn points(&self) -> impl Iterator<Item = Point> {
+        self.first.into_iter().chain(self.second)
     }
-    let rank = |point: &Point| {
-        if point.value.is_finite() {
-            point.value
-        } else {
-            f64::INFINITY
-        }
-    };
-    let at = |better: fn(f64, f64) -> bool| {
-        (1..points.len()).fold(0, |best, index| {
-            if better(rank(&points[index]), rank(&points[best])) {
-                index
+
+    fn take(&mut self, point: Point) {
+        let (Some(first), Some(second)) = (self.first, self.second) else {
+            let free = if self.first.is_none() {
+                &mut self.first
             } else {
-                best
+                &mut self.second
+            };
+            *free = Some(point);
+            return;
+        };
+        let (one, two, three) = (rank(&first), rank(&second), rank(&point));
+        // Which of the three are lowest and highest; the earlier one where they tie.
+        let lowest = if three < one.min(two) {
+            2
+        } else {
+            usize::from(two < one)
+        };
+        let highest = if three > one.max(two) {
+            2
+        } else {
+            usize::from(two > one)
+        };
+        match (lowest.min(highest), lowest.max(highest)) {
+            (0, 0) | (0, 2) => self.second = Some(point),
+            (1, _) => {
+                self.first = self.second;
+                self.second = Some(point);
             }
-        })
-    };
-    let lowest = at(|new, old| new < old);
-    let highest = at(|new, old| new > old);
-    let (first, second) = (lowest.min(highest), lowest.max(highest));
-    let kept = if first == second {
-        vec![points[0], points[points.len() - 1]]
+            _ => {}
+        }
+    }
+}
+
+fn rank(point: &Point) -> f64 {
+    if point.value.is_finite() {
+        point.value
     } else {
-        vec![points[first], points[second]]
-    };
-    *points = kept;
+        f64::INFINITY
+    }
 }
 
 /// A curve's points for a plot of limited width: at most about `limit` points, extremes
