@@ -6,6 +6,8 @@
 //! {"v":1,"command":"stop"}
 //! {"v":1,"ok":true,"message":"accepted","pid":4242}
 //! ```
+//!
+//! The command `watch` keeps its connection: see [`LiveStage`].
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -24,6 +26,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrackingError;
 use crate::run_folder::RunFolder;
+
+mod frames;
+mod live;
+
+pub use frames::LiveFrames;
+pub use live::{LiveFrame, LiveStage, LiveWatcher};
 
 /// Version of the protocol.
 pub const CONTROL_VERSION: u32 = 1;
@@ -52,10 +60,37 @@ pub enum ControlCommand {
     Ping,
 }
 
+/// `command` is text here: `watch` is no [`ControlCommand`], since it does not end with
+/// its reply.
 #[derive(Serialize, Deserialize)]
 struct Request {
     v: u32,
-    command: ControlCommand,
+    command: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    environment: Option<usize>,
+}
+
+/// What a client asked for.
+enum Asked {
+    Command(ControlCommand),
+    Watch(usize),
+}
+
+impl Request {
+    fn asked(&self) -> Result<Asked, String> {
+        if self.v > CONTROL_VERSION {
+            return Err(format!(
+                "protocol version {} - this worker speaks {CONTROL_VERSION} - use the program that started the run",
+                self.v
+            ));
+        }
+        if self.command == "watch" {
+            return Ok(Asked::Watch(self.environment.unwrap_or(0)));
+        }
+        ControlCommand::deserialize(serde_json::Value::from(self.command.as_str()))
+            .map(Asked::Command)
+            .map_err(|error| format!("not a command: {error}"))
+    }
 }
 
 /// The worker's answer.
@@ -76,6 +111,7 @@ pub struct ControlServer {
     socket: PathBuf,
     listener: UnixListener,
     closing: Arc<AtomicBool>,
+    stage: Arc<LiveStage>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,6 +123,17 @@ impl ControlServer {
     /// The file system refuses sockets or is read-only. The run can go on without:
     /// report a warning.
     pub fn start(run: &RunFolder) -> Result<(Receiver<ControlCommand>, Self), TrackingError> {
+        Self::start_on_stage(run, LiveStage::new(0))
+    }
+
+    /// As [`ControlServer::start`], for a run whose environments can be watched.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_on_stage(
+        run: &RunFolder,
+        stage: Arc<LiveStage>,
+    ) -> Result<(Receiver<ControlCommand>, Self), TrackingError> {
         let socket = run.control_socket();
         let failed = |source| TrackingError::io("listen on", &socket, source);
         match fs::remove_file(&socket) {
@@ -99,9 +146,14 @@ impl ControlServer {
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);
         let (sender, receiver) = channel::bounded(QUEUE);
+        let reception = Reception {
+            commands: sender,
+            stage: Arc::clone(&stage),
+            watchers: Vec::new(),
+        };
         let thread = std::thread::Builder::new()
             .name("tracking-control".to_owned())
-            .spawn(move || serve(&accepting, &sender, &closed))
+            .spawn(move || reception.serve(&accepting, &closed))
             .map_err(failed)?;
         Ok((
             receiver,
@@ -109,6 +161,7 @@ impl ControlServer {
                 socket,
                 listener,
                 closing,
+                stage,
                 thread: Some(thread),
             },
         ))
@@ -125,6 +178,7 @@ impl ControlServer {
         };
         self.closing.store(true, Ordering::SeqCst);
         let _ = fs::remove_file(&self.socket);
+        self.stage.close();
         // Shutting a listening socket down wakes the thread that waits in accept.
         let woken = self.listener.try_clone().and_then(|listener| {
             UnixStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both)
@@ -141,45 +195,79 @@ impl Drop for ControlServer {
     }
 }
 
-fn serve(listener: &UnixListener, commands: &Sender<ControlCommand>, closing: &AtomicBool) {
-    for connection in listener.incoming() {
-        if closing.load(Ordering::SeqCst) {
-            return;
+/// Answers clients, one after the other; watchers get a thread each.
+struct Reception {
+    commands: Sender<ControlCommand>,
+    stage: Arc<LiveStage>,
+    watchers: Vec<JoinHandle<()>>,
+}
+
+impl Reception {
+    fn serve(mut self, listener: &UnixListener, closing: &AtomicBool) {
+        for connection in listener.incoming() {
+            if closing.load(Ordering::SeqCst) {
+                break;
+            }
+            match connection {
+                // A client that fails or dawdles is its own problem.
+                Ok(stream) => drop(self.answer(stream)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Out of descriptors, say: wait rather than spin.
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
         }
-        match connection {
-            // A client that fails or dawdles is its own problem.
-            Ok(stream) => drop(answer(&stream, commands)),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Out of descriptors, say: wait rather than spin.
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        // One may have taken its seat after the stage was closed.
+        self.stage.close();
+        for watcher in self.watchers {
+            let _ = watcher.join();
         }
+    }
+
+    fn answer(&mut self, stream: UnixStream) -> io::Result<()> {
+        stream.set_read_timeout(Some(CLIENT_LIMIT))?;
+        stream.set_write_timeout(Some(CLIENT_LIMIT))?;
+        let line = read_line(&stream)?;
+        let asked = serde_json::from_str::<Request>(&line)
+            .map_err(|error| format!("not a command: {error}"))
+            .and_then(|request| request.asked());
+        match asked {
+            Err(message) => reply(&stream, Err(message)),
+            Ok(Asked::Command(ControlCommand::Ping)) => reply(&stream, Ok("pong")),
+            Ok(Asked::Command(command)) => reply(&stream, self.pass_on(command)),
+            Ok(Asked::Watch(environment)) => self.watch(environment, stream),
+        }
+    }
+
+    fn pass_on(&self, command: ControlCommand) -> Result<&'static str, String> {
+        match self.commands.try_send(command) {
+            Ok(()) => Ok("accepted"),
+            Err(TrySendError::Full(_)) => {
+                Err("busy: too many commands wait - try again".to_owned())
+            }
+            Err(TrySendError::Disconnected(_)) => Err("the run is ending".to_owned()),
+        }
+    }
+
+    fn watch(&mut self, environment: usize, stream: UnixStream) -> io::Result<()> {
+        if let Some(refusal) = self.stage.refusal(environment) {
+            return reply(&stream, Err(refusal));
+        }
+        reply(&stream, Ok("watching"))?;
+        let stage = Arc::clone(&self.stage);
+        self.watchers.retain(|watcher| !watcher.is_finished());
+        self.watchers.push(
+            std::thread::Builder::new()
+                .name("tracking-watch".to_owned())
+                .spawn(move || drop(stage.serve(environment, &stream)))?,
+        );
+        Ok(())
     }
 }
 
-fn answer(stream: &UnixStream, commands: &Sender<ControlCommand>) -> io::Result<()> {
-    stream.set_read_timeout(Some(CLIENT_LIMIT))?;
-    stream.set_write_timeout(Some(CLIENT_LIMIT))?;
-    let line = read_line(stream)?;
-    let (ok, message) = match serde_json::from_str::<Request>(&line) {
-        Err(error) => (false, format!("not a command: {error}")),
-        Ok(request) if request.v > CONTROL_VERSION => (
-            false,
-            format!(
-                "protocol version {} - this worker speaks {CONTROL_VERSION} - use the program that started the run",
-                request.v
-            ),
-        ),
-        Ok(Request {
-            command: ControlCommand::Ping,
-            ..
-        }) => (true, "pong".to_owned()),
-        Ok(Request { command, .. }) => match commands.try_send(command) {
-            Ok(()) => (true, "accepted".to_owned()),
-            Err(TrySendError::Full(_)) => {
-                (false, "busy: too many commands wait - try again".to_owned())
-            }
-            Err(TrySendError::Disconnected(_)) => (false, "the run is ending".to_owned()),
-        },
+fn reply(stream: &UnixStream, answer: Result<&str, String>) -> io::Result<()> {
+    let (ok, message) = match answer {
+        Ok(message) => (true, message.to_owned()),
+        Err(message) => (false, message),
     };
     let reply = ControlReply {
         v: CONTROL_VERSION,
@@ -217,42 +305,60 @@ impl ControlClient {
         limit: Duration,
     ) -> Result<ControlReply, TrackingError> {
         let socket = run.control_socket();
-        let unreachable = |error: io::Error| {
-            let message = match error.kind() {
-                io::ErrorKind::NotFound => "no socket".to_owned(),
-                io::ErrorKind::ConnectionRefused => "nobody listens".to_owned(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    format!("no answer in {} s", limit.as_secs_f64())
-                }
-                _ => error.to_string(),
-            };
-            TrackingError::Unreachable {
-                path: socket.clone(),
-                message,
-            }
+        let failed = |error: io::Error| unreachable(&socket, limit, &error);
+        let stream = connect(&socket, limit)?;
+        let command = match serde_json::to_value(command) {
+            Ok(serde_json::Value::String(name)) => name,
+            other => unreachable!("a command without fields is a word: {other:?}"),
         };
-        let stream =
-            with_short_path(&socket, |path| UnixStream::connect(path)).map_err(unreachable)?;
-        stream.set_read_timeout(Some(limit)).map_err(unreachable)?;
-        stream.set_write_timeout(Some(limit)).map_err(unreachable)?;
-        write_line(
-            &stream,
-            &Request {
-                v: CONTROL_VERSION,
-                command,
-            },
-        )
-        .map_err(unreachable)?;
-        let line = read_line(&stream).map_err(unreachable)?;
-        let reply: ControlReply = serde_json::from_str(&line)
-            .map_err(|error| unreachable(io::Error::other(format!("no reply: {error}"))))?;
-        if reply.ok {
-            Ok(reply)
-        } else {
-            Err(TrackingError::Refused {
-                message: reply.message,
-            })
+        let request = Request {
+            v: CONTROL_VERSION,
+            command,
+            environment: None,
+        };
+        write_line(&stream, &request).map_err(failed)?;
+        let line = read_line(&stream).map_err(failed)?;
+        accepted(&socket, line.as_bytes())
+    }
+}
+
+/// Connects with a limit on every read and write.
+fn connect(socket: &Path, limit: Duration) -> Result<UnixStream, TrackingError> {
+    let failed = |error: io::Error| unreachable(socket, limit, &error);
+    let stream = with_short_path(socket, |path| UnixStream::connect(path)).map_err(failed)?;
+    stream.set_read_timeout(Some(limit)).map_err(failed)?;
+    stream.set_write_timeout(Some(limit)).map_err(failed)?;
+    Ok(stream)
+}
+
+fn unreachable(socket: &Path, limit: Duration, error: &io::Error) -> TrackingError {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => "no socket".to_owned(),
+        io::ErrorKind::ConnectionRefused => "nobody listens".to_owned(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            format!("no answer in {} s", limit.as_secs_f64())
         }
+        _ => error.to_string(),
+    };
+    TrackingError::Unreachable {
+        path: socket.to_path_buf(),
+        message,
+    }
+}
+
+/// The reply in a line, when it says yes.
+fn accepted(socket: &Path, line: &[u8]) -> Result<ControlReply, TrackingError> {
+    let reply: ControlReply =
+        serde_json::from_slice(line).map_err(|error| TrackingError::Unreachable {
+            path: socket.to_path_buf(),
+            message: format!("no reply: {error}"),
+        })?;
+    if reply.ok {
+        Ok(reply)
+    } else {
+        Err(TrackingError::Refused {
+            message: reply.message,
+        })
     }
 }
 

@@ -40,7 +40,10 @@ mod tracker;
 
 pub use atomic::{AtomicFolder, write_atomic};
 pub use clock::{unix_seconds, utc_stamp};
-pub use control::{ControlClient, ControlCommand, ControlReply, ControlServer};
+pub use control::{
+    ControlClient, ControlCommand, ControlReply, ControlServer, LiveFrame, LiveFrames, LiveStage,
+    LiveWatcher,
+};
 pub use error::TrackingError;
 pub use event::{Axis, EvaluationPurpose, Event, EventKind, Progress};
 pub use event_log::{EventReader, EventWriter};
