@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::samples::{Sample, Stage};
 use crate::status::RunState;
 
 pub(crate) mod encoding;
@@ -224,6 +225,10 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         message: String,
     },
+    /// A prompt with generated responses; report it through [`crate::Tracker::sample`].
+    Sample(Sample),
+    /// How far a stage of fine-tuning is.
+    Stage(Stage),
     /// A kind that this version does not know.
     #[serde(other)]
     Unknown,

@@ -8,9 +8,9 @@
 //!
 //! > An event that lies beyond the position of a later `resumed` is dropped.
 //!
-//! Scalars and texts are compared on their own axis; evaluations, checkpoints and
-//! episodes by environment step; states, warnings, hyper-parameters and endings are kept
-//! (an ending is history, but a run that resumed has not ended: [`History::finished`] is
+//! Scalars, texts and samples are compared on their own axis; stages by environment step
+//! and update; evaluations, checkpoints and episodes by environment step; states,
+//! warnings, hyper-parameters and endings are kept (an ending is history, but a run that resumed has not ended: [`History::finished`] is
 //! the last one since the last resume). Where the run then reports a point at exactly P
 //! again, it replaces the old one. An evaluation replaces an earlier one of the same
 //! purpose and step.
@@ -22,6 +22,7 @@ use crate::error::TrackingError;
 use crate::event::line::Line;
 use crate::event::{Axis, EvaluationPurpose, Event, EventKind, HyperParameter, Progress};
 use crate::event_log::{EventReader, Polled};
+use crate::samples::{Samples, Stages};
 use crate::series::{Point, Series};
 use crate::status::RunState;
 
@@ -37,6 +38,10 @@ pub fn is_beyond(kind: &EventKind, position: &Progress) -> bool {
     match kind {
         EventKind::Scalar { axis, step, .. } | EventKind::Text { axis, step, .. } => {
             *step > position.on(*axis)
+        }
+        EventKind::Sample(sample) => sample.step > position.on(sample.axis),
+        EventKind::Stage(stage) => {
+            stage.progress.step > position.step || stage.progress.updates > position.updates
         }
         EventKind::Evaluation { progress, .. }
         | EventKind::Checkpoint { progress, .. }
@@ -160,6 +165,10 @@ pub struct History {
     pub states: Vec<(f64, RunState)>,
     /// Positions from which the run was resumed.
     pub resumes: Vec<Progress>,
+    /// Newest generated samples.
+    pub samples: Samples,
+    /// Stages of fine-tuning.
+    pub stages: Stages,
     /// The ending since the last resume.
     pub finished: Option<Ending>,
     /// Events applied.
@@ -331,6 +340,8 @@ impl History {
                     message,
                 });
             }
+            EventKind::Sample(sample) => self.samples.push(time, sample),
+            EventKind::Stage(stage) => self.stages.apply(stage),
             EventKind::Unknown => {}
         }
         if self.bounded {
@@ -362,6 +373,8 @@ impl History {
             .retain(|one| one.progress.step <= position.step);
         self.episodes
             .retain(|one| one.progress.step <= position.step);
+        self.samples.resume(&position);
+        self.stages.resume(&position);
         self.resumes.push(position);
         self.finished = None;
     }

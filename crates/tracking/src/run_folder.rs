@@ -241,6 +241,11 @@ impl RunFolder {
         self.path.join("media")
     }
 
+    /// `search/`: a log per question of a search (see [`crate::search_log`]).
+    pub fn searches(&self) -> PathBuf {
+        self.path.join("search")
+    }
+
     /// `lock`: the file that the writing process locks.
     pub fn lock_file(&self) -> PathBuf {
         self.path.join("lock")

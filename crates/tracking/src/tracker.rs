@@ -12,6 +12,7 @@ use crate::error::TrackingError;
 use crate::event::{Axis, EventKind, shortened};
 use crate::event_log::EventWriter;
 use crate::run_folder::RunFolder;
+use crate::samples::Sample;
 use crate::sink::{SinkHealth, SinkOptions, SinkReport};
 
 mod writing;
@@ -109,6 +110,11 @@ impl Tracker {
             axis,
             step,
         });
+    }
+
+    /// Reports generated responses; their texts are cut as in [`Sample::bounded`].
+    pub fn sample(&self, sample: Sample) {
+        self.event(EventKind::Sample(sample.bounded()));
     }
 
     /// Reports something the user should know that did not stop the run.
