@@ -1,5 +1,5 @@
 //! Search logs: what is read back, refused, replayed and how fast.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::io::Write;
 use std::time::{Duration, Instant};
