@@ -1,6 +1,8 @@
 //! Curves as they are drawn: finite points, limits at round numbers, sparklines.
 
-use tracking::series::Series;
+use tracking::series::{Point, Series};
+
+pub mod axes;
 
 /// Whether a value can be placed in a plot. Beyond the limit the spans between values
 /// overflow, and ratatui's line clipping never ends on what is not a number.
@@ -20,28 +22,45 @@ pub fn points(series: &Series) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// A badge such as `NaN @ 1.2k` when values cannot be drawn: missing data must
-/// never look like zero.
+/// A badge such as `NaN x3 @ step 1.2k` when values cannot be drawn: how many, and where
+/// the last of them is. Missing data must never look like zero.
 #[must_use]
 pub fn badge(series: &Series) -> Option<String> {
     let points = series.points();
-    let last = points.iter().rfind(|point| !drawable(point.value))?;
+    let huge = points
+        .iter()
+        .filter(|point| point.value.is_finite() && !drawable(point.value));
+    let missing = series.missing();
+    let count = missing.count + huge.clone().count() as u64;
+    let latest = |left: &Point, right: &Point| left.step.cmp(&right.step);
+    let last = missing.last.iter().chain(huge).copied().max_by(latest)?;
+    let times = if count > 1 {
+        format!(" x{count}")
+    } else {
+        String::new()
+    };
     let step = crate::figures::count(last.step as f64);
-    Some(format!("{} @ {step}", crate::figures::number(last.value)))
+    Some(format!(
+        "{}{times} @ step {step}",
+        crate::figures::number(last.value)
+    ))
 }
 
-/// The points after an exponential moving average that keeps `weight` of the past.
+/// The points after an exponential moving average that keeps `weight` of the past, without
+/// the bias towards zero of its first values: TensorBoard's formula, which leaves values
+/// that are not finite as they are and out of the average.
 #[must_use]
 pub fn smoothed(points: &[(f64, f64)], weight: f64) -> Vec<(f64, f64)> {
-    let mut average = None;
+    let (mut average, mut kept) = (0.0, 1.0);
     points
         .iter()
-        .map(|&(step, value)| {
-            let next = average.map_or(value, |before: f64| {
-                weight * before + (1.0 - weight) * value
-            });
-            average = Some(next);
-            (step, next)
+        .map(|&(x, value)| {
+            if !drawable(value) || weight <= 0.0 {
+                return (x, value);
+            }
+            average = average * weight + (1.0 - weight) * value;
+            kept *= weight;
+            (x, average / (1.0 - kept))
         })
         .collect()
 }
@@ -118,7 +137,6 @@ pub fn marks(limits: [f64; 2], parts: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracking::series::Point;
 
     fn series(values: &[(u64, f64)]) -> Series {
         let mut series = Series::new();
@@ -136,7 +154,7 @@ mod tests {
     fn values_that_are_not_finite_are_told_and_never_drawn() {
         let series = series(&[(1, 0.5), (1_200, f64::NAN), (1_300, f64::INFINITY)]);
         assert_eq!(points(&series), [(1.0, 0.5)]);
-        assert_eq!(badge(&series).as_deref(), Some("inf @ 1.3k"));
+        assert_eq!(badge(&series).as_deref(), Some("inf x2 @ step 1.3k"));
     }
 
     #[test]
@@ -156,10 +174,23 @@ mod tests {
         assert_eq!(marks([1e300, 1e300 + 1.0], 4).len(), 2);
     }
 
+    /// By hand after TensorBoard's `resmoothDataset`: with weight 0.6 the averages are
+    /// 0.4, 0.4 * 0.6 + 0.4 * 2 and so on, each over 1 - 0.6^n.
     #[test]
-    fn smoothing_and_levels() {
+    fn smoothing_is_tensorboards_debiased_average() {
+        let points = [(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 4.0)];
+        let smooth = smoothed(&points, 0.6);
+        let expected = [0.4 / 0.4, 1.04 / 0.64, f64::NAN, 2.224 / 0.784];
+        for (found, expected) in smooth.iter().zip(expected) {
+            let same = (found.1 - expected).abs() < 1e-12;
+            assert!(same || found.1.is_nan() && expected.is_nan(), "{smooth:?}");
+        }
+        assert_eq!(smoothed(&points[..2], 0.0), points[..2]);
+    }
+
+    #[test]
+    fn levels_of_a_sparkline() {
         let points = [(0.0, 0.0), (1.0, 1.0)];
-        assert_eq!(smoothed(&points, 0.5), [(0.0, 0.0), (1.0, 0.5)]);
         assert_eq!(levels(&points, 8), [0, 7]);
         assert_eq!(levels(&points, 0), Vec::<usize>::new());
     }

@@ -1,16 +1,14 @@
 //! Curves as lines of text, for commands that print and leave.
 
-use std::fmt::Write as _;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
-use ratatui::symbols::Marker;
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Widget};
+use ratatui::text::Span;
 
-use crate::curve::{bounds, drawable, levels, marks};
-use crate::figures::{count, number};
+use crate::curve::{drawable, levels};
+use crate::figures::number;
 use crate::theme::{ColourDepth, Role, Surroundings, Theme};
+use crate::widgets::plot::{self, Curve, Plot};
 
 /// A curve with a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +20,7 @@ pub struct NamedCurve {
 }
 
 /// Draws curves over each other in `width` x `height` cells, with a legend below that has
-/// a small curve and the last value of each. Where the terminal has no colours to tell
-/// curves apart, several curves give the legend alone.
+/// the sign, a small curve and the last value of each.
 #[must_use]
 pub fn text_chart(
     title: &str,
@@ -32,46 +29,70 @@ pub fn text_chart(
     height: u16,
     surroundings: Surroundings,
 ) -> String {
+    let curves = curves.iter().enumerate().map(|(series, curve)| Curve {
+        name: curve.name.clone(),
+        series,
+        points: curve.points.clone(),
+        ..Curve::default()
+    });
+    let plot = Plot {
+        curves: curves.collect(),
+        ..Plot::default()
+    };
+    text_plot(title, &plot, width, height, surroundings)
+}
+
+/// A plot as text, with a title above and a legend below.
+#[must_use]
+pub fn text_plot(
+    title: &str,
+    plot: &Plot,
+    width: u16,
+    height: u16,
+    surroundings: Surroundings,
+) -> String {
     let theme = Theme::new(surroundings);
     let colours = surroundings.colour != ColourDepth::None;
     let mut text = format!("{title}\n");
-    let finite: Vec<Vec<(f64, f64)>> = curves
-        .iter()
-        .map(|curve| {
-            let points = curve.points.iter().copied();
-            points
-                .filter(|(x, y)| drawable(*x) && drawable(*y))
-                .collect()
-        })
-        .collect();
-    if (colours || curves.len() == 1) && finite.iter().any(|points| points.len() > 1) {
-        let area = Rect::new(0, 0, width.max(24), height.max(5));
+    let area = Rect::new(0, 0, width.max(24), height.max(5));
+    if plot::layout(plot, area).is_some() {
         let mut buffer = Buffer::empty(area);
-        chart(&finite, theme).render(area, &mut buffer);
+        plot::draw(plot, theme, &mut buffer, area);
         text.push_str(&lines(&buffer, colours));
     }
-    let longest = curves
+    let longest = plot
+        .curves
         .iter()
-        .map(|curve| curve.name.chars().count())
+        .map(|curve| Span::raw(curve.name.as_str()).width())
         .max()
         .unwrap_or(0);
-    for (index, (curve, points)) in curves.iter().zip(&finite).enumerate() {
-        let last = curve.points.last().map_or(f64::NAN, |point| point.1);
-        let (start, end) = escapes(
-            colours
-                .then(|| theme.style(Role::Series(index)).fg)
-                .flatten(),
-        );
-        let _ = writeln!(
-            text,
-            "  {start}{} {:<longest$}{end}  {} {:>8}",
-            if surroundings.unicode { "━━" } else { "--" },
-            curve.name,
-            spark(points, surroundings.unicode),
-            number(last)
-        );
+    for curve in &plot.curves {
+        text.push_str(&legend_line(curve, longest, theme, colours));
     }
     text
+}
+
+fn legend_line(curve: &Curve, longest: usize, theme: Theme, colours: bool) -> String {
+    let own: Vec<(f64, f64)> = if curve.points.is_empty() {
+        curve.dots.iter().map(|dot| (dot.x, dot.y)).collect()
+    } else {
+        curve.points.clone()
+    };
+    let last = own.last().map_or(f64::NAN, |point| point.1);
+    let finite: Vec<(f64, f64)> = own
+        .into_iter()
+        .filter(|(x, y)| drawable(*x) && drawable(*y))
+        .collect();
+    let colour = theme.style(Role::Series(curve.series)).fg;
+    let (start, end) = escapes(colour.filter(|_| colours));
+    format!(
+        "  {start}{} {}{}{end}  {} {:>8}\n",
+        plot::glyph(curve.series, theme.unicode()),
+        crate::figures::printable(&curve.name),
+        " ".repeat(longest.saturating_sub(Span::raw(curve.name.as_str()).width())),
+        spark(&finite, theme.unicode()),
+        number(last)
+    )
 }
 
 fn spark(points: &[(f64, f64)], unicode: bool) -> String {
@@ -84,48 +105,6 @@ fn spark(points: &[(f64, f64)], unicode: bool) -> String {
         .map(|level| set[level.min(7)])
         .collect();
     format!("{drawn:<WIDTH$}")
-}
-
-fn chart(curves: &[Vec<(f64, f64)>], theme: Theme) -> Chart<'_> {
-    let all = || curves.iter().flatten();
-    let x_bounds = bounds(all().map(|point| point.0));
-    let [low, high] = bounds(all().map(|point| point.1));
-    let low = if low >= 0.0 && low < high * 0.6 {
-        0.0
-    } else {
-        low
-    };
-    let y_marks = marks([low, high], 4);
-    let marker = if theme.unicode() {
-        Marker::Braille
-    } else {
-        Marker::Dot
-    };
-    let datasets = curves
-        .iter()
-        .enumerate()
-        .map(|(index, points)| {
-            Dataset::default()
-                .marker(marker)
-                .graph_type(GraphType::Line)
-                .style(theme.style(Role::Series(index)))
-                .data(points)
-        })
-        .collect();
-    let middle = f64::midpoint(x_bounds[0], x_bounds[1]);
-    let x_labels = [x_bounds[0], middle, x_bounds[1]].map(count);
-    let y_labels: Vec<String> = y_marks
-        .iter()
-        .map(|mark| format!("{:>7}", number(*mark)))
-        .collect();
-    Chart::new(datasets)
-        .legend_position(None)
-        .x_axis(Axis::default().bounds(x_bounds).labels(x_labels))
-        .y_axis(
-            Axis::default()
-                .bounds([y_marks[0], y_marks[y_marks.len() - 1]])
-                .labels(y_labels),
-        )
 }
 
 /// The cells of a buffer, line by line, without spaces at the ends.
@@ -221,10 +200,8 @@ mod tests {
         };
         let first: Vec<usize> = lines.iter().filter_map(braille).collect();
         // From top to bottom the curve lies further and further left.
-        assert!(
-            first.len() > 5 && first.windows(2).all(|pair| pair[0] > pair[1]),
-            "{text}"
-        );
+        let falls = first.windows(2).all(|pair| pair[0] > pair[1]);
+        assert!(first.len() > 5 && falls, "{text}");
         assert!(
             lines[11].contains("method 0") && lines[11].ends_with("0.475"),
             "{text}"
@@ -232,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn several_curves_need_colours_and_otherwise_are_listed() {
+    fn several_curves_differ_by_colour_and_by_sign() {
         let coloured = text_chart("return", &curves(2), 60, 10, plain(ColourDepth::True));
         assert!(coloured.contains("\x1b[38;2;86;180;233m"), "{coloured}");
         assert_eq!(
@@ -240,7 +217,11 @@ mod tests {
             coloured.matches("\x1b[0m").count()
         );
         let bare = text_chart("return", &curves(2), 60, 10, plain(ColourDepth::None));
-        assert_eq!(bare.lines().count(), 3, "{bare}");
+        assert_eq!(bare.lines().count(), 13, "{bare}");
+        assert!(
+            bare.contains("● method 0") && bare.contains("▲ method 1"),
+            "{bare}"
+        );
     }
 
     #[test]

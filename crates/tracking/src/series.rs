@@ -13,6 +13,15 @@ pub struct Point {
     pub time: f64,
 }
 
+/// Values of a curve that are not finite.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Missing {
+    /// How many there were.
+    pub count: u64,
+    /// The last of them.
+    pub last: Option<Point>,
+}
+
 /// A curve in the order in which it was reported.
 ///
 /// A thinned curve keeps the lowest and the highest point of each group of
@@ -31,6 +40,7 @@ pub struct Series {
     recent: VecDeque<Point>,
     count: u64,
     last: Option<Point>,
+    missing: Missing,
     /// Step of a resume, until the first point after it came.
     resumed_at: Option<u64>,
 }
@@ -58,6 +68,10 @@ impl Series {
         }
         self.count += 1;
         self.last = Some(point);
+        if !point.value.is_finite() {
+            self.missing.count += 1;
+            self.missing.last = Some(point);
+        }
         let Some(limit) = self.limit else {
             self.points.push(point);
             return;
@@ -104,6 +118,11 @@ impl Series {
         let before = self.points.len();
         self.points.retain(&keep);
         self.recent.retain(keep);
+        let missing = |point: &&Point| !point.value.is_finite();
+        self.missing = Missing {
+            count: self.points.iter().filter(missing).count() as u64,
+            last: self.points.iter().rfind(missing).copied(),
+        };
         self.count = self
             .count
             .saturating_sub((before - self.points.len()) as u64);
@@ -155,6 +174,23 @@ impl Series {
             .drain(..self.recent.len().saturating_sub(limit / 2));
         self.points.shrink_to_fit();
         self.recent.shrink_to_fit();
+    }
+
+    /// The points from a step on: every one of them where that is recent enough, else
+    /// those of [`Series::points`]. Whether nothing is left out is the second answer.
+    pub fn points_from(&self, step: u64) -> (Vec<Point>, bool) {
+        let whole = self.group <= 1;
+        let recent = self.recent.front().is_some_and(|first| first.step <= step);
+        if !whole && recent {
+            return (self.recent.iter().copied().collect(), true);
+        }
+        (self.points(), whole)
+    }
+
+    /// The values that are not finite, thinned away or not (what is left of them after a
+    /// resume).
+    pub fn missing(&self) -> Missing {
+        self.missing
     }
 
     /// The last point reported.
@@ -290,6 +326,35 @@ mod tests {
         let mut with_nan: Vec<Point> = (0..1000).map(|step| point(step, 0.0)).collect();
         with_nan[500].value = f64::NAN;
         assert!(thin(&with_nan, 20).iter().any(|point| point.value.is_nan()));
+    }
+
+    #[test]
+    fn recent_points_are_all_there_and_missing_values_are_counted() {
+        let mut series = Series::thinned(100);
+        for step in 0..10_000 {
+            let value = if step % 1000 == 7 { f64::NAN } else { 1.0 };
+            series.push(point(step, value));
+        }
+        let (recent, whole) = series.points_from(9_950);
+        assert!(whole && recent.len() == 50);
+        assert!(
+            recent
+                .windows(2)
+                .all(|pair| pair[1].step == pair[0].step + 1)
+        );
+        let (all, whole) = series.points_from(9_000);
+        assert!(!whole && all.len() <= 104);
+        assert_eq!(series.missing().count, 10);
+        assert_eq!(series.missing().last.unwrap().step, 9_007);
+        series.resume_at(8_000);
+        assert!(
+            series
+                .points_from(7_990)
+                .0
+                .iter()
+                .all(|kept| kept.step <= 8_000)
+        );
+        assert_eq!(series.missing().last.unwrap().step, 7_007);
     }
 
     #[test]

@@ -253,7 +253,7 @@ fn values_too_large_for_a_plot_are_told_and_not_drawn() {
             ..News::default()
         }),
     );
-    assert!(text(&model, 120, 40).contains("-1.80e308 @ 90k"));
+    assert!(text(&model, 120, 40).contains("-1.80e308 x2 @ step 90k"));
 }
 
 #[derive(Clone, Debug)]
