@@ -7,6 +7,7 @@
 
 mod app;
 pub mod commands;
+pub mod comparison;
 pub mod curve;
 pub mod detail;
 mod error;

@@ -1,0 +1,267 @@
+//! Several runs side by side: groups of seeds, their curves and bands, results, and what
+//! differs between them. The compare screen and `concord compare` print the same answers.
+
+use std::collections::BTreeMap;
+
+use tracking::event::HyperParameter;
+use tracking::statistics::{Bootstrap, interquartile_mean, mean};
+use tracking::{History, Progress, RunState};
+
+use crate::curve::axes::XAxis;
+
+mod band;
+mod curves;
+mod export;
+mod results;
+
+pub use band::{BandPoint, band};
+pub use curves::{ComparedCurve, Comparison, compare, history_curve, metrics};
+pub use export::{curves_csv, curves_json};
+pub use results::{
+    Difference, Improvement, ResultRow, differences, improvements, results, score_text,
+};
+
+/// The metric that stands for the mean return of the evaluations.
+pub const EVALUATION: &str = "evaluation return";
+
+/// What is known of one run, for comparing it.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    /// The run's id.
+    pub id: String,
+    /// The name that the user gave.
+    pub name: String,
+    /// Its seed, where known.
+    pub seed: Option<u64>,
+    /// What it learns; empty when unknown. Runs of different tasks are never ranked.
+    pub task: String,
+    /// Where it computes; empty when unknown.
+    pub device: String,
+    /// Its state.
+    pub state: RunState,
+    /// Where it is by its status.
+    pub progress: Progress,
+    /// Its valid events.
+    pub history: &'a History,
+    /// Its settings by path.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl<'a> Member<'a> {
+    /// What the events and the id tell; a caller that knows more fills it in.
+    #[must_use]
+    pub fn of(id: &str, history: &'a History) -> Self {
+        let settings = settings(history);
+        let seed = settings.get("seed").and_then(|seed| seed.parse().ok());
+        let setting = |path: &str| settings.get(path).cloned().unwrap_or_default();
+        Member {
+            id: id.to_owned(),
+            name: unstamped(id).to_owned(),
+            seed,
+            task: setting("environment.task"),
+            device: String::new(),
+            state: RunState::default(),
+            progress: Progress::default(),
+            history,
+            settings,
+        }
+    }
+}
+
+/// The settings that a run reported, as text.
+#[must_use]
+pub fn settings(history: &History) -> BTreeMap<String, String> {
+    let text = |value: &HyperParameter| match value {
+        HyperParameter::Switch(on) => on.to_string(),
+        HyperParameter::Number(number) => number.to_string(),
+        HyperParameter::Text(text) => text.clone(),
+    };
+    let reported = history.hyper_parameters.iter();
+    reported
+        .map(|(path, value)| (path.clone(), text(value)))
+        .collect()
+}
+
+/// A run's id without the moment at which it was made (`20261124-133656-demo`).
+#[must_use]
+pub fn unstamped(id: &str) -> &str {
+    let digits = |text: &str, count: usize| {
+        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut parts = id.splitn(3, '-');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(day), Some(time), Some(rest))
+            if digits(day, 8) && digits(time, 6) && !rest.is_empty() =>
+        {
+            rest
+        }
+        _ => id,
+    }
+}
+
+/// A name without its own seed at the end (`demo-s3`).
+#[must_use]
+pub fn without_seed(name: &str, seed: Option<u64>) -> &str {
+    seed.and_then(|seed| name.strip_suffix(&format!("-s{seed}")))
+        .unwrap_or(name)
+}
+
+/// The statistic over seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Centre {
+    /// The mean.
+    Mean,
+    /// The interquartile mean.
+    #[default]
+    InterquartileMean,
+}
+
+impl Centre {
+    /// In words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Centre::Mean => "mean",
+            Centre::InterquartileMean => "interquartile mean",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Centre {
+        match self {
+            Centre::Mean => Centre::InterquartileMean,
+            Centre::InterquartileMean => Centre::Mean,
+        }
+    }
+
+    /// Its estimate and interval over the scores of seeds. One seed has no interval.
+    #[must_use]
+    pub fn interval(self, scores: &[f64], bootstrap: &Bootstrap) -> tracking::statistics::Interval {
+        if scores.len() < 2 {
+            return tracking::statistics::Interval {
+                estimate: mean(scores),
+                low: f64::NAN,
+                high: f64::NAN,
+            };
+        }
+        let table = [scores.to_vec()];
+        match self {
+            Centre::Mean => bootstrap.interval(&table, |drawn: &[Vec<f64>]| mean(&drawn[0])),
+            Centre::InterquartileMean => bootstrap.interquartile_mean(&table),
+        }
+    }
+
+    /// Its estimate alone.
+    #[must_use]
+    pub fn estimate(self, scores: &[f64]) -> f64 {
+        match self {
+            Centre::Mean => mean(scores),
+            Centre::InterquartileMean => interquartile_mean(scores),
+        }
+    }
+}
+
+/// What is compared, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The curve, or [`EVALUATION`].
+    pub metric: String,
+    /// What the x axis counts.
+    pub axis: XAxis,
+    /// Weight of the moving average; 0 for none.
+    pub smooth: f64,
+    /// Whether the seeds of a group are folded into a band.
+    pub fold: bool,
+    /// The statistic over seeds.
+    pub centre: Centre,
+    /// Points of a band at most.
+    pub points: usize,
+    /// Draws of the bootstrap behind each point of a band.
+    pub resamples: usize,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            metric: EVALUATION.to_owned(),
+            axis: XAxis::Steps,
+            smooth: 0.0,
+            fold: true,
+            centre: Centre::default(),
+            points: 100,
+            resamples: 500,
+        }
+    }
+}
+
+/// Runs that differ in nothing but their seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What tells it from the other groups.
+    pub name: String,
+    /// Positions of its runs, by seed.
+    pub members: Vec<usize>,
+}
+
+/// Puts runs together whose settings are equal but for the seed; where a run reported no
+/// settings, whose names are equal but for the seed. In the order of the runs.
+#[must_use]
+pub fn groups(members: &[Member<'_>]) -> Vec<Group> {
+    let mut found: Vec<(Vec<(&String, &String)>, &str, Vec<usize>)> = Vec::new();
+    for (index, member) in members.iter().enumerate() {
+        let name = without_seed(&member.name, member.seed);
+        let settings: Vec<_> = member
+            .settings
+            .iter()
+            .filter(|(path, _)| *path != "seed")
+            .collect();
+        let same = |other: &&mut (Vec<(&String, &String)>, &str, Vec<usize>)| {
+            other.0 == settings && (!settings.is_empty() || other.1 == name)
+        };
+        match found.iter_mut().find(same) {
+            Some(group) => group.2.push(index),
+            None => found.push((settings, name, vec![index])),
+        }
+    }
+    let names = names(&found);
+    found
+        .into_iter()
+        .zip(names)
+        .map(|((_, _, mut runs), name)| {
+            runs.sort_by_key(|index| (members[*index].seed, *index));
+            Group {
+                name,
+                members: runs,
+            }
+        })
+        .collect()
+}
+
+/// Names that differ: groups of one name get the settings that tell them apart.
+fn names(found: &[(Vec<(&String, &String)>, &str, Vec<usize>)]) -> Vec<String> {
+    const SETTINGS: usize = 2;
+    let mut names: Vec<String> = Vec::new();
+    for (settings, name, _) in found {
+        let alike: Vec<_> = found.iter().filter(|other| other.1 == *name).collect();
+        let telling: Vec<String> = settings
+            .iter()
+            .filter(|setting| alike.iter().any(|other| !other.0.contains(setting)))
+            .take(SETTINGS)
+            .map(|(path, value)| format!("{}={value}", path.rsplit('.').next().unwrap_or(path)))
+            .collect();
+        let mut shown = if telling.is_empty() {
+            (*name).to_owned()
+        } else {
+            format!("{name} {}", telling.join(" "))
+        };
+        if names.contains(&shown) {
+            shown = format!("{shown} #{}", names.len() + 1);
+        }
+        names.push(shown);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests;
