@@ -1,4 +1,5 @@
 //! What is typed behind `/`: a regular expression without regard to case, `!` inverts.
+//! Each line of a text is searched for itself.
 
 use regex_lite::{Regex, RegexBuilder};
 
@@ -21,6 +22,7 @@ impl Pattern {
         let build = |text: &str| {
             RegexBuilder::new(text)
                 .case_insensitive(true)
+                .multi_line(true)
                 .size_limit(1 << 20)
                 .build()
         };

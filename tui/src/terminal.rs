@@ -18,7 +18,7 @@ use ratatui::crossterm::event::{
 };
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
 use crate::error::TuiError;
@@ -100,7 +100,11 @@ impl Screen {
     /// The terminal cannot be written to.
     pub(crate) fn clear(&mut self) -> Result<(), TuiError> {
         take_again(self.mouse)?;
-        self.terminal.clear().map_err(unwritable)
+        execute!(stdout(), Clear(ClearType::All)).map_err(unwritable)?;
+        // Not `Terminal::clear`: it asks the terminal for its cursor and waits for an
+        // answer that the thread of the keyboard may take away.
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout())).map_err(unwritable)?;
+        Ok(())
     }
 
     /// Puts a text into the terminal's clipboard, where it allows that.
@@ -220,4 +224,103 @@ fn give_back() {
 #[must_use]
 pub fn terminal_size() -> Option<(u16, u16)> {
     ratatui::crossterm::terminal::size().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+    use super::*;
+
+    const LEAVE_ALTERNATE: &str = "\u{1b}[?1049l";
+
+    /// Runs one of the ignored tests below on a pseudo-terminal; what it wrote, and
+    /// whether the terminal echoes afterwards.
+    fn on_a_terminal(test: &str) -> (String, bool) {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        grantpt(&ours).expect("its other end");
+        unlockpt(&ours).expect("its other end");
+        let name = ptsname(&ours, Vec::new()).expect("a name");
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let theirs = rustix::fs::open(name, flags, Mode::empty()).expect("its other end");
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&theirs, size).expect("a size");
+        rustix::io::ioctl_fionbio(&ours, true).expect("a terminal that can be polled");
+        let end = || Stdio::from(theirs.try_clone().expect("a copy"));
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", test, "--ignored", "--nocapture"])
+            .process_group(0)
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .expect("this program starts");
+        let (mut ours, mut seen) = (File::from(ours), String::new());
+        loop {
+            let over = child.try_wait().expect("a child").is_some();
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = ours.read(&mut bytes) {
+                seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+            if over {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        let modes = tcgetattr(&theirs).expect("a terminal").local_modes;
+        (seen, modes.contains(LocalModes::ECHO))
+    }
+
+    #[test]
+    #[ignore = "ends in a panic; another test runs it on a terminal of its own"]
+    fn panics_with_the_screen() {
+        let _screen = Screen::take().expect("a terminal");
+        panic!("the screen's own thread");
+    }
+
+    #[test]
+    #[ignore = "takes the terminal; another test runs it on one of its own"]
+    fn draws_on_after_another_thread_panicked() {
+        let mut screen = Screen::take().expect("a terminal");
+        let other = std::thread::Builder::new().name("reader".to_owned());
+        let died = other.spawn(|| panic!("out of bounds")).expect("a thread");
+        assert!(died.join().is_err());
+        let report = screen.reports().last().expect("a report");
+        screen
+            .terminal
+            .draw(|frame| frame.render_widget(report.as_str(), frame.area()))
+            .expect("a terminal");
+    }
+
+    #[test]
+    fn a_panic_of_the_screens_thread_gives_the_terminal_back_before_its_report() {
+        let (seen, echoes) = on_a_terminal("terminal::tests::panics_with_the_screen");
+        let left = seen.find(LEAVE_ALTERNATE).expect("the screen was left");
+        let told = seen.find("the screen's own thread").expect("a report");
+        assert!(left < told, "{seen:?}");
+        assert!(echoes, "raw mode is off again");
+    }
+
+    #[test]
+    fn a_panic_of_another_thread_leaves_the_screen_alone() {
+        let name = "terminal::tests::draws_on_after_another_thread_panicked";
+        let (seen, echoes) = on_a_terminal(name);
+        let left = seen.rfind(LEAVE_ALTERNATE).expect("the screen was left");
+        let told = seen.find("reader:").expect("the report is drawn");
+        assert!(told < left, "drawn before the screen was left: {seen:?}");
+        assert_eq!(seen.matches(LEAVE_ALTERNATE).count(), 1);
+        assert!(echoes, "raw mode is off again");
+    }
 }

@@ -249,7 +249,7 @@ fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
     match model.overlay.clone() {
         Overlay::Ask(question) => return answer(model, question, key),
         Overlay::Help(scroll, search) => {
-            in_help(model, action, scroll, search);
+            in_help(model, action, scroll, &search);
             return Vec::new();
         }
         Overlay::None => {}
@@ -293,9 +293,9 @@ fn pasted(model: &mut Model, text: &str) -> Vec<Cmd> {
     commands
 }
 
-fn in_help(model: &mut Model, action: Option<Action>, scroll: usize, search: String) {
+fn in_help(model: &mut Model, action: Option<Action>, scroll: usize, search: &str) {
     let Some(action) = action else { return };
-    let to = |scroll: usize| Overlay::Help(scroll, search.clone());
+    let to = |scroll: usize| Overlay::Help(scroll, search.to_owned());
     model.overlay = match action {
         Action::Move(Move::Lines(by)) => to(scroll.saturating_add_signed(by)),
         Action::Move(Move::Pages(by)) if by > 0 => to(scroll.saturating_add(HELP_PAGE)),
@@ -304,7 +304,7 @@ fn in_help(model: &mut Model, action: Option<Action>, scroll: usize, search: Str
         Action::Filter => {
             model.prompt = Some(Prompt {
                 purpose: Purpose::HelpSearch,
-                input: Input::new(&search),
+                input: Input::new(search),
             });
             return;
         }

@@ -218,7 +218,7 @@ pub fn visible(model: &Model) -> Vec<usize> {
 fn searched(run: &RunSummary) -> String {
     let (word, ..) = shown(run.state);
     format!(
-        "{} {word} {} {} {} {}",
+        "{}\n{word}\n{}\n{}\n{}\n{}",
         run.id, run.job, run.algorithm, run.task, run.device
     )
 }

@@ -182,6 +182,12 @@ pub fn letter(model: &mut Model, letter: char) -> Vec<Cmd> {
     key(model, KeyCode::Char(letter))
 }
 
+pub fn typed(model: &mut Model, text: &str) -> Vec<Cmd> {
+    text.chars()
+        .flat_map(|character| letter(model, character))
+        .collect()
+}
+
 pub fn control(model: &mut Model, letter: char) -> Vec<Cmd> {
     update(
         model,

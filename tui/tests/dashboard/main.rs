@@ -1,5 +1,7 @@
 //! The dashboard without a terminal: reducer tests, snapshots, sweeps.
 
+mod commands;
 mod fixture;
 mod reducer;
+mod runs;
 mod screens;

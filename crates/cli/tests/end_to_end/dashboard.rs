@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 
 use rustix::fs::{Mode, OFlags};
@@ -14,6 +15,9 @@ use crate::harness::{Place, eventually, signal};
 
 const LEAVE_ALTERNATE: &str = "\u{1b}[?1049l";
 const ENTER_ALTERNATE: &str = "\u{1b}[?1049h";
+
+/// What an empty folder shows.
+const NO_RUNS: &str = "concord train demo";
 
 /// The text without escape sequences and spaces.
 fn squeezed(text: &str) -> String {
@@ -40,6 +44,16 @@ struct Screen {
 
 impl Screen {
     fn open(place: &Place, behaviour: &str, arguments: &[&str]) -> Self {
+        Screen::of_size(place, behaviour, arguments, (100, 30), &[])
+    }
+
+    fn of_size(
+        place: &Place,
+        behaviour: &str,
+        arguments: &[&str],
+        size: (u16, u16),
+        environment: &[(&str, &str)],
+    ) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&ours).expect("its other end");
         unlockpt(&ours).expect("its other end");
@@ -47,8 +61,8 @@ impl Screen {
         let theirs = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty())
             .expect("its other end");
         let size = Winsize {
-            ws_row: 30,
-            ws_col: 100,
+            ws_row: size.1,
+            ws_col: size.0,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
@@ -58,6 +72,9 @@ impl Screen {
         let child = place
             .concord(arguments)
             .env("FAKE_WORKER", behaviour)
+            .envs(environment.iter().copied())
+            // A group of its own, as a shell gives: suspending must not stop the tests.
+            .process_group(0)
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -104,6 +121,17 @@ impl Screen {
             .contains(LocalModes::ECHO)
     }
 
+    /// The state letter of the process: `T` when it is stopped.
+    fn state(&self) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        stat.rsplit(") ").next()?.chars().next()
+    }
+
+    /// Forgets what was shown, so that only what comes now is waited for.
+    fn forget(&mut self) {
+        self.seen.clear();
+    }
+
     /// Waits for the end; the terminal is as before. Returns the exit code.
     fn end(&mut self) -> Option<i32> {
         self.until(LEAVE_ALTERNATE);
@@ -133,10 +161,14 @@ impl Drop for Screen {
 fn the_bare_command_opens_it_and_q_gives_the_terminal_back() {
     let place = Place::new();
     let mut screen = Screen::open(&place, "", &[]);
-    screen.until("concord config presets");
+    screen.until(NO_RUNS);
     assert!(screen.seen.starts_with(ENTER_ALTERNATE) && !screen.echoes());
     screen.press("?");
-    screen.until("leave the dashboard; runs keep going");
+    screen.until("mark the run");
+    screen.press("/");
+    screen.press("runs keep");
+    screen.until("leave; runs keep going");
+    screen.press("\r");
     screen.press("?");
     screen.press("q");
     assert_eq!(screen.end(), Some(0));
@@ -146,7 +178,7 @@ fn the_bare_command_opens_it_and_q_gives_the_terminal_back() {
 fn a_signal_gives_the_terminal_back() {
     let place = Place::new();
     let mut screen = Screen::open(&place, "", &[]);
-    screen.until("concord config presets");
+    screen.until(NO_RUNS);
     signal(&screen.child, Signal::TERM);
     assert_eq!(screen.end(), Some(0));
 }
@@ -156,7 +188,7 @@ fn a_signal_gives_the_terminal_back() {
 fn a_closed_terminal_ends_it() {
     let place = Place::new();
     let mut screen = Screen::open(&place, "", &[]);
-    screen.until("concord config presets");
+    screen.until(NO_RUNS);
     screen.ours = File::open("/dev/null").expect("a file in place of the terminal");
     signal(&screen.child, Signal::HUP);
     eventually("the end of concord", || {
@@ -218,4 +250,110 @@ fn no_room_for_the_dashboard_means_plain_progress() {
         "{}",
         answer.stderr
     );
+}
+
+#[test]
+fn suspending_gives_the_terminal_back_and_continuing_takes_it_again() {
+    let place = Place::new();
+    let mut screen = Screen::open(&place, "", &[]);
+    screen.until(NO_RUNS);
+    screen.press("\u{1a}");
+    screen.until(LEAVE_ALTERNATE);
+    eventually("the stop", || screen.state() == Some('T'));
+    assert!(screen.echoes(), "raw mode is off while it is stopped");
+    screen.forget();
+    signal(&screen.child, Signal::CONT);
+    screen.until(ENTER_ALTERNATE);
+    screen.until(NO_RUNS);
+    assert!(!screen.echoes());
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+}
+
+#[test]
+fn a_killed_worker_is_told_and_leaves_the_dashboard_as_it_was() {
+    let place = Place::new();
+    let mut screen = Screen::open(&place, "wait", &["train", "demo"]);
+    screen.until("evaluation at 10");
+    let worker = place.worker().expect("a worker");
+    rustix::process::kill_process(worker, Signal::KILL).expect("it can be killed");
+    screen.until("lost");
+    screen.press("?");
+    screen.until("mark the run");
+    screen.press("q");
+    screen.press("q");
+    assert_ne!(screen.end(), Some(0), "the run did not end well");
+}
+
+#[test]
+fn a_run_folder_that_is_removed_while_shown_goes_from_the_list() {
+    let place = Place::new();
+    place.run(&["train", "demo", "--ui", "none"]);
+    let mut screen = Screen::open(&place, "", &[]);
+    screen.until("done");
+    std::fs::remove_dir_all(place.run_folder()).expect("it can be removed");
+    screen.until(NO_RUNS);
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+}
+
+#[test]
+fn two_dashboards_show_one_run_and_both_can_stop_it() {
+    let place = Place::new();
+    let mut first = Screen::open(&place, "wait", &["train", "demo"]);
+    first.until("evaluation at 10");
+    let mut second = Screen::open(&place, "", &["attach", "last"]);
+    second.until("evaluation at 10");
+    second.press("x");
+    second.until("Stop this run?");
+    second.press("y");
+    first.until("■ stopped");
+    second.until("■ stopped");
+    second.press("q");
+    assert_eq!(second.end(), Some(0), "it was not the one that started it");
+    first.press("q");
+    assert_eq!(first.end(), Some(5));
+}
+
+#[test]
+fn a_terminal_of_20_columns_shows_one_pane() {
+    let place = Place::new();
+    place.run(&["train", "demo", "--ui", "none"]);
+    let mut screen = Screen::of_size(&place, "", &[], (20, 8), &[]);
+    screen.until("1 Runs");
+    screen.until("done");
+    screen.press("6");
+    // The last letter of the titles is the same and is not drawn again.
+    screen.until("6 Log");
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+}
+
+#[test]
+fn no_color_writes_no_colour_and_keeps_bold() {
+    let place = Place::new();
+    place.run(&["train", "demo", "--ui", "none"]);
+    let colourless = [("NO_COLOR", "1")];
+    let mut screen = Screen::of_size(&place, "", &[], (100, 30), &colourless);
+    screen.until("done");
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+    for sequence in ["\u{1b}[38;", "\u{1b}[48;"] {
+        assert!(!screen.seen.contains(sequence), "{:?}", screen.seen);
+    }
+    assert!(screen.seen.contains("\u{1b}[1m"), "bold is left");
+}
+
+#[test]
+fn a_locale_without_utf_8_gets_ascii_alone() {
+    let place = Place::new();
+    let environment = [("LC_ALL", "C"), ("LANG", "C")];
+    let mut screen = Screen::of_size(&place, "", &[], (100, 30), &environment);
+    screen.until(NO_RUNS);
+    screen.press("?");
+    screen.until("mark the run");
+    screen.press("q");
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+    assert!(screen.seen.is_ascii(), "{:?}", screen.seen);
 }

@@ -97,6 +97,14 @@ impl Place {
         Some(runs.as_array()?.first()?.get("state")?.as_str()?.to_owned())
     }
 
+    /// The process of the only run's worker.
+    pub fn worker(&self) -> Option<rustix::process::Pid> {
+        let text = std::fs::read_to_string(self.run_folder().join("status.json")).ok()?;
+        let status: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let pid = status.get("process")?.get("pid")?.as_i64()?;
+        rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)
+    }
+
     pub fn until_state(&self, wanted: &str) {
         eventually(wanted, || self.state().as_deref() == Some(wanted));
     }
