@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask setup | demo | test | check | parity | bench`.
+//! The project's own tasks: `cargo xtask setup | demo | test | check | parity | bench | tour`.
 //!
 //! Each task does whatever set-up is missing. Nothing needs a cargo plug-in or an exported variable.
 
@@ -15,6 +15,7 @@ mod parity;
 mod setup;
 mod tally;
 mod tests;
+mod tour;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ usage: cargo xtask <task> [options]
   parity [SCRIPT ..]                    the Python references run again and compared
   bench [environments] [training]       speed beside the Python peers, into docs/data/
         [--quick] [--epymarl DIR] [--epymarl-python FILE]
+  tour [SCRIPT ..]                      plays docs/tour/*.tour in tmux and keeps the screens
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Some("check") => check::command(&rest),
         Some("parity") => parity::command(&rest),
         Some("bench") => bench::command(&rest),
+        Some("tour") => tour::command(&rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
