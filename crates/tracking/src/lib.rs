@@ -22,6 +22,7 @@ pub mod atomic;
 mod clock;
 pub mod control;
 mod error;
+pub mod evaluation;
 pub mod event;
 pub mod event_log;
 pub mod export;

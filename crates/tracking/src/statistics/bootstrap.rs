@@ -94,6 +94,35 @@ impl Bootstrap {
         self.percentiles(probability_of_improvement(first, second), estimates)
     }
 
+    /// Intervals of several statistics of the same `count` things, drawn together: every
+    /// statistic sees the same draw. For what was measured under the same conditions, such as
+    /// teams that met the same starts. `statistics` gets the places that were drawn and fills
+    /// one number for each of `outputs`.
+    pub fn jointly(
+        &self,
+        count: usize,
+        outputs: usize,
+        mut statistics: impl FnMut(&[usize], &mut [f64]),
+    ) -> Vec<Interval> {
+        let mut stream = Stream::new(self.seed);
+        let mut places: Vec<usize> = (0..count).collect();
+        let mut found = vec![f64::NAN; outputs];
+        statistics(&places, &mut found);
+        let whole = found.clone();
+        let mut estimates = vec![Vec::with_capacity(self.resamples); outputs];
+        for _ in 0..self.resamples {
+            places.fill_with(|| stream.below(count));
+            statistics(&places, &mut found);
+            for (list, value) in estimates.iter_mut().zip(&found) {
+                list.push(*value);
+            }
+        }
+        let intervals = whole.into_iter().zip(estimates);
+        intervals
+            .map(|(estimate, list)| self.percentiles(estimate, list))
+            .collect()
+    }
+
     fn percentiles(&self, estimate: f64, mut estimates: Vec<f64>) -> Interval {
         sort(&mut estimates);
         let tail = (1.0 - self.confidence.clamp(0.0, 1.0)) / 2.0;
