@@ -19,6 +19,7 @@ pub mod panes;
 pub mod pattern;
 pub mod run;
 pub mod screens;
+pub mod sheet;
 pub mod source;
 mod terminal;
 pub mod text_chart;
