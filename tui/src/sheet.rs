@@ -228,7 +228,10 @@ impl Sheet {
         for (head, wide) in self.columns.iter().zip(&wide) {
             heads.push(quoted(head));
             if *wide {
-                heads.extend([quoted(&format!("{head}_low")), quoted(&format!("{head}_high"))]);
+                heads.extend([
+                    quoted(&format!("{head}_low")),
+                    quoted(&format!("{head}_high")),
+                ]);
             }
         }
         let mut text = heads.join(",") + "\n";
@@ -237,9 +240,13 @@ impl Sheet {
             for (cell, wide) in row.iter().zip(&wide) {
                 match (cell, wide) {
                     (Cell::Interval(one), _) => {
-                        cells.extend([one.estimate, one.low, one.high].map(|one| plain(&json_number(one))));
+                        cells.extend(
+                            [one.estimate, one.low, one.high].map(|one| plain(&json_number(one))),
+                        );
                     }
-                    (other, true) => cells.extend([plain(&json_of(other)), String::new(), String::new()]),
+                    (other, true) => {
+                        cells.extend([plain(&json_of(other)), String::new(), String::new()]);
+                    }
                     (other, false) => cells.push(plain(&json_of(other))),
                 }
             }
@@ -343,7 +350,10 @@ mod tests {
     #[test]
     fn markdown_keeps_its_columns() {
         let text = sheet().to_markdown();
-        assert!(text.contains("| a\\|b, c | 0.500 [0.250, 0.750] | 12.00 |"), "{text}");
+        assert!(
+            text.contains("| a\\|b, c | 0.500 [0.250, 0.750] | 12.00 |"),
+            "{text}"
+        );
         assert!(text.ends_with("\n2 rows\n"));
     }
 }

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod evaluation;
+
+pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
+
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]
 #[command(name = "concord", version, about, after_help = AFTER_HELP, max_term_width = 100)]
@@ -37,6 +41,11 @@ pub(crate) enum Command {
     Experiment(Experiment),
     /// Score the policy of a run or checkpoint, alone or in teams with others
     Eval(Eval),
+    /// Let policies play with each other: scores, cross-play and a ranking with intervals
+    Tournament(Tournament),
+    /// Evaluations that were kept: list, show, continue
+    #[command(subcommand)]
+    Evaluation(Evaluation),
     /// Policies: export one for other programs
     #[command(subcommand)]
     Policy(Policy),
@@ -184,45 +193,6 @@ fn parse_jobs(text: &str) -> Result<Jobs, String> {
     }
 }
 
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Eval {
-    /// A run (id, part of it, path, or `last`), a checkpoint folder, or a preset that was trained
-    #[arg(value_name = "PRESET|RUN|CHECKPOINT")]
-    pub(crate) target: String,
-    /// Which checkpoint of the run: best, last or step-N
-    #[arg(long, value_name = "WHICH")]
-    pub(crate) checkpoint: Option<String>,
-    /// Deal the agents' seats to this policy as well, in every way; may be repeated
-    #[arg(long, value_name = "PRESET|RUN|CHECKPOINT")]
-    pub(crate) with: Vec<String>,
-    /// Play in this environment instead of the training's; sizes must match
-    #[arg(long, value_name = "ID")]
-    pub(crate) env: Option<String>,
-    /// Steps after which an episode ends, instead of the training's
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub(crate) time_limit: Option<u64>,
-    /// Which half of MANSA acts [default: the configuration's]
-    #[arg(long, value_enum, value_name = "HALF")]
-    pub(crate) execution: Option<Execution>,
-    /// Episodes played
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) episodes: u64,
-    /// Seed of the episodes
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Chance of a random action; 0 is greedy
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub(crate) epsilon: f64,
-    /// Record one episode as a GIF
-    #[arg(long, value_name = "FILE")]
-    pub(crate) gif: Option<PathBuf>,
-    /// Record one episode as JSON lines, a scene per line, for `concord show --episode`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) format: FormatArgument,
-}
-
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Policy {
     /// Write a policy as safetensors and JSON with a loader in plain PyTorch
@@ -239,28 +209,6 @@ pub(crate) enum Policy {
         #[command(flatten)]
         format: FormatArgument,
     },
-}
-
-/// Which half of MANSA acts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Execution {
-    /// The switch decides, as trained
-    Mansa,
-    /// Independent policies always
-    Il,
-    /// Central policies always
-    Cl,
-}
-
-impl Execution {
-    /// The word of configurations.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Mansa => "mansa",
-            Self::Il => "il",
-            Self::Cl => "cl",
-        }
-    }
 }
 
 /// An environment and what is changed about it.

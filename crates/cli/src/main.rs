@@ -62,6 +62,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Train(arguments)) => commands::train::train(global, arguments),
         Some(Command::Experiment(arguments)) => commands::experiment::experiment(global, arguments),
         Some(Command::Eval(arguments)) => commands::eval::eval(global, arguments),
+        Some(Command::Tournament(arguments)) => commands::tournament::tournament(global, arguments),
+        Some(Command::Evaluation(command)) => commands::evaluation::evaluation(global, command),
         Some(Command::Policy(command)) => commands::policy::policy(global, command),
         Some(Command::Env(command)) => commands::env::env(command),
         Some(Command::Config(command)) => commands::config::config(command),

@@ -17,7 +17,8 @@ pub fn sheets(results: &Results) -> Vec<Sheet> {
     } else {
         sheets.push(scores(results));
     }
-    if results.kind != Kind::Scores || results.policies.len() > 1 {
+    // The scores name their policies themselves.
+    if results.kind == Kind::Sweep && results.policies.len() > 1 {
         sheets.push(policies(results));
     }
     sheets.push(missing(results));
@@ -46,7 +47,7 @@ pub fn to_json(results: &Results, folder: Option<&EvaluationFolder>) -> Value {
         value["folder"] = json!(folder.path());
         value["state"] = json!(folder.state().word());
     }
-    for sheet in sheets(results) {
+    for sheet in std::iter::once(policies(results)).chain(sheets(results)) {
         value[sheet.name] = sheet.to_json();
     }
     value
@@ -104,7 +105,11 @@ fn percent(results: &Results) -> String {
 }
 
 fn letter(results: &Results, policy: usize) -> Cell {
-    results.policies.get(policy).map(|one| one.letter.clone()).into()
+    results
+        .policies
+        .get(policy)
+        .map(|one| one.letter.clone())
+        .into()
 }
 
 /// Who takes part.
@@ -279,7 +284,11 @@ pub fn improvement(results: &Results) -> Sheet {
     }
     for &policy in &order {
         let mut row = vec![letter(results, policy)];
-        row.extend(order.iter().map(|&over| results.improvement(policy, over).into()));
+        row.extend(
+            order
+                .iter()
+                .map(|&over| results.improvement(policy, over).into()),
+        );
         sheet.row(row);
     }
     sheet.noted(
@@ -292,7 +301,14 @@ pub fn improvement(results: &Results) -> Sheet {
 pub fn sweep(results: &Results) -> Sheet {
     let value = results.parameter.map_or("budget", Parameter::word);
     let several = results.policies.len() > 1;
-    let columns = ["policy", value, "mean", "central_calls", "mean_length", "episodes"];
+    let columns = [
+        "policy",
+        value,
+        "mean",
+        "central_calls",
+        "mean_length",
+        "episodes",
+    ];
     let mut sheet = Sheet::new("sweep", title(results), &columns);
     for row in &results.sweep {
         let policy = row.policy.and_then(|policy| results.policies.get(policy));
@@ -322,7 +338,10 @@ pub fn missing(results: &Results) -> Sheet {
         sheet.row(vec![
             one.unit.as_str().into(),
             one.policies.join(" ").into(),
-            one.reason.clone().unwrap_or_else(|| "not yet".to_owned()).into(),
+            one.reason
+                .clone()
+                .unwrap_or_else(|| "not yet".to_owned())
+                .into(),
         ]);
     }
     sheet
@@ -344,13 +363,21 @@ pub fn headline(results: &Results) -> String {
         (Kind::Scores, _) => match results.scores.as_slice() {
             [only] => fixed(only.mean.estimate),
             [first, .., last] => {
-                format!("{} to {}", fixed(first.mean.estimate), fixed(last.mean.estimate))
+                format!(
+                    "{} to {}",
+                    fixed(first.mean.estimate),
+                    fixed(last.mean.estimate)
+                )
             }
             [] => String::new(),
         },
         (Kind::Sweep, _) => match results.sweep.as_slice() {
             [first, .., last] => {
-                format!("{} to {}", fixed(first.score.estimate), fixed(last.score.estimate))
+                format!(
+                    "{} to {}",
+                    fixed(first.score.estimate),
+                    fixed(last.score.estimate)
+                )
             }
             [only] => fixed(only.score.estimate),
             [] => String::new(),

@@ -79,7 +79,8 @@ fn write_exports(runs: &[RunFolder], arguments: &Compare) -> Result<(), Failure>
 }
 
 /// The run of that name, or all runs whose ids contain it.
-fn find_all(root: &std::path::Path, name: &str) -> Result<Vec<RunFolder>, Failure> {
+/// The run that a name means, or all runs that it fits.
+pub(super) fn find_all(root: &std::path::Path, name: &str) -> Result<Vec<RunFolder>, Failure> {
     match RunFolder::find(root, name) {
         Ok(run) => Ok(vec![run]),
         Err(TrackingError::AmbiguousRun { matches, .. }) => Ok(matches

@@ -1,5 +1,6 @@
 //! `concord eval`: lets the worker play a policy and scores the episodes.
 
+mod many;
 mod teams;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tracking::{RunFolder, TrackingError};
 
+use super::evaluation::options;
 use crate::arguments::{Eval, Format, Global};
 use crate::failure::{ENVIRONMENT, Failure};
 use crate::output::{Table, json_number, json_option, print, print_json};
@@ -31,21 +33,23 @@ struct Answer {
 
 /// Runs the command.
 pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
-    if !(0.0..=1.0).contains(&arguments.epsilon) {
-        return Err(Failure::arguments(format!(
-            "--epsilon {}: a chance - allowed: 0 to 1 - 0 plays greedily",
-            arguments.epsilon
-        )));
+    let which = arguments.checkpoint.as_deref();
+    let several = which.is_some_and(|which| which == "all" || which.starts_with("every"));
+    let kept = several
+        || arguments.targets.len() > 1
+        || arguments.sweep.is_some()
+        || arguments.kept.out.is_some();
+    if kept {
+        return many::eval(global, arguments);
     }
-    let (run, checkpoint) = target(
-        &runs_root(global),
-        &arguments.target,
-        arguments.checkpoint.as_deref(),
-    )?;
-    let mut names = vec![arguments.target.clone()];
+    let options = options(&arguments.playing)?;
+    let root = runs_root(global);
+    let name = &arguments.targets[0];
+    let (run, checkpoint) = target(&root, name, which)?;
+    let mut names = vec![name.clone()];
     let mut partners = Vec::new();
     for name in &arguments.with {
-        let (run, checkpoint) = target(&runs_root(global), name, None)?;
+        let (run, checkpoint) = target(&root, name, None)?;
         partners.push(policy_folder(&run, &checkpoint)?);
         names.push(name.clone());
     }
@@ -56,23 +60,23 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
         .arg("--run-dir")
         .arg(run.path())
         .args(["--checkpoint", &checkpoint])
-        .args(["--episodes", &arguments.episodes.to_string()])
-        .args(["--seed", &arguments.seed.to_string()])
-        .args(["--epsilon", &arguments.epsilon.to_string()])
+        .args(["--episodes", &options.episodes.to_string()])
+        .args(["--seed", &options.seed.to_string()])
+        .args(["--epsilon", &options.epsilon.to_string()])
         .args(["--format", "json"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     for folder in partners {
         command.arg("--with").arg(folder);
     }
-    if let Some(id) = &arguments.env {
+    if let Some(id) = &options.environment {
         command.args(["--environment", id]);
     }
-    if let Some(limit) = arguments.time_limit {
+    if let Some(limit) = options.time_limit {
         command.args(["--time-limit", &limit.to_string()]);
     }
-    if let Some(execution) = arguments.execution {
-        command.args(["--execution", execution.word()]);
+    if let Some(execution) = &options.execution {
+        command.args(["--execution", execution]);
     }
     for (name, path) in [("--gif", &arguments.gif), ("--record", &arguments.record)] {
         if let Some(path) = path {
@@ -129,8 +133,8 @@ fn report(run: &RunFolder, arguments: &Eval, answer: &Answer) -> Result<(), Fail
             value["run"] = json!(run.id());
             value["checkpoint"] = json!(answer.checkpoint);
             value["environment"] = json!(answer.environment);
-            value["seed"] = json!(arguments.seed);
-            value["epsilon"] = json_number(arguments.epsilon);
+            value["seed"] = json!(arguments.playing.seed);
+            value["epsilon"] = json_number(arguments.playing.epsilon);
             value["gif"] = json!(answer.gif);
             value["record"] = json!(answer.record);
             value["cl_decision_fraction"] = json_option(answer.cl_decision_fraction);

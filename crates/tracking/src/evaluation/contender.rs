@@ -82,8 +82,8 @@ impl Contender {
         folder: &Path,
     ) -> Result<Self, TrackingError> {
         let path = folder.join(DESCRIPTION);
-        let text = fs::read_to_string(&path)
-            .map_err(|source| TrackingError::io("read", &path, source))?;
+        let text =
+            fs::read_to_string(&path).map_err(|source| TrackingError::io("read", &path, source))?;
         let malformed = |message: String| TrackingError::Malformed {
             what: "policy",
             path: path.clone(),

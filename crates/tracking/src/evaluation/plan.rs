@@ -122,7 +122,11 @@ impl Sweep {
                 )
             })?;
         let mut parsed: Vec<SweepValue> = Vec::new();
-        for label in values.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+        for label in values
+            .split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+        {
             let value = value_of(parameter, label).ok_or_else(|| {
                 format!(
                     "{parameter}={label}: not a value - allowed: {} - correct or remove it",
@@ -303,7 +307,10 @@ impl Plan {
         else {
             return (options, None);
         };
-        let value = self.sweep.as_ref().and_then(|sweep| sweep.values.get(value));
+        let value = self
+            .sweep
+            .as_ref()
+            .and_then(|sweep| sweep.values.get(value));
         let Some(value) = value else {
             return (options, None);
         };
@@ -346,11 +353,7 @@ impl Plan {
         }
         if self.options != other.options {
             let text = |plan: &Self| serde_json::to_string(&plan.options).unwrap_or_default();
-            return Some(format!(
-                "it plays with {}, not {}",
-                text(other),
-                text(self)
-            ));
+            return Some(format!("it plays with {}, not {}", text(other), text(self)));
         }
         (self.sweep != other.sweep).then(|| "it sweeps other values".to_owned())
     }
@@ -390,6 +393,9 @@ mod tests {
 
     #[test]
     fn letters_go_on_behind_z() {
-        assert_eq!([0, 25, 26, 51, 52].map(letter), ["A", "Z", "AA", "AZ", "BA"]);
+        assert_eq!(
+            [0, 25, 26, 51, 52].map(letter),
+            ["A", "Z", "AA", "AZ", "BA"]
+        );
     }
 }

@@ -86,9 +86,18 @@ fn three(folder: &Path) -> (Plan, BTreeMap<Unit, Games>) {
     put(alone(1), &[(&[0, 0], &[0.8, 0.0])]);
     put(alone(2), &[(&[0, 0], &[0.0, 0.0])]);
     let both: [&[usize]; 2] = [&[0, 1], &[1, 0]];
-    put(pair(0, 1), &[(both[0], &[0.6, 0.2]), (both[1], &[0.2, 0.2])]);
-    put(pair(0, 2), &[(both[0], &[0.4, 0.4]), (both[1], &[0.4, 0.0])]);
-    put(pair(1, 2), &[(both[0], &[0.0, 0.0]), (both[1], &[0.0, 0.4])]);
+    put(
+        pair(0, 1),
+        &[(both[0], &[0.6, 0.2]), (both[1], &[0.2, 0.2])],
+    );
+    put(
+        pair(0, 2),
+        &[(both[0], &[0.4, 0.4]), (both[1], &[0.4, 0.0])],
+    );
+    put(
+        pair(1, 2),
+        &[(both[0], &[0.0, 0.0]), (both[1], &[0.0, 0.4])],
+    );
     (plan, all)
 }
 
@@ -192,10 +201,7 @@ fn a_sweep_tells_what_was_spent() {
         value: Some(value),
     };
     assert_eq!(plan.units(), [unit(0), unit(1), unit(2)]);
-    assert_eq!(
-        plan.options_of(unit(2)).0.execution.as_deref(),
-        Some("cl")
-    );
+    assert_eq!(plan.options_of(unit(2)).0.execution.as_deref(), Some("cl"));
     let mut all = BTreeMap::new();
     for value in 0..3 {
         let mut one = games(&plan, unit(value), &[(&[0, 0], &[0.0, 1.0])]);
@@ -226,7 +232,10 @@ fn policies_that_do_not_fit_are_told_by_name() {
         text["config"]["environment"]["time_limit"] = json!(50);
     });
     let message = mismatch(&[one.clone(), longer.clone()], None, None).unwrap();
-    assert!(message.contains("environment.time_limit is 20 and 50"), "{message}");
+    assert!(
+        message.contains("environment.time_limit is 20 and 50"),
+        "{message}"
+    );
     assert_eq!(mismatch(&[one.clone(), longer], None, Some(9)), None);
     let masked = policy(folder.path(), "d", |text| {
         text["config"]["environment"]["action_masks"] = json!(true);
@@ -241,7 +250,10 @@ fn a_folder_keeps_what_is_done_and_refuses_what_is_not_its_own() {
     let path = EvaluationFolder::new_path(folder.path(), &plan);
     let kept = EvaluationFolder::create(&path, plan.clone()).unwrap();
     kept.keep(alone(0), &all[&alone(0)]).unwrap();
-    assert_eq!((kept.done(), kept.state()), (1, EvaluationState::Interrupted));
+    assert_eq!(
+        (kept.done(), kept.state()),
+        (1, EvaluationState::Interrupted)
+    );
     let lock = kept.lock().unwrap();
     assert_eq!(kept.state(), EvaluationState::Running);
     let message = kept.lock().unwrap_err().to_string();

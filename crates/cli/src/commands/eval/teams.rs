@@ -62,7 +62,7 @@ pub(super) fn report(names: &[String], arguments: &Eval, answer: &Answer) -> Res
             text.push_str(&teams.to_text());
             text.push_str(&format!(
                 "{} episodes each in {}; low and high: 95% bootstrap interval of the mean\n",
-                arguments.episodes, answer.environment
+                arguments.playing.episodes, answer.environment
             ));
             if let Some(matrix) = matrix(answer) {
                 text.push_str(&format!("\n{matrix}"));
@@ -168,8 +168,8 @@ fn to_json(names: &[String], arguments: &Eval, answer: &Answer) -> Value {
     json!({
         "policies": policies,
         "environment": answer.environment,
-        "seed": arguments.seed,
-        "epsilon": json_number(arguments.epsilon),
+        "seed": arguments.playing.seed,
+        "epsilon": json_number(arguments.playing.epsilon),
         "teams": teams,
         "gif": arguments.gif,
         "record": arguments.record,

@@ -50,7 +50,13 @@ impl<'a> Seats<'a> {
         let games = self.games.get(&Unit::Pair { first, second })?;
         let place = |one: usize| usize::from(one == second);
         let seats: Vec<usize> = (0..self.agents)
-            .map(|seat| place(if mask >> seat & 1 == 1 { policy } else { partner }))
+            .map(|seat| {
+                place(if mask >> seat & 1 == 1 {
+                    policy
+                } else {
+                    partner
+                })
+            })
             .collect();
         let team = games.teams.iter().find(|team| team.seats == seats)?;
         Some(&team.returns)
@@ -58,12 +64,7 @@ impl<'a> Seats<'a> {
 
     /// For every start the mean return of `policy` with `partner` over the deals that
     /// `which` keeps.
-    fn with(
-        &self,
-        policy: usize,
-        partner: usize,
-        which: impl Fn(u32) -> bool,
-    ) -> Option<Vec<f64>> {
+    fn with(&self, policy: usize, partner: usize, which: impl Fn(u32) -> bool) -> Option<Vec<f64>> {
         let teams: Option<Vec<&[f64]>> = self
             .masks()
             .filter(|mask| which(*mask))
