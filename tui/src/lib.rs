@@ -17,6 +17,7 @@ pub mod keys;
 pub mod model;
 pub mod panes;
 pub mod pattern;
+pub mod plan;
 pub mod run;
 pub mod screens;
 pub mod sheet;

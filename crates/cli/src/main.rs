@@ -12,6 +12,7 @@ mod failure;
 mod follow;
 mod observers;
 mod output;
+mod plan;
 mod plot;
 mod result;
 mod scene;

@@ -1,13 +1,13 @@
 //! `concord train`: makes run folders, starts workers, shows how they fare.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use configs::{Job, Loaded, RunConfig};
 use serde_json::json;
 use tracking::RunFolder;
 use tracking::statistics::Bootstrap;
-use tui::figures::{count, number};
+use tui::figures::number;
 
 use crate::arguments::{Format, Global, Settings, Train, Ui};
 use crate::creation;
@@ -16,6 +16,7 @@ use crate::failure::{Failure, INTERRUPTED};
 use crate::follow::{Ending, Followed, Interrupts, Observer, OnInterrupt, explain, follow};
 use crate::observers::{Bars, JsonLines, Lines, Silent};
 use crate::output::{print, print_json, tell};
+use crate::plan;
 use crate::result::RunResult;
 use crate::settings;
 use crate::surroundings::{has_bars, interface, runs_root};
@@ -244,50 +245,28 @@ fn dry_run(global: &Global, arguments: &Train, loaded: &Loaded) -> Result<(), Fa
             "this is no training: its job is another - see `concord --help`",
         ));
     };
-    let spec = settings::environment(&loaded.config)?;
-    let episodes = train
-        .total_steps
-        .div_ceil(spec.max_episode_steps.max(1) as u64);
-    let evaluations = train.total_steps / train.evaluation.interval_steps.max(1);
-    let checkpoints = train.total_steps / train.checkpoint.interval_steps.max(1);
-    let root: PathBuf = runs_root(global);
+    let root = runs_root(global);
+    let plan = plan::of(train, &plan::earlier(&root))?;
     match arguments.format.format {
         Format::Json => print_json(&json!({
             "config": loaded.config.values(),
             "origins": loaded.origins,
-            "plan": {
-                "run_dir": root,
-                "seeds": arguments.seeds,
-                "jobs": arguments.jobs,
-                "environment": spec,
-                "environments": train.environments(),
-                "total_steps": train.total_steps,
-                "episodes_at_least": episodes,
-                "evaluations": evaluations,
-                "checkpoints": checkpoints,
-            },
+            "run_dir": root,
+            "seeds": arguments.seeds,
+            "jobs": arguments.jobs,
+            "plan": plan,
         })),
-        Format::Table | Format::Csv => {
-            let plan = format!(
-                "# Nothing was started. The plan:\n\
-                 #   {} seed(s), {} at a time, run folders under {}\n\
-                 #   {}: {} agents, {} actions, {} numbers observed, episodes of at most {} steps\n\
-                 #   {} steps in {} environments: at least {} episodes\n\
-                 #   {evaluations} evaluations of {} episodes, {checkpoints} checkpoints\n",
+        Format::Csv => plan::table(&plan).print(Format::Csv),
+        Format::Table => {
+            let head = format!(
+                "# Nothing was started. The plan of {} seed(s), {} at a time, run folders under {}:\n",
                 arguments.seeds,
                 arguments.jobs,
                 root.display(),
-                spec.id,
-                spec.agents,
-                spec.actions,
-                spec.observation_size,
-                spec.max_episode_steps,
-                count(train.total_steps as f64),
-                train.environments(),
-                count(episodes as f64),
-                train.evaluation.episodes,
             );
-            print(&format!("{plan}{}", loaded.config.to_toml()))
+            let rows = plan::table(&plan).to_text();
+            let rows: String = rows.lines().map(|line| format!("# {line}\n")).collect();
+            print(&format!("{head}{rows}{}", loaded.config.to_toml()))
         }
     }
 }

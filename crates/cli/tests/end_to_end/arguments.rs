@@ -110,6 +110,11 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     assert_eq!(plan["config"]["seed"], 9);
     assert_eq!(plan["origins"]["seed"]["layer"], "set");
     assert_eq!(plan["plan"]["environment"]["agents"], 2);
+    let memory = plan["plan"]["memory"]["items"].as_array().expect("items");
+    assert!(
+        memory.iter().any(|item| item["name"] == "replay"),
+        "{memory:?}"
+    );
     assert!(!place.path().join("runs").exists());
     let text = place.run(&["train", "demo", "--dry-run"]).stdout;
     let file = place.path().join("again.toml");

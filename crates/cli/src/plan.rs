@@ -1,0 +1,81 @@
+//! What a run would do and need: the plan of [`tui::plan`] with the environment's sizes and
+//! the speeds of earlier runs.
+
+use std::path::Path;
+
+use configs::RunConfig;
+use configs::train::TrainConfig;
+use envs::EnvironmentError;
+use serde_json::json;
+use tracking::RunFolder;
+use tui::plan::{Earlier, Plan, Sizes};
+
+use crate::output::{Table, json_option};
+use crate::settings;
+
+/// Runs that are looked at for their speed, newest first.
+const EARLIER: usize = 200;
+/// Seconds of training after which a speed counts.
+const SETTLED: f64 = 5.0;
+
+/// Works the plan of a training out; `earlier` are the runs whose speed is known.
+///
+/// # Errors
+/// The environment cannot be made.
+pub(crate) fn of(config: &TrainConfig, earlier: &[Earlier]) -> Result<Plan, EnvironmentError> {
+    Ok(Plan::of(config, sizes(config)?, earlier))
+}
+
+fn sizes(config: &TrainConfig) -> Result<Sizes, EnvironmentError> {
+    let options = settings::options(&config.environment);
+    let mut environment = envs::make(&config.environment.id, &options)?;
+    let spec = environment.spec().clone();
+    environment.seed(config.seed);
+    environment.reset();
+    let picture = envs::render::frame(&environment.scene());
+    Ok(Sizes {
+        environment: spec.id,
+        agents: spec.agents as u64,
+        actions: spec.actions as u64,
+        observation: spec.observation_size as u64,
+        episode_limit: spec.max_episode_steps as u64,
+        picture: (picture.width * picture.height) as u64,
+    })
+}
+
+/// The speeds of the runs in a folder; what cannot be read is passed over.
+pub(crate) fn earlier(root: &Path) -> Vec<Earlier> {
+    let speed = |run: &RunFolder| {
+        let progress = run.status().ok()?.progress;
+        if progress.seconds < SETTLED {
+            return None;
+        }
+        let text = std::fs::read_to_string(run.config()).ok()?;
+        Some(Earlier {
+            id: run.id(),
+            config: RunConfig::from_toml("config.toml", &text).ok()?,
+            steps_per_second: progress.step as f64 / progress.seconds,
+        })
+    };
+    let mut runs = RunFolder::list(root).unwrap_or_default();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.id()));
+    runs.iter().take(EARLIER).filter_map(speed).collect()
+}
+
+/// The plan as a table.
+pub(crate) fn table(plan: &Plan) -> Table {
+    let columns = ["part", "what", "amount", "value", "unit", "from"];
+    let mut table = Table::new(&columns).hide(&["value", "unit"]);
+    for row in plan.rows() {
+        let unit = (!row.unit.is_empty()).then_some(row.unit);
+        table.row(vec![
+            json!(row.part),
+            json!(row.name),
+            json!(row.shown),
+            json_option(row.value),
+            json!(unit),
+            json!(row.from),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,156 @@
+//! Plans: counts, and memory against what real runs were measured to take.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use configs::train::TrainConfig;
+use configs::{LoadRequest, RunConfig, load};
+use tui::plan::{Earlier, Plan, Sizes, bytes};
+
+fn config(preset: &str, sets: &[&str]) -> TrainConfig {
+    let request = LoadRequest {
+        preset: Some(preset.to_owned()),
+        sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+        ..LoadRequest::default()
+    };
+    match load(&request).unwrap().config {
+        RunConfig::Train(config) => config,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Level-based foraging with two agents: rows, foods, limit, dots of a picture.
+fn foraging(side: u64, foods: u64, episode_limit: u64, picture: u64) -> Sizes {
+    Sizes {
+        environment: format!("Foraging-{side}x{side}-2p-{foods}f-coop-v3"),
+        agents: 2,
+        actions: 6,
+        observation: 3 * (foods + 2),
+        episode_limit,
+        picture,
+    }
+}
+
+/// The peak of `concord-worker` (VmHWM) with the settings beside it, in MiB, on a machine
+/// with two cores, LibTorch 2.11.0 on the CPU.
+const MEASURED: [(&str, &str, &str, f64); 9] = [
+    ("smoke", "2000", "", 149.8),
+    ("demo", "30000", "", 201.9),
+    ("iql-lbf-coop", "30000", "", 227.5),
+    ("iql-lbf-coop", "280000", "", 266.7),
+    ("iql-lbf-coop", "30000", "network.hidden_size=512", 267.2),
+    ("iql-lbf-coop", "30000", "replay.batch_episodes=128", 240.8),
+    ("qmix-lbf-coop", "30000", "", 239.7),
+    ("mappo-lbf-coop", "30000", "", 242.1),
+    ("mansa-policies-lbf-coop", "30000", "", 282.8),
+];
+
+#[test]
+fn memory_is_within_five_percent_of_what_was_measured() {
+    for (preset, steps, more, measured) in MEASURED {
+        let steps = format!("total_steps={steps}");
+        let mut sets = vec![steps.as_str(), "evaluation.absolute_episodes=20"];
+        sets.extend((!more.is_empty()).then_some(more));
+        let config = config(preset, &sets);
+        let sizes = match preset {
+            "smoke" => foraging(5, 1, 20, 182_280),
+            "demo" => foraging(5, 1, 50, 182_280),
+            _ => foraging(8, 2, 50, 414_656),
+        };
+        let plan = Plan::of(&config, sizes, &[]);
+        let estimate = plan.memory.total() as f64 / f64::from(1 << 20);
+        let error = estimate / measured - 1.0;
+        assert!(
+            error.abs() < 0.05,
+            "{preset} {more}: {estimate:.1} MiB against {measured} MiB"
+        );
+    }
+}
+
+#[test]
+fn parameters_are_those_of_saved_policies() {
+    // The tensors in `ckpt/best/parameters.safetensors` of these presets.
+    for (preset, sizes, learnt) in [
+        ("iql-lbf-coop", foraging(8, 2, 50, 0), 19_206),
+        ("smoke", foraging(5, 1, 20, 0), 566),
+    ] {
+        assert_eq!(
+            Plan::of(&config(preset, &[]), sizes, &[]).parameters,
+            learnt,
+            "{preset}"
+        );
+    }
+}
+
+#[test]
+fn counts_follow_from_the_settings() {
+    let plan = Plan::of(&config("smoke", &[]), foraging(5, 1, 20, 0), &[]);
+    assert_eq!((plan.episodes_at_least, plan.updates_at_least), (100, 93));
+    assert_eq!(
+        (
+            plan.evaluations,
+            plan.evaluation_episodes,
+            plan.final_episodes
+        ),
+        (3, 8, 16)
+    );
+    assert_eq!((plan.checkpoints, plan.checkpoints_kept), (3, 3));
+    let few = config("smoke", &["max_updates=5"]);
+    assert_eq!(
+        Plan::of(&few, foraging(5, 1, 20, 0), &[]).updates_at_least,
+        5
+    );
+    let huge = config(
+        "smoke",
+        &[
+            "total_steps=9223372036854775807",
+            "replay.capacity_episodes=1000000000",
+        ],
+    );
+    let plan = Plan::of(&huge, foraging(5, 1, 1_000_000, u64::MAX), &[]);
+    assert!(
+        plan.memory.total() > 1 << 40,
+        "it saturates instead of wrapping around"
+    );
+}
+
+#[test]
+fn time_comes_from_the_likest_runs_and_is_unknown_without() {
+    let wanted = config("smoke", &["seed=7"]);
+    let unknown = Plan::of(&wanted, foraging(5, 1, 20, 0), &[]).time;
+    assert_eq!(unknown.seconds, None);
+    assert!(unknown.from.starts_with("unknown"));
+    let run = |sets: &[&str], speed: f64| Earlier {
+        id: "run".to_owned(),
+        config: RunConfig::Train(config("smoke", sets)),
+        steps_per_second: speed,
+    };
+    let other = run(&["algorithm.kind=vdn"], 1.0);
+    let akin = run(&["replay.batch_episodes=16"], 10.0);
+    let time = |earlier: &[Earlier]| Plan::of(&wanted, foraging(5, 1, 20, 0), earlier).time;
+    assert_eq!(time(std::slice::from_ref(&other)).seconds, None);
+    assert_eq!(time(&[other.clone(), akin.clone()]).seconds, Some(200.0));
+    let earlier = [
+        other,
+        akin,
+        run(&["seed=3"], 100.0),
+        run(&[], 400.0),
+        run(&[], 200.0),
+    ];
+    assert_eq!(time(&earlier).seconds, Some(10.0));
+    assert_eq!(time(&earlier).range, Some((5.0, 20.0)));
+}
+
+#[test]
+fn amounts_of_bytes_are_written_short() {
+    let written = [0, 1_023, 1_024, 1_535_000, 200 << 20, u64::MAX].map(bytes);
+    assert_eq!(
+        written,
+        [
+            "0 B",
+            "1023 B",
+            "1.0 KiB",
+            "1.5 MiB",
+            "200 MiB",
+            "16384 PiB"
+        ]
+    );
+}
