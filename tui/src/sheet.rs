@@ -330,9 +330,9 @@ mod tests {
         assert_eq!(
             sheet().to_text(),
             "scores\n\
-             name                     mean  mean length\n\
-             a|b, c   0.500 [0.250, 0.750]        12.00\n\
-             後                          -          NaN\n\
+             name                    mean  mean length\n\
+             a|b, c  0.500 [0.250, 0.750]        12.00\n\
+             後                         -          NaN\n\
              2 rows\n"
         );
     }
