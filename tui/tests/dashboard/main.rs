@@ -1,6 +1,7 @@
 //! The dashboard without a terminal: reducer tests, snapshots, sweeps.
 
 mod commands;
+mod documentation;
 mod fixture;
 mod reducer;
 mod runs;
