@@ -6,6 +6,7 @@ mod dependencies;
 mod files;
 mod layering;
 mod licences;
+mod screens;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -63,6 +64,11 @@ const CHECKS: [Check; 9] = [
         name: "paths",
         what: "no path of somebody's machine",
         run: machine_paths,
+    },
+    Check {
+        name: "screens",
+        what: "the dashboard keeps clear of the traps of its libraries",
+        run: screens,
     },
     Check {
         name: "presets",
@@ -227,6 +233,16 @@ fn machine_paths() -> Result<Findings> {
         // A binary file has no lines to judge.
         let Ok(text) = file.text() else { continue };
         problems.extend(files::machine_paths(&file.name, &text, &forbidden));
+    }
+    Ok(problems.into())
+}
+
+fn screens() -> Result<Findings> {
+    let mut problems = Vec::new();
+    for file in files::tracked()? {
+        if screens::is_drawn(&file.name) {
+            problems.extend(screens::traps(&file.name, &file.text()?));
+        }
     }
     Ok(problems.into())
 }
