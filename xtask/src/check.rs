@@ -39,7 +39,7 @@ struct Check {
 }
 
 /// Quick ones first. The names may be given as arguments to run a few of them.
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     Check {
         name: "format",
         what: "cargo fmt",
