@@ -1,6 +1,8 @@
 //! What the dashboard asks of the program around it: everything that touches processes,
 //! or files beyond what [`crate::source`] reads.
 
+use crate::screens::launcher::requests as launcher;
+
 /// The program around the dashboard. Called on threads of their own.
 pub trait Host: Send + Sync {
     /// Carries out a request; `tell` takes answers on the way, the last one is returned.
@@ -31,6 +33,19 @@ pub enum Request {
     },
     /// Make a run and start it.
     Launch(Launch),
+    /// The runs that wait for a device, answered by [`Answer::Queue`].
+    Queue,
+    /// Let a waiting run go earlier or later by one place; answered by [`Answer::Queue`].
+    QueueMove {
+        /// The run.
+        id: String,
+        /// Earlier.
+        up: bool,
+    },
+    /// Take a waiting run out of the queue; its folder stays. Answered by [`Answer::Queue`].
+    QueueRemove(String),
+    /// What the launcher needs: [`launcher::Request`].
+    Launcher(launcher::Request),
     /// Write a text to a file that must not exist, unless `replace`.
     Save {
         /// The file.
@@ -59,10 +74,23 @@ pub struct Launch {
     pub name: String,
     /// The whole configuration as TOML.
     pub config_toml: String,
+    /// Where each value came from, as in `origin.json`; empty where it is not known.
+    pub origin_json: String,
     /// Further seeds after the configuration's own, counted up; they wait in the queue.
     pub further_seeds: u32,
     /// Wait for the device in the queue instead of starting now.
     pub queued: bool,
+}
+
+/// A run that waits for a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueEntry {
+    /// The run's id.
+    pub id: String,
+    /// The device that it waits for.
+    pub device: String,
+    /// What it waits for, in words.
+    pub reason: String,
 }
 
 /// What came of a request.
@@ -72,4 +100,8 @@ pub enum Answer {
     Said(Result<String, String>),
     /// A run was made: its id, or why not.
     Launched(Result<String, String>),
+    /// The queue, first to last, or why it cannot be read or changed.
+    Queue(Result<Vec<QueueEntry>, String>),
+    /// For the launcher.
+    Launcher(launcher::Answer),
 }

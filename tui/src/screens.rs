@@ -144,6 +144,8 @@ pub(crate) fn filter(model: &mut Model) -> Option<&mut String> {
 pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
     match answer {
         Answer::Said(_) => Vec::new(),
-        Answer::Launched(_) => launcher::answered(model, answer),
+        Answer::Launched(_) | Answer::Queue(_) | Answer::Launcher(_) => {
+            launcher::answered(model, answer)
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::commands::control::resumable;
 use crate::commands::train::{conclude, observer};
 use crate::failure::Failure;
 use crate::follow::{Ending, Followed, Interrupts, OnInterrupt, follow};
+use crate::launcher::Launcher;
 use crate::observers::Bars;
 use crate::output::tell;
 use crate::surroundings::{editor, has_bars, of_terminal};
@@ -45,6 +46,7 @@ struct Program {
     global: Global,
     root: PathBuf,
     workers: Arc<Workers>,
+    launcher: Launcher,
 }
 
 impl Host for Program {
@@ -58,6 +60,9 @@ impl Host for Program {
                 text,
                 replace,
             } => said(save(&path, &text, replace)),
+            Request::Launcher(request) => {
+                Answer::Launcher(self.launcher.carry_out(&self.root, request))
+            }
             other => Answer::Said(Err(format!("cannot do this yet: {other:?}"))),
         }
     }
@@ -125,6 +130,7 @@ fn options(global: &Global, root: &Path, workers: &Arc<Workers>) -> Options {
             global: global.clone(),
             root: root.to_path_buf(),
             workers: Arc::clone(workers),
+            launcher: Launcher::default(),
         }),
     }
 }

@@ -10,6 +10,7 @@ mod creation;
 mod dashboard;
 mod failure;
 mod follow;
+mod launcher;
 mod observers;
 mod output;
 mod plan;

@@ -11,6 +11,8 @@ use crate::model::Model;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
 
+pub mod requests;
+
 /// What its keys ask for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {}
@@ -72,7 +74,7 @@ pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
             model.wanted = Some(id);
         }
         Answer::Launched(Err(text)) => model.notify(text, Role::Bad),
-        Answer::Said(_) => {}
+        _ => {}
     }
     Vec::new()
 }
