@@ -33,7 +33,7 @@ const OF_COLOURS: [&str; 2] = ["tui/src/theme.rs", "tui/src/text_chart.rs"];
 
 /// Whether a file is code of the dashboard.
 pub fn is_drawn(name: &str) -> bool {
-    name.starts_with("tui/src/") && name.ends_with(".rs")
+    name.starts_with("tui/src/") && name.ends_with(".rs") && !name.ends_with("/tests.rs")
 }
 
 /// The traps in a file's code; comments and tests may name them.
