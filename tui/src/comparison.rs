@@ -167,8 +167,8 @@ impl Centre {
 pub struct Request {
     /// The curve, or [`EVALUATION`].
     pub metric: String,
-    /// What the x axis counts.
-    pub axis: XAxis,
+    /// What the x axis counts; `None` for the metric's own.
+    pub axis: Option<XAxis>,
     /// Weight of the moving average; 0 for none.
     pub smooth: f64,
     /// Whether the seeds of a group are folded into a band.
@@ -185,13 +185,28 @@ impl Default for Request {
     fn default() -> Self {
         Request {
             metric: EVALUATION.to_owned(),
-            axis: XAxis::Steps,
+            axis: None,
             smooth: 0.0,
             fold: true,
             centre: Centre::default(),
             points: 100,
             resamples: 500,
         }
+    }
+}
+
+impl Request {
+    /// What the x axis counts: as asked for, else as the metric was reported.
+    #[must_use]
+    pub fn axis(&self, members: &[Member<'_>]) -> XAxis {
+        let own = || {
+            let mut all = members
+                .iter()
+                .flat_map(|member| member.history.all_series());
+            let found = all.find(|(name, ..)| *name == self.metric);
+            found.map_or(XAxis::Steps, |(_, own, _)| XAxis::of(own))
+        };
+        self.axis.unwrap_or_else(own)
     }
 }
 
@@ -204,11 +219,18 @@ pub struct Group {
     pub members: Vec<usize>,
 }
 
+/// A group while it is put together.
+struct Forming<'a> {
+    settings: Vec<(&'a String, &'a String)>,
+    name: &'a str,
+    members: Vec<usize>,
+}
+
 /// Puts runs together whose settings are equal but for the seed; where a run reported no
 /// settings, whose names are equal but for the seed. In the order of the runs.
 #[must_use]
 pub fn groups(members: &[Member<'_>]) -> Vec<Group> {
-    let mut found: Vec<(Vec<(&String, &String)>, &str, Vec<usize>)> = Vec::new();
+    let mut found: Vec<Forming<'_>> = Vec::new();
     for (index, member) in members.iter().enumerate() {
         let name = without_seed(&member.name, member.seed);
         let settings: Vec<_> = member
@@ -216,45 +238,54 @@ pub fn groups(members: &[Member<'_>]) -> Vec<Group> {
             .iter()
             .filter(|(path, _)| *path != "seed")
             .collect();
-        let same = |other: &&mut (Vec<(&String, &String)>, &str, Vec<usize>)| {
-            other.0 == settings && (!settings.is_empty() || other.1 == name)
+        let same = |other: &&mut Forming<'_>| {
+            other.settings == settings && (!settings.is_empty() || other.name == name)
         };
         match found.iter_mut().find(same) {
-            Some(group) => group.2.push(index),
-            None => found.push((settings, name, vec![index])),
+            Some(group) => group.members.push(index),
+            None => found.push(Forming {
+                settings,
+                name,
+                members: vec![index],
+            }),
         }
     }
     let names = names(&found);
     found
         .into_iter()
         .zip(names)
-        .map(|((_, _, mut runs), name)| {
-            runs.sort_by_key(|index| (members[*index].seed, *index));
+        .map(|(mut group, name)| {
+            group
+                .members
+                .sort_by_key(|index| (members[*index].seed, *index));
             Group {
                 name,
-                members: runs,
+                members: group.members,
             }
         })
         .collect()
 }
 
 /// Names that differ: groups of one name get the settings that tell them apart.
-fn names(found: &[(Vec<(&String, &String)>, &str, Vec<usize>)]) -> Vec<String> {
+fn names(found: &[Forming<'_>]) -> Vec<String> {
     const SETTINGS: usize = 2;
     let mut names: Vec<String> = Vec::new();
-    for (settings, name, _) in found {
-        let alike: Vec<_> = found.iter().filter(|other| other.1 == *name).collect();
-        let telling: Vec<String> = settings
+    for group in found {
+        let differs = |setting: &&(&String, &String)| {
+            let mut alike = found.iter().filter(|other| other.name == group.name);
+            alike.any(|other| !other.settings.contains(setting))
+        };
+        let telling: Vec<String> = group
+            .settings
             .iter()
-            .filter(|setting| alike.iter().any(|other| !other.0.contains(setting)))
+            .filter(differs)
             .take(SETTINGS)
             .map(|(path, value)| format!("{}={value}", path.rsplit('.').next().unwrap_or(path)))
             .collect();
-        let mut shown = if telling.is_empty() {
-            (*name).to_owned()
-        } else {
-            format!("{name} {}", telling.join(" "))
-        };
+        let mut shown = group.name.to_owned();
+        if !telling.is_empty() {
+            shown = format!("{shown} {}", telling.join(" "));
+        }
         if names.contains(&shown) {
             shown = format!("{shown} #{}", names.len() + 1);
         }

@@ -10,6 +10,9 @@ use crate::figures::number;
 use crate::theme::{ColourDepth, Role, Surroundings, Theme};
 use crate::widgets::plot::{self, Curve, Plot};
 
+/// Cells of the small curve in a legend.
+const SPARK: usize = 16;
+
 /// A curve with a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedCurve {
@@ -90,21 +93,21 @@ fn legend_line(curve: &Curve, longest: usize, theme: Theme, colours: bool) -> St
         plot::glyph(curve.series, theme.unicode()),
         crate::figures::printable(&curve.name),
         " ".repeat(longest.saturating_sub(Span::raw(curve.name.as_str()).width())),
-        spark(&finite, theme.unicode()),
+        spark(&finite, SPARK, theme.unicode()),
         number(last)
     )
 }
 
-fn spark(points: &[(f64, f64)], unicode: bool) -> String {
-    const WIDTH: usize = 16;
+/// A small curve in `width` cells.
+pub(crate) fn spark(points: &[(f64, f64)], width: usize, unicode: bool) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     const ASCII: [char; 8] = ['_', '.', ',', '-', '~', '+', '*', '#'];
     let set = if unicode { BLOCKS } else { ASCII };
-    let drawn: String = levels(points, WIDTH)
+    let drawn: String = levels(points, width)
         .into_iter()
         .map(|level| set[level.min(7)])
         .collect();
-    format!("{drawn:<WIDTH$}")
+    format!("{drawn:<width$}")
 }
 
 /// The cells of a buffer, line by line, without spaces at the ends.

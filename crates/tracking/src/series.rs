@@ -176,15 +176,18 @@ impl Series {
         self.recent.shrink_to_fit();
     }
 
-    /// The points from a step on: every one of them where that is recent enough, else
-    /// those of [`Series::points`]. Whether nothing is left out is the second answer.
-    pub fn points_from(&self, step: u64) -> (Vec<Point>, bool) {
-        let whole = self.group <= 1;
-        let recent = self.recent.front().is_some_and(|first| first.step <= step);
-        if !whole && recent {
-            return (self.recent.iter().copied().collect(), true);
+    /// The points kept, the latest of them none left out: evenly thinned before
+    /// [`Series::recent`], whole from there on.
+    pub fn detailed(&self) -> Vec<Point> {
+        let mut points = self.points();
+        if self.group <= 1 {
+            return points;
         }
-        (self.points(), whole)
+        if let Some(first) = self.recent.front() {
+            points.retain(|point| point.step < first.step);
+            points.extend(&self.recent);
+        }
+        points
     }
 
     /// The values that are not finite, thinned away or not (what is left of them after a
@@ -335,25 +338,15 @@ mod tests {
             let value = if step % 1000 == 7 { f64::NAN } else { 1.0 };
             series.push(point(step, value));
         }
-        let (recent, whole) = series.points_from(9_950);
-        assert!(whole && recent.len() == 50);
-        assert!(
-            recent
-                .windows(2)
-                .all(|pair| pair[1].step == pair[0].step + 1)
-        );
-        let (all, whole) = series.points_from(9_000);
-        assert!(!whole && all.len() <= 104);
+        let detailed = series.detailed();
+        let latest = &detailed[detailed.len() - 50..];
+        assert!((latest[0].step, latest[49].step) == (9_950, 9_999));
+        assert!(detailed.windows(2).all(|pair| pair[0].step < pair[1].step));
+        assert!(detailed[0].step < 500 && detailed.len() <= 154);
         assert_eq!(series.missing().count, 10);
         assert_eq!(series.missing().last.unwrap().step, 9_007);
         series.resume_at(8_000);
-        assert!(
-            series
-                .points_from(7_990)
-                .0
-                .iter()
-                .all(|kept| kept.step <= 8_000)
-        );
+        assert!(series.detailed().iter().all(|kept| kept.step <= 8_000));
         assert_eq!(series.missing().last.unwrap().step, 7_007);
     }
 

@@ -30,6 +30,8 @@ pub struct Comparison {
     pub groups: Vec<Group>,
     /// A curve per group or per run.
     pub curves: Vec<ComparedCurve>,
+    /// What the x axis counts.
+    pub axis: XAxis,
     /// What is missing, and why.
     pub notes: Vec<String>,
 }
@@ -57,7 +59,7 @@ pub fn metrics(members: &[Member<'_>]) -> Vec<String> {
 /// Why there is nothing to show: no such curve, or nothing that tells its positions.
 pub fn history_curve(
     history: &History,
-    axes: &Axes,
+    axes: &Axes<'_>,
     metric: &str,
     axis: XAxis,
 ) -> Result<Vec<(f64, f64)>, String> {
@@ -92,7 +94,7 @@ pub fn history_curve(
 pub(crate) fn placed(
     points: &[tracking::series::Point],
     own: Axis,
-    axes: &Axes,
+    axes: &Axes<'_>,
     axis: XAxis,
 ) -> Result<Vec<(f64, f64)>, String> {
     let positions = axes.positions(points, own, axis);
@@ -115,12 +117,13 @@ fn no_axis(axis: XAxis) -> String {
 #[must_use]
 pub fn compare(members: &[Member<'_>], request: &Request) -> Comparison {
     let groups = groups(members);
+    let axis = request.axis(members);
     let mut notes = Vec::new();
     let mut own: Vec<Option<Vec<(f64, f64)>>> = Vec::new();
     for member in members {
         let now = (member.progress != Progress::default()).then_some(member.progress);
         let axes = Axes::of(member.history, now);
-        match history_curve(member.history, &axes, &request.metric, request.axis) {
+        match history_curve(member.history, &axes, &request.metric, axis) {
             Ok(points) => own.push(Some(points)),
             Err(why) => {
                 notes.push(format!("{}: {why}", member.id));
@@ -130,13 +133,14 @@ pub fn compare(members: &[Member<'_>], request: &Request) -> Comparison {
         notes.extend(missing_note(member, &request.metric));
     }
     let curves = if request.fold {
-        folded(members, &groups, &own, request, &mut notes)
+        folded(members, &groups, &own, request, axis, &mut notes)
     } else {
-        single(members, &groups, &own, request)
+        single(members, &groups, &own, request, axis)
     };
     Comparison {
         groups,
         curves,
+        axis,
         notes,
     }
 }
@@ -152,6 +156,7 @@ fn folded(
     groups: &[Group],
     own: &[Option<Vec<(f64, f64)>>],
     request: &Request,
+    axis: XAxis,
     notes: &mut Vec<String>,
 ) -> Vec<ComparedCurve> {
     let bootstrap = Bootstrap {
@@ -174,7 +179,7 @@ fn folded(
         if let Some(first) = band.iter().rposition(|point| point.seeds == total)
             && let Some(next) = band.get(first + 1)
         {
-            let x = request.axis.label(next.x);
+            let x = axis.label(next.x);
             notes.push(format!("{name}: fewer than {total} seeds from {x} on"));
         }
         let ends = band
@@ -212,6 +217,7 @@ fn single(
     groups: &[Group],
     own: &[Option<Vec<(f64, f64)>>],
     request: &Request,
+    axis: XAxis,
 ) -> Vec<ComparedCurve> {
     let order = groups.iter().flat_map(|group| &group.members);
     order
@@ -225,7 +231,7 @@ fn single(
                     series,
                     raw: if smooth { points.clone() } else { Vec::new() },
                     points: smoothed(points, request.smooth),
-                    dots: evaluation_dots(member, request),
+                    dots: evaluation_dots(member, request, axis),
                     ..Curve::default()
                 },
                 band: Vec::new(),
@@ -256,7 +262,7 @@ fn unfolded_name(members: &[Member<'_>], member: &Member<'_>) -> String {
     }
 }
 
-fn evaluation_dots(member: &Member<'_>, request: &Request) -> Vec<Dot> {
+fn evaluation_dots(member: &Member<'_>, request: &Request, axis: XAxis) -> Vec<Dot> {
     if request.metric != EVALUATION || request.smooth > 0.0 {
         return Vec::new();
     }
@@ -268,7 +274,7 @@ fn evaluation_dots(member: &Member<'_>, request: &Request) -> Vec<Dot> {
     evaluations
         .into_iter()
         .filter_map(|one| {
-            let x = axes.position(&one.progress, one.time, request.axis)?;
+            let x = axes.position(&one.progress, one.time, axis)?;
             let point = EvaluationPoint::of(one.progress.step, &one.returns);
             Some(Dot {
                 x,

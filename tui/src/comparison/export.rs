@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{ComparedCurve, Request};
+use super::{ComparedCurve, Comparison, Request};
 
 /// One row of the exports.
 struct Row {
@@ -60,16 +60,16 @@ fn thinned(points: &[(f64, f64)], most: usize) -> Vec<(f64, f64)> {
 
 /// A row per point: curve, x axis, x, value, interval and seeds. What is missing is empty.
 #[must_use]
-pub fn curves_csv(curves: &[ComparedCurve], request: &Request) -> String {
+pub fn curves_csv(found: &Comparison, request: &Request) -> String {
     let mut text = "curve,metric,axis,x,value,low,high,seeds\n".to_owned();
-    for curve in curves {
+    for curve in &found.curves {
         for row in rows(curve, request.points) {
             let _ = writeln!(
                 text,
                 "{},{},{},{},{},{},{},{}",
                 cell(&curve.curve.name),
                 cell(&request.metric),
-                request.axis.name(),
+                found.axis.name(),
                 row.x,
                 shown(row.value),
                 shown(row.low),
@@ -99,10 +99,11 @@ fn cell(text: &str) -> String {
 
 /// A curve per object with its points; what is missing is null.
 #[must_use]
-pub fn curves_json(curves: &[ComparedCurve], request: &Request) -> Value {
+pub fn curves_json(found: &Comparison, request: &Request) -> Value {
     let value =
         |number: f64| serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number);
-    curves
+    found
+        .curves
         .iter()
         .map(|curve| {
             let points: Vec<Value> = rows(curve, request.points)
@@ -120,7 +121,7 @@ pub fn curves_json(curves: &[ComparedCurve], request: &Request) -> Value {
             json!({
                 "name": curve.curve.name,
                 "metric": request.metric,
-                "axis": request.axis.name(),
+                "axis": found.axis.name(),
                 "smooth": request.smooth,
                 "runs": curve.runs,
                 "points": points,

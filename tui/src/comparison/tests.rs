@@ -162,14 +162,14 @@ fn seeds_are_folded_and_what_is_missing_is_said() {
     assert_eq!(names, ["a-s1", "a-s2"]);
     assert_eq!(apart.curves[1].curve.dots.len(), 3);
     let tokens = Request {
-        axis: XAxis::Tokens,
+        axis: Some(XAxis::Tokens),
         ..Request::default()
     };
     assert_eq!(
         compare(&members, &tokens).notes[0],
         "a-s1: nothing tells its tokens"
     );
-    let csv = curves_csv(&folded.curves, &Request::default());
+    let csv = curves_csv(&folded, &Request::default());
     assert_eq!(
         csv.lines().nth(2),
         Some("a (2 seeds),evaluation return,step,100,0.75,0.5,1,2")
@@ -178,7 +178,7 @@ fn seeds_are_folded_and_what_is_missing_is_said() {
         csv.lines().nth(3),
         Some("a (2 seeds),evaluation return,step,200,0.5,,,1")
     );
-    let json = curves_json(&folded.curves, &Request::default());
+    let json = curves_json(&folded, &Request::default());
     assert_eq!(json[0]["points"][2]["low"], serde_json::Value::Null);
 }
 

@@ -26,6 +26,17 @@ impl XAxis {
     /// All of them, in the order of the key that changes it.
     pub const ALL: [XAxis; 4] = [XAxis::Steps, XAxis::Updates, XAxis::Time, XAxis::Tokens];
 
+    /// The one on which a curve was reported.
+    #[must_use]
+    pub fn of(own: Axis) -> XAxis {
+        match own {
+            Axis::EnvSteps => XAxis::Steps,
+            Axis::LearnerUpdates => XAxis::Updates,
+            Axis::Tokens => XAxis::Tokens,
+            Axis::Seconds => XAxis::Time,
+        }
+    }
+
     /// The next one.
     #[must_use]
     pub fn next(self) -> XAxis {
@@ -75,33 +86,24 @@ impl XAxis {
 }
 
 /// Positions of one run's points on every axis.
-#[derive(Clone, Debug, Default)]
-pub struct Axes {
+#[derive(Clone, Debug)]
+pub struct Axes<'a> {
+    history: &'a History,
     start: f64,
     progress: Vec<Progress>,
-    /// (time, step) of the curves of each counted axis, in the order of [`Axis`].
-    timed: [Vec<(f64, f64)>; 4],
 }
 
-impl Axes {
+impl<'a> Axes<'a> {
     /// What a history tells, and where the run is by its status.
     #[must_use]
-    pub fn of(history: &History, now: Option<Progress>) -> Self {
-        let mut timed: [Vec<(f64, f64)>; 4] = Default::default();
-        let mut start = history
-            .states
-            .iter()
-            .map(|(time, _)| *time)
-            .chain(history.evaluations.iter().map(|one| one.time))
-            .fold(f64::INFINITY, f64::min);
-        for (_, axis, series) in history.all_series() {
-            for point in series.points() {
-                start = start.min(point.time);
-                timed[axis as usize].push((point.time, point.step as f64));
-            }
-        }
-        for pairs in &mut timed {
-            ascending(pairs);
+    pub fn of(history: &'a History, now: Option<Progress>) -> Self {
+        let states = history.states.iter().map(|(time, _)| *time);
+        let evaluations = history.evaluations.iter().map(|one| one.time);
+        let mut start = states.chain(evaluations).fold(f64::INFINITY, f64::min);
+        for (.., series) in history.all_series() {
+            // A run's clock may have been set back: any of its points may be the earliest.
+            let times = series.points().into_iter().map(|point| point.time);
+            start = times.fold(start, f64::min);
         }
         let mut progress: Vec<Progress> =
             history.evaluations.iter().map(|one| one.progress).collect();
@@ -109,9 +111,9 @@ impl Axes {
         progress.extend(now);
         progress.sort_by_key(|moment| moment.step);
         Axes {
+            history,
             start: if start.is_finite() { start } else { 0.0 },
             progress,
-            timed,
         }
     }
 
@@ -134,16 +136,16 @@ impl Axes {
             return points.iter().map(|point| Some(point.step as f64)).collect();
         }
         let pairs = self.pairs(own, target);
-        let by_step = pairs.len() >= 2;
+        if pairs.len() >= 2 {
+            return points
+                .iter()
+                .map(|point| between(&pairs, point.step as f64))
+                .collect();
+        }
+        let timed = self.timed(target);
         points
             .iter()
-            .map(|point| {
-                if by_step {
-                    between(&pairs, point.step as f64)
-                } else {
-                    between(&self.timed[target as usize], point.time)
-                }
-            })
+            .map(|point| between(&timed, point.time))
             .collect()
     }
 
@@ -158,6 +160,20 @@ impl Axes {
                 known.then(|| progress.on(axis) as f64)
             }
         }
+    }
+
+    /// (time, step) of all curves on an axis.
+    fn timed(&self, target: Axis) -> Vec<(f64, f64)> {
+        let on_target = self
+            .history
+            .all_series()
+            .filter(|(_, axis, _)| *axis == target);
+        let mut pairs: Vec<(f64, f64)> = on_target
+            .flat_map(|(.., series)| series.points())
+            .map(|point| (point.time, point.step as f64))
+            .collect();
+        ascending(&mut pairs);
+        pairs
     }
 
     /// (own, target) of the moments of known progress; none where the target stays at 0.

@@ -1,95 +1,326 @@
-//! The return chart with its evaluation points, and the list of curves.
+//! The charts of the selected run: one large one or a page of small ones, and the list of
+//! its curves.
+
+use std::collections::BTreeSet;
 
 use ratatui::Frame;
-use ratatui::crossterm::event::KeyCode::Char;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
-use ratatui::symbols::Marker;
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Chart, Dataset, GraphType, Paragraph};
-use tracking::Axis;
-use tracking::series::Series;
+use ratatui::crossterm::event::KeyCode::{self, Char, Left, Right};
+use ratatui::layout::{Position, Rect};
 
-use crate::curve::{badge, bounds, drawable, levels, marks, points, smoothed};
+use crate::curve::axes::XAxis;
 use crate::detail::group;
-use crate::figures::{count, number};
 use crate::keys::{self, Binding, Move};
-use crate::model::{Model, is_alive};
-use crate::panes::Pane;
+use crate::model::Model;
+use crate::pattern::Pattern;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
-use crate::view::{first_row, fit, pane_block};
+use crate::widgets::plot::{View, Window};
 
-/// Width from which the curves stand beside the chart.
-const BESIDE: u16 = 88;
-/// Evaluations whose intervals are drawn as bars.
-const INTERVALS: usize = 60;
-/// Weight of the moving average.
-const SMOOTHING: f64 = 0.9;
+mod content;
+mod drawing;
+mod list;
+mod looking;
+mod places;
+
+pub use content::{plot, shown_curve, shows_return};
+pub(crate) use looking::{ZOOM, cursor_moved, cursor_toggled};
+
+/// Weights of the moving average; the first is none.
+pub const SMOOTHING: [f64; 4] = [0.0, 0.6, 0.9, 0.99];
 
 /// What its keys ask for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Action {
-    /// Smooth the curve, again for the raw values.
+    /// Smooth by the next factor.
     Smooth,
+    /// The next of the fixed windows.
+    Window,
+    /// A logarithmic y axis, or not.
+    Log,
+    /// Leave outliers out of the y axis, or not.
+    Clip,
+    /// The next x axis.
+    Axis,
+    /// Closer, around the readout.
+    ZoomIn,
+    /// Further away.
+    ZoomOut,
+    /// To the left: the readout, else the window.
+    Left,
+    /// To the right.
+    Right,
+    /// The whole curve.
+    Fit,
+    /// Read values out, or not.
+    Readout,
+    /// Keep the curve at the top of the list, or not.
+    Pin,
+    /// Draw the curve over the others, or not.
+    Overlay,
+    /// One large chart, or a page of small ones.
+    Grid,
+    /// The next page of charts.
+    NextPage,
+    /// The page before.
+    PreviousPage,
+}
+
+impl Action {
+    /// Whether it changes positions on the axis that is shown.
+    fn is_at_positions(self) -> bool {
+        matches!(
+            self,
+            Action::Window
+                | Action::ZoomIn
+                | Action::ZoomOut
+                | Action::Left
+                | Action::Right
+                | Action::Fit
+                | Action::Readout
+        )
+    }
+}
+
+const fn bind(
+    keys: &'static [KeyCode],
+    shown: &'static str,
+    action: Action,
+    help: &'static str,
+) -> Binding {
+    Binding::new(keys, shown, keys::Action::Chart(action), help)
 }
 
 /// Its rows of the key table.
-pub const BINDINGS: &[Binding] = &[Binding::new(
-    &[Char('e')],
-    "e",
-    keys::Action::Chart(Action::Smooth),
-    "smooth the curve, again for raw values",
-)
-.footer("smooth")];
+pub const BINDINGS: &[Binding] = &[
+    bind(
+        &[Char('e')],
+        "e",
+        Action::Smooth,
+        "smooth: 0.6, 0.9, 0.99 of the past, none",
+    )
+    .footer("smooth"),
+    bind(&[Char('m')], "m", Action::Grid, "many small charts, or one").footer("many"),
+    bind(
+        &[Char('t')],
+        "t",
+        Action::Axis,
+        "x axis: environment steps, learner updates, time, tokens",
+    )
+    .footer("x axis"),
+    bind(&[Char('L')], "L", Action::Log, "logarithmic y axis, or not").footer("log"),
+    bind(
+        &[Char('w')],
+        "w",
+        Action::Window,
+        "window: whole, last 50, 20, 5 percent",
+    )
+    .footer("window"),
+    bind(
+        &[Char('.')],
+        ".",
+        Action::Readout,
+        "read values out at a cursor, which h and l move",
+    )
+    .footer("read"),
+    bind(&[Char('+'), Char('=')], "+", Action::ZoomIn, "zoom in"),
+    bind(&[Char('-')], "-", Action::ZoomOut, "zoom out"),
+    bind(
+        &[Char('h'), Left],
+        "h Left",
+        Action::Left,
+        "readout or window to the left",
+    ),
+    bind(
+        &[Char('l'), Right],
+        "l Right",
+        Action::Right,
+        "readout or window to the right",
+    ),
+    bind(&[Char('0')], "0", Action::Fit, "the whole curve again"),
+    bind(
+        &[Char('o')],
+        "o",
+        Action::Clip,
+        "y axis without outliers (1 to 99 percent), or with them",
+    ),
+    bind(
+        &[Char(' ')],
+        "Space",
+        Action::Overlay,
+        "draw the curve over the selected ones, or no longer",
+    ),
+    bind(
+        &[Char('p')],
+        "p",
+        Action::Pin,
+        "keep the curve at the top of the list, or no longer",
+    ),
+    bind(
+        &[Char(']')],
+        "]",
+        Action::NextPage,
+        "next page of small charts",
+    ),
+    bind(
+        &[Char('[')],
+        "[",
+        Action::PreviousPage,
+        "page of small charts before",
+    ),
+];
 
 /// What it remembers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// The chosen curve; `None` is the return.
     pub curve: Option<String>,
-    /// Whether the chart is smoothed.
-    pub smooth: bool,
+    /// Position of the weight in [`SMOOTHING`].
+    pub smoothing: usize,
     /// Shows only the curves that fit.
     pub filter: String,
+    /// Curves at the top of the list.
+    pub pinned: BTreeSet<String>,
+    /// Curves drawn together with the chosen one.
+    pub overlaid: BTreeSet<String>,
+    /// The x axis; `None` is each curve's own.
+    pub axis: Option<XAxis>,
+    /// How the plot is looked at; its axis is that of its window and its readout.
+    pub view: View,
+    /// Many small charts.
+    pub grid: bool,
+    /// Where a drag began: the column, and the window there.
+    drag: Option<(u16, [f64; 2])>,
 }
 
 impl State {
     pub(crate) fn run_changed(&mut self) {
         self.curve = None;
+        self.overlaid.clear();
+        self.drag = None;
+        self.view.window = Window::Whole;
+        self.view.cursor = None;
+    }
+
+    /// Weight of the moving average.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        SMOOTHING[self.smoothing % SMOOTHING.len()]
     }
 }
 
 pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
+    if action.is_at_positions() {
+        model.panes.chart.view = content::view(model);
+    }
+    let state = &mut model.panes.chart;
     match action {
-        Action::Smooth => model.panes.chart.smooth = !model.panes.chart.smooth,
+        Action::Smooth => state.smoothing = (state.smoothing + 1) % SMOOTHING.len(),
+        Action::Window => state.view.window = state.view.window.next(),
+        Action::Log => state.view.log = !state.view.log,
+        Action::Clip => state.view.clip = !state.view.clip,
+        Action::Axis => next_axis(model),
+        Action::Fit => state.view.window = Window::Whole,
+        Action::Grid => state.grid = !state.grid,
+        Action::ZoomIn => zoom(model, 1.0 / ZOOM),
+        Action::ZoomOut => zoom(model, ZOOM),
+        Action::Left => sideways(model, -1),
+        Action::Right => sideways(model, 1),
+        Action::Readout => {
+            let plot = plot(model);
+            cursor_toggled(&plot, &mut model.panes.chart.view);
+        }
+        Action::Pin => toggle(model, |state| &mut state.pinned),
+        Action::Overlay => toggle(model, |state| &mut state.overlaid),
+        Action::NextPage => return page(model, true),
+        Action::PreviousPage => return page(model, false),
     }
     Vec::new()
+}
+
+fn next_axis(model: &mut Model) {
+    let axis = content::view(model).axis.next();
+    model.panes.chart.axis = Some(axis);
+    if plot(model).extent().is_none() && !curve_names(model).is_empty() {
+        let text = format!("nothing tells the {} of this curve", axis.title());
+        model.notify(text, Role::Warn);
+    }
+}
+
+fn zoom(model: &mut Model, factor: f64) {
+    if let Some(extent) = plot(model).extent() {
+        let view = &mut model.panes.chart.view;
+        view.window = view.window.zoomed(extent, view.cursor, factor);
+    }
+}
+
+fn sideways(model: &mut Model, by: i32) {
+    let (plot, layout) = (plot(model), places::layout(model));
+    cursor_moved(&plot, layout.as_ref(), &mut model.panes.chart.view, by);
+}
+
+fn toggle(model: &mut Model, set: fn(&mut State) -> &mut BTreeSet<String>) {
+    let Some(name) = shown_curve(model).map(|(name, ..)| name.to_owned()) else {
+        return;
+    };
+    let set = set(&mut model.panes.chart);
+    if !set.remove(&name) {
+        set.insert(name);
+    }
+}
+
+fn page(model: &mut Model, forward: bool) -> Vec<Cmd> {
+    let size = places::page(model).max(1) as isize;
+    moved(model, Move::Lines(if forward { size } else { -size }))
 }
 
 pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
     let names = curve_names(model);
     if !names.is_empty() {
         let shown = shown_curve(model).map(|(name, ..)| name);
-        let index = names.iter().position(|name| Some(*name) == shown);
-        let to = names[by.apply(index.unwrap_or(0), names.len())].to_owned();
-        model.panes.chart.curve = Some(to);
+        let to = match names.iter().position(|name| Some(*name) == shown) {
+            Some(index) => by.apply(index, names.len()),
+            None => 0,
+        };
+        model.panes.chart.curve = Some(names[to].to_owned());
     }
     Vec::new()
 }
 
-pub(crate) fn clicked(model: &mut Model, _at: Position, _area: Rect, kind: MouseKind) -> Vec<Cmd> {
+pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKind) -> Vec<Cmd> {
+    let parts = places::parts(model, places::inside(area));
+    let state = &model.panes.chart;
+    if !state.grid
+        && let (true, Some(layout)) = (
+            parts.plot.contains(at) || state.drag.is_some() && kind == MouseKind::Drag,
+            places::layout_in(model, parts.plot),
+        )
+    {
+        let plot = plot(model);
+        model.panes.chart.view = plot.view;
+        let state = &mut model.panes.chart;
+        looking::pointed(&plot, &layout, &mut state.view, &mut state.drag, at.x, kind);
+        return Vec::new();
+    }
     match kind {
         MouseKind::WheelUp => moved(model, Move::Lines(-1)),
         MouseKind::WheelDown => moved(model, Move::Lines(1)),
-        MouseKind::Click | MouseKind::Drag => Vec::new(),
+        MouseKind::Drag => Vec::new(),
+        MouseKind::Click => {
+            model.panes.chart.drag = None;
+            if let Some(name) = places::curve_at(model, &parts, at) {
+                model.panes.chart.curve = Some(name);
+            }
+            Vec::new()
+        }
     }
 }
 
-/// The names of the curves: the main one first, then by group and name.
+/// The names of the curves: pinned ones first, then the main one, then by group and name.
 #[must_use]
 pub fn curve_names(model: &Model) -> Vec<&str> {
     let main = model.detail.main_curve();
-    let pattern = crate::pattern::Pattern::new(&model.panes.chart.filter);
+    let state = &model.panes.chart;
+    let pattern = Pattern::new(&state.filter);
     let mut names: Vec<&str> = model
         .detail
         .history
@@ -98,280 +329,13 @@ pub fn curve_names(model: &Model) -> Vec<&str> {
         .filter(|name| pattern.matches(name))
         .collect();
     names.dedup();
-    names.sort_by_key(|name| (Some(*name) != main, group(name)));
+    names.sort_by_key(|name| {
+        let pinned = state.pinned.contains(*name);
+        (!pinned, Some(*name) != main, group(name))
+    });
     names
 }
 
-/// The curve that the chart shows, with its name and what its steps count.
-#[must_use]
-pub fn shown_curve(model: &Model) -> Option<(&str, Axis, &Series)> {
-    let find = |wanted: &str| {
-        model
-            .detail
-            .history
-            .all_series()
-            .find(|(name, ..)| *name == wanted)
-    };
-    let chosen = model.panes.chart.curve.as_deref().and_then(find);
-    chosen.or_else(|| model.detail.main_curve().and_then(find))
-}
-
-/// Whether the chart shows returns, so that evaluation points belong in it.
-#[must_use]
-pub fn shows_return(model: &Model) -> bool {
-    match model.panes.chart.curve.as_deref() {
-        None => true,
-        Some(name) => Some(name) == model.detail.main_curve(),
-    }
-}
-
 pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
-    let smoothed = if model.panes.chart.smooth {
-        "smoothed"
-    } else {
-        ""
-    };
-    let block = pane_block(model, Pane::Metrics, smoothed);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    if inner.width < 8 || inner.height < 2 {
-        return;
-    }
-    if model.run().is_none() || curve_names(model).is_empty() && model.detail.evaluations.is_empty()
-    {
-        let text = match model.run() {
-            Some(run) if is_alive(run.state) => "Waiting for the first numbers.",
-            Some(_) => "This run wrote no numbers.",
-            None => "",
-        };
-        frame.render_widget(
-            Paragraph::new(text).style(model.theme.style(Role::Muted)),
-            inner,
-        );
-        return;
-    }
-    let names = curve_names(model);
-    let (plot, list) = if inner.width >= BESIDE {
-        let width = (inner.width / 3).clamp(34, 54);
-        let [plot, list] =
-            Layout::horizontal([Constraint::Min(1), Constraint::Length(width)]).areas(inner);
-        (plot, list)
-    } else {
-        let most = (inner.height / 3)
-            .max(u16::from(inner.height >= 8))
-            .min(names.len() as u16);
-        let [plot, list] =
-            Layout::vertical([Constraint::Min(1), Constraint::Length(most)]).areas(inner);
-        (plot, list)
-    };
-    draw_plot(model, frame, plot);
-    draw_curves(model, frame, list, &names);
-}
-
-fn legend<'a>(model: &Model) -> Line<'a> {
-    let unicode = model.theme.unicode();
-    let mut spans = vec![Span::raw(" ")];
-    let shown = shown_curve(model);
-    if let Some((name, _, series)) = shown {
-        let mark = if unicode { "⠒⠒ " } else { "-- " };
-        spans.push(Span::styled(
-            format!("{mark}{name}"),
-            model.theme.style(Role::Series(0)),
-        ));
-        if let Some(badge) = badge(series) {
-            spans.push(Span::styled(
-                format!("  {badge}"),
-                model.theme.style(Role::Bad),
-            ));
-        }
-    }
-    if shows_return(model) && !model.detail.evaluations.is_empty() {
-        let text = "  • evaluation, 95% interval";
-        spans.push(Span::styled(text, model.theme.style(Role::Series(1))));
-    }
-    let axis = shown.map_or(Axis::EnvSteps, |(_, axis, _)| axis);
-    let text = format!("  over {}", axis.name().replace('_', " "));
-    spans.push(Span::styled(text, model.theme.style(Role::Muted)));
-    Line::from(spans)
-}
-
-/// What the plot shows, all finite.
-struct Plotted {
-    curve: Vec<(f64, f64)>,
-    means: Vec<(f64, f64)>,
-    intervals: Vec<[(f64, f64); 2]>,
-}
-
-impl Plotted {
-    fn of(model: &Model) -> Self {
-        let curve = shown_curve(model)
-            .map(|(_, _, series)| points(series))
-            .unwrap_or_default();
-        let evaluations: &[_] = if shows_return(model) {
-            &model.detail.evaluations
-        } else {
-            &[]
-        };
-        let finite = evaluations.iter().filter(|point| drawable(point.mean));
-        Plotted {
-            curve: if model.panes.chart.smooth {
-                smoothed(&curve, SMOOTHING)
-            } else {
-                curve
-            },
-            means: finite
-                .map(|point| (point.step as f64, point.mean))
-                .collect(),
-            intervals: evaluations
-                .iter()
-                .skip(evaluations.len().saturating_sub(INTERVALS))
-                .filter(|point| drawable(point.interval.0) && drawable(point.interval.1))
-                .map(|point| {
-                    let step = point.step as f64;
-                    [(step, point.interval.0), (step, point.interval.1)]
-                })
-                .collect(),
-        }
-    }
-
-    fn all(&self) -> impl Iterator<Item = &(f64, f64)> {
-        self.curve
-            .iter()
-            .chain(&self.means)
-            .chain(self.intervals.iter().flatten())
-    }
-}
-
-fn draw_plot(model: &Model, frame: &mut Frame, area: Rect) {
-    let [top, area] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-    frame.render_widget(legend(model), top);
-    if area.height < 3 || area.width < 12 {
-        return;
-    }
-    let plotted = Plotted::of(model);
-    let x_bounds = bounds(
-        plotted
-            .all()
-            .map(|point| point.0)
-            .chain(std::iter::once(0.0)),
-    );
-    let [low, high] = bounds(plotted.all().map(|point| point.1));
-    let low = if low >= 0.0 && low < high * 0.6 {
-        0.0
-    } else {
-        low
-    };
-    let y_marks = marks([low, high], if area.height >= 12 { 5 } else { 2 });
-    let y_bounds = [y_marks[0], y_marks[y_marks.len() - 1]];
-    let marker = if model.theme.unicode() {
-        Marker::Braille
-    } else {
-        Marker::Dot
-    };
-    let line = |role: Role| {
-        let graph = Dataset::default()
-            .marker(marker)
-            .graph_type(GraphType::Line);
-        graph.style(model.theme.style(role))
-    };
-    let mut datasets = vec![line(Role::Series(0)).data(&plotted.curve)];
-    for interval in &plotted.intervals {
-        datasets.push(line(Role::Series(1)).data(interval));
-    }
-    let dots = Dataset::default()
-        .marker(Marker::Dot)
-        .graph_type(GraphType::Scatter);
-    datasets.push(
-        dots.style(model.theme.style(Role::Series(1)))
-            .data(&plotted.means),
-    );
-
-    let x_parts = if area.width >= 60 { 4 } else { 2 };
-    let x_labels = (0..=x_parts).map(|part| {
-        let share = f64::from(part) / f64::from(x_parts);
-        count((x_bounds[0] + (x_bounds[1] - x_bounds[0]) * share).round())
-    });
-    let y_labels = y_marks
-        .iter()
-        .map(|mark| format!("{:>6}", axis_label(*mark)));
-    let axis = |bounds: [f64; 2], labels: Vec<String>| {
-        ratatui::widgets::Axis::default()
-            .bounds(bounds)
-            .labels(labels)
-            .style(model.theme.style(Role::Muted))
-    };
-    let chart = Chart::new(datasets)
-        .legend_position(None)
-        .x_axis(axis(x_bounds, x_labels.collect()))
-        .y_axis(axis(y_bounds, y_labels.collect()));
-    frame.render_widget(chart, area);
-}
-
-/// A round number without the zeros that would only pad it.
-fn axis_label(value: f64) -> String {
-    let text = number(value);
-    if text.contains('.') && !text.contains('e') && text.ends_with('0') {
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    text
-}
-
-fn draw_curves(model: &Model, frame: &mut Frame, area: Rect, names: &[&str]) {
-    if area.height == 0 || area.width < 8 {
-        return;
-    }
-    let shown = shown_curve(model).map(|(name, ..)| name);
-    let chosen = names.iter().position(|name| Some(*name) == shown);
-    let visible = area.height as usize;
-    let first = first_row(chosen.unwrap_or(0), names.len(), visible);
-    let mut lines = Vec::new();
-    for (index, name) in names.iter().enumerate().skip(first).take(visible) {
-        if let Some(series) = model.detail.history.series(name) {
-            lines.push(curve_line(
-                model,
-                name,
-                series,
-                chosen == Some(index),
-                area.width as usize,
-            ));
-        }
-    }
-    frame.render_widget(Paragraph::new(lines), area);
-}
-
-fn curve_line<'a>(
-    model: &Model,
-    name: &str,
-    series: &Series,
-    chosen: bool,
-    width: usize,
-) -> Line<'a> {
-    const LEVELS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-    let unicode = model.theme.unicode();
-    let spark = if unicode && width >= 32 { 10 } else { 0 };
-    let name_width = width.saturating_sub(2 + 9 + spark + usize::from(spark > 0));
-    let last = series.last().map(|point| point.value);
-    let name_role = match (chosen, model.focus == Pane::Metrics) {
-        (true, true) => Role::Selected,
-        (true, false) => Role::Series(0),
-        (false, _) => Role::Text,
-    };
-    let mark = if chosen { ">" } else { " " };
-    let mut spans = vec![
-        Span::styled(format!("{mark} "), model.theme.style(Role::Series(0))),
-        Span::styled(fit(name, name_width, unicode), model.theme.style(name_role)),
-    ];
-    if spark > 0 {
-        let drawn: String = levels(&points(series), spark)
-            .iter()
-            .map(|level| LEVELS[(*level).min(7)])
-            .collect();
-        let text = format!(" {}", fit(&drawn, spark, true));
-        spans.push(Span::styled(text, model.theme.style(Role::Series(0))));
-    }
-    let finite = last.is_none_or(f64::is_finite);
-    let role = if finite { Role::Strong } else { Role::Bad };
-    let value = last.map_or_else(|| "-".to_owned(), number);
-    spans.push(Span::styled(format!("{value:>9}"), model.theme.style(role)));
-    Line::from(spans)
+    drawing::draw(model, frame, area);
 }

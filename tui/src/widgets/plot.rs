@@ -210,6 +210,22 @@ pub struct View {
     pub axis: XAxis,
 }
 
+impl View {
+    /// The same over an axis; where that is another one, what was at positions on the old
+    /// one is left out.
+    #[must_use]
+    pub fn over(mut self, axis: XAxis) -> View {
+        if self.axis != axis {
+            self.axis = axis;
+            self.cursor = None;
+            if matches!(self.window, Window::Span(..)) {
+                self.window = Window::Whole;
+            }
+        }
+        self
+    }
+}
+
 /// Curves and how they are looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plot {

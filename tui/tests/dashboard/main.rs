@@ -1,5 +1,6 @@
 //! The dashboard without a terminal: reducer tests, snapshots, sweeps.
 
+mod charts;
 mod commands;
 mod documentation;
 mod fixture;

@@ -236,7 +236,7 @@ fn labelled(marks: Vec<f64>, short: fn(f64) -> String) -> Vec<(f64, String)> {
 
 /// A round number without the zeros that would only pad it.
 fn plain(value: f64) -> String {
-    let text = number(value);
+    let text = number(value).replace(".00e", "e");
     if text.contains('.') && !text.contains('e') && text.ends_with('0') {
         return text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
