@@ -12,10 +12,11 @@ use crate::error::TuiError;
 use crate::host::{Answer, Host};
 use crate::model::{Leave, Model};
 use crate::panes;
+use crate::preferences::Preferences;
 use crate::run::is_alive;
 use crate::source::SceneRenderer;
 use crate::terminal::Screen;
-use crate::theme::Surroundings;
+use crate::theme::{Role, Surroundings};
 use crate::update::{Cmd, Msg, update};
 use crate::view::view;
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub selected: Option<String>,
     /// What is known of the terminal.
     pub surroundings: Surroundings,
+    /// What the user prefers, or what is wrong with the file that says so.
+    pub preferences: Result<Preferences, String>,
     /// The user's editor, as a shell would run it.
     pub editor: String,
     /// Draws recorded scenes.
@@ -58,6 +61,13 @@ pub fn run(options: Options) -> Result<Leave, TuiError> {
     let threads = Threads::start(&options, &messages)?;
     let shown_root = options.root.display().to_string();
     let mut model = Model::new(&shown_root, options.surroundings, unix_seconds());
+    match options.preferences {
+        Ok(preferences) => {
+            screen.mouse(!preferences.no_mouse)?;
+            model = model.with_preferences(preferences);
+        }
+        Err(text) => model.notify(text, Role::Bad),
+    }
     if let Ok(size) = screen.terminal.size() {
         model.size = (size.width, size.height);
     }

@@ -5,6 +5,7 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::panes::{self, Pane};
+use crate::preferences::Preferences;
 use crate::screens::{self, ScreenKind};
 
 mod global;
@@ -199,33 +200,41 @@ impl Binding {
         self.footer = word;
         self
     }
-
-    fn matches(&self, key: KeyEvent) -> bool {
-        self.control == key.modifiers.contains(KeyModifiers::CONTROL)
-            && self.keys.contains(&key.code)
-    }
 }
 
 /// The action of a key on a screen and in a pane, if it has one.
 #[must_use]
-pub fn action(key: KeyEvent, screen: ScreenKind, pane: Pane) -> Option<Action> {
+pub fn action(
+    key: KeyEvent,
+    screen: ScreenKind,
+    pane: Pane,
+    preferences: &Preferences,
+) -> Option<Action> {
     if key.kind == KeyEventKind::Release || key.modifiers.contains(KeyModifiers::ALT) {
         return None;
     }
     Scope::chain(screen, pane)
         .into_iter()
-        .find_map(|scope| scope.bindings().iter().find(|row| row.matches(key)))
+        .find_map(|scope| preferences.binding(scope, key))
         .map(|row| row.action)
 }
 
 /// The footer: (keys, word) in table order, the innermost scope first.
 #[must_use]
-pub fn footer(screen: ScreenKind, pane: Pane) -> Vec<(&'static str, &'static str)> {
+pub fn footer(
+    screen: ScreenKind,
+    pane: Pane,
+    preferences: &Preferences,
+) -> Vec<(String, &'static str)> {
     Scope::chain(screen, pane)
         .into_iter()
-        .flat_map(|scope| scope.bindings())
-        .filter(|row| !row.footer.is_empty())
-        .map(|row| (row.shown.split(' ').next().unwrap_or(row.shown), row.footer))
+        .flat_map(|scope| scope.bindings().iter().map(move |row| (scope, row)))
+        .filter(|(_, row)| !row.footer.is_empty())
+        .map(|(scope, row)| {
+            let shown = preferences.shown(scope, row);
+            let first = shown.split(' ').next().unwrap_or(&shown).to_owned();
+            (first, row.footer)
+        })
         .collect()
 }
 
@@ -255,7 +264,8 @@ mod tests {
     #[test]
     fn the_innermost_scope_wins_and_releases_are_ignored() {
         let space = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
-        let on = |pane| action(space, ScreenKind::Dashboard, pane);
+        let own = Preferences::default();
+        let on = |pane| action(space, ScreenKind::Dashboard, pane, &own);
         assert_eq!(
             on(Pane::World),
             Some(Action::World(panes::world::Action::PlayPause))
@@ -265,7 +275,7 @@ mod tests {
             Some(Action::Runs(panes::runs::Action::Mark))
         );
         let mut quit = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
-        let pressed = |key| action(key, ScreenKind::Dashboard, Pane::Runs);
+        let pressed = |key| action(key, ScreenKind::Dashboard, Pane::Runs, &own);
         assert_eq!(pressed(quit), Some(Action::Quit));
         quit.kind = KeyEventKind::Release;
         assert_eq!(pressed(quit), None);
@@ -273,9 +283,10 @@ mod tests {
 
     #[test]
     fn the_footer_names_the_innermost_keys_first() {
-        let words = footer(ScreenKind::Dashboard, Pane::World);
-        assert_eq!(words[0], ("Space", "play"));
-        assert!(words.contains(&("q", "quit")));
+        let own = Preferences::default();
+        let words = footer(ScreenKind::Dashboard, Pane::World, &own);
+        assert_eq!(words[0], ("Space".to_owned(), "play"));
+        assert!(words.contains(&("q".to_owned(), "quit")));
     }
 
     #[test]

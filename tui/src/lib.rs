@@ -18,6 +18,7 @@ pub mod model;
 pub mod panes;
 pub mod pattern;
 pub mod plan;
+pub mod preferences;
 pub mod run;
 pub mod screens;
 pub mod sheet;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 pub use crate::detail::{Detail, Episode, EvaluationPoint, LOG_LINES, Piece, WorldFrame};
 use crate::keys::Action;
 use crate::panes::{Pane, States};
+use crate::preferences::Preferences;
 pub use crate::run::{RunSummary, is_alive, role, shown};
 use crate::screens::{ScreenKind, compare, evaluate, launcher};
 use crate::theme::{Role, Surroundings, Theme};
@@ -101,6 +102,8 @@ pub struct Model {
     pub now: f64,
     /// Roles to styles.
     pub theme: Theme,
+    /// What the user prefers.
+    pub preferences: Preferences,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// The folder that holds the runs, as shown.
@@ -156,6 +159,7 @@ impl Model {
         Model {
             now,
             theme: Theme::new(surroundings),
+            preferences: Preferences::default(),
             size: (80, 24),
             root: root.to_owned(),
             loaded: false,
@@ -180,6 +184,14 @@ impl Model {
             interrupted: None,
             leave: None,
         }
+    }
+
+    /// Takes over what the user prefers.
+    #[must_use]
+    pub fn with_preferences(mut self, preferences: Preferences) -> Self {
+        self.theme = self.theme.with_palette(preferences.palette);
+        self.preferences = preferences;
+        self
     }
 
     /// The selected run's summary.

@@ -236,7 +236,7 @@ fn take_events(detail: &mut Detail, anew: bool, events: Vec<Event>) {
 }
 
 fn pressed(model: &mut Model, key: KeyEvent) -> Vec<Cmd> {
-    let action = keys::action(key, model.screen, model.focus);
+    let action = keys::action(key, model.screen, model.focus, &model.preferences);
     if action == Some(Action::Interrupt) {
         return interrupted(model);
     }

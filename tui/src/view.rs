@@ -206,7 +206,7 @@ fn draw_footer(model: &Model, frame: &mut Frame, area: Rect) {
     }
     let mut spans = Vec::new();
     let mut used = 0;
-    for (key, word) in keys::footer(model.screen, model.focus) {
+    for (key, word) in keys::footer(model.screen, model.focus, &model.preferences) {
         let cells = key.chars().count() + word.chars().count() + 3;
         if used + cells > area.width as usize {
             break;

@@ -18,7 +18,7 @@ use crate::follow::{Ending, Followed, Interrupts, OnInterrupt, follow};
 use crate::launcher::Launcher;
 use crate::observers::Bars;
 use crate::output::tell;
-use crate::surroundings::{editor, has_bars, of_terminal};
+use crate::surroundings::{editor, has_bars, of_terminal, preferences};
 use crate::{scene, worker};
 
 /// Workers started by this program, by run; kept so that they can be waited for.
@@ -124,6 +124,7 @@ fn options(global: &Global, root: &Path, workers: &Arc<Workers>) -> Options {
         foreground: None,
         selected: None,
         surroundings: of_terminal(),
+        preferences: preferences(),
         editor: editor(),
         render: Arc::new(scene::from_json),
         host: Arc::new(Program {

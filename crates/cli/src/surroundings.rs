@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::PathBuf;
 
 use configs::env;
+use tui::preferences::Preferences;
 use tui::{ColourDepth, Surroundings};
 
 use crate::arguments::{Global, Ui};
@@ -51,6 +52,29 @@ pub(crate) fn interface(flag: Option<Ui>) -> Result<Ui, Failure> {
         }
         other => other,
     })
+}
+
+/// What the user prefers of the dashboard: `concord/dashboard.toml` in the folder for
+/// configuration; no file means the defaults.
+///
+/// # Errors
+/// In a line: the file cannot be read, or what is wrong in it.
+pub(crate) fn preferences() -> Result<Preferences, String> {
+    let folder =
+        env::path("XDG_CONFIG_HOME").or_else(|| env::path("HOME").map(|home| home.join(".config")));
+    let Some(path) = folder.map(|folder| folder.join("concord/dashboard.toml")) else {
+        return Ok(Preferences::default());
+    };
+    let shown = path.display();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Preferences::from_toml(&text).map_err(|problems| {
+            format!("{shown}: {} - the defaults are used", problems.join("; "))
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Preferences::default()),
+        Err(error) => Err(format!(
+            "cannot read {shown}: {error} - the defaults are used"
+        )),
+    }
 }
 
 /// The user's editor, as a shell would run it.

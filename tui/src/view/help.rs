@@ -51,7 +51,9 @@ fn lines<'a>(model: &Model, search: &str) -> Vec<Line<'a>> {
         .chain(others)
         .map(|scope| {
             let rows = scope.bindings().iter();
-            let rows = rows.map(|row| (row.shown.to_owned(), row.help)).collect();
+            let rows = rows
+                .map(|row| (model.preferences.shown(scope, row), row.help))
+                .collect();
             (scope.title(), rows)
         })
         .collect();

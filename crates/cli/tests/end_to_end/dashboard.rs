@@ -357,3 +357,23 @@ fn a_locale_without_utf_8_gets_ascii_alone() {
     assert_eq!(screen.end(), Some(0));
     assert!(screen.seen.is_ascii(), "{:?}", screen.seen);
 }
+
+#[test]
+fn preferences_move_keys_and_a_wrong_file_is_told_and_not_used() {
+    let place = Place::new();
+    let folder = place.path().join("config/concord");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("dashboard.toml");
+    std::fs::write(&file, "[keys.everywhere]\n\"q\" = \"Q\"\n").expect("a file");
+    let mut screen = Screen::open(&place, "", &[]);
+    screen.until(NO_RUNS);
+    screen.press("q?");
+    screen.until("mark the run");
+    screen.press("?Q");
+    assert_eq!(screen.end(), Some(0));
+    std::fs::write(&file, "theme = \"loud\"\n").expect("a file");
+    let mut screen = Screen::open(&place, "", &[]);
+    screen.until("allowed: okabe-ito");
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+}

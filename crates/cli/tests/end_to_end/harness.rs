@@ -58,6 +58,7 @@ impl Place {
         command
             .current_dir(self.path())
             .env("CONCORD_WORKER", fake_worker())
+            .env("XDG_CONFIG_HOME", self.path().join("config"))
             .env_remove("NO_COLOR")
             .env_remove("CI")
             .env("TERM", "xterm-256color")
