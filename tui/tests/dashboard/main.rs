@@ -7,3 +7,4 @@ mod fixture;
 mod reducer;
 mod runs;
 mod screens;
+mod sweep;

@@ -1,4 +1,4 @@
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::KeyCode;
 use ratatui::style::Color;
 use tracking::Axis;
 use tui::model::{Model, RunState, RunSummary};
@@ -6,7 +6,7 @@ use tui::theme::{ColourDepth, Surroundings, Theme};
 use tui::update::News;
 use tui::{Answer, Msg};
 
-use crate::fixture::{NOW, draw, empty, evaluation, key, letter, run, scalar, send, text, typical};
+use crate::fixture::{draw, empty, evaluation, key, letter, run, scalar, send, text, typical};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -254,66 +254,4 @@ fn values_too_large_for_a_plot_are_told_and_not_drawn() {
         }),
     );
     assert!(text(&model, 120, 40).contains("-1.80e308 x2 @ step 90k"));
-}
-
-#[derive(Clone, Debug)]
-enum Act {
-    Key(KeyCode, bool),
-    Tick(f64),
-    Runs(usize),
-    Values(u64, f64),
-}
-
-fn acts() -> impl proptest::strategy::Strategy<Value = Vec<Act>> {
-    use proptest::prelude::*;
-    let act = prop_oneof![
-        (any::<char>(), any::<bool>())
-            .prop_map(|(key, control)| Act::Key(KeyCode::Char(key), control)),
-        prop::sample::select(
-            "q?1234567jkgGzxre ,.fynspcdDACXyuE:/!"
-                .chars()
-                .collect::<Vec<_>>()
-        )
-        .prop_map(|key| Act::Key(KeyCode::Char(key), false)),
-        prop::sample::select(vec![
-            KeyCode::Tab,
-            KeyCode::BackTab,
-            KeyCode::Enter,
-            KeyCode::Esc,
-            KeyCode::PageUp,
-            KeyCode::Home,
-            KeyCode::End
-        ])
-        .prop_map(|key| Act::Key(key, false)),
-        (-10.0..1e4).prop_map(Act::Tick),
-        (0_usize..5).prop_map(Act::Runs),
-        (any::<u64>(), any::<f64>()).prop_map(|(step, value)| Act::Values(step, value)),
-    ];
-    prop::collection::vec(act, 0..60)
-}
-
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
-    #[test]
-    fn any_messages_leave_a_model_that_draws(acts in acts(), width in 0_u16..130, height in 0_u16..45) {
-        let mut model = typical();
-        for act in acts {
-            let message = match act {
-                Act::Key(code, control) => {
-                    let modifiers = if control { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-                    Msg::Key(KeyEvent::new(code, modifiers))
-                }
-                Act::Tick(time) => Msg::Tick(NOW + time),
-                Act::Runs(count) => Msg::Runs((0..count).map(|index| run(&format!("run-{index}"), RunState::Lost, 1.0)).collect()),
-                Act::Values(step, value) => Msg::News(News {
-                    id: model.detail.id.clone(),
-                    events: vec![scalar("return", Axis::EnvSteps, step, value), evaluation(step, vec![value, 1.0])],
-                    ..News::default()
-                }),
-            };
-            send(&mut model, message);
-        }
-        let drawn = draw(&model, width, height);
-        proptest::prop_assert_eq!(drawn.backend().buffer().area.width, width);
-    }
 }
