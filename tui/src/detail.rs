@@ -1,20 +1,22 @@
 //! What is known of one run beyond its summary.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tracking::History;
-use tracking::history::Evaluation;
 use tracking::statistics::{Bootstrap, mean};
+pub use tracking::{History, Level, LogLine};
 
 use crate::theme::Role;
+use crate::update::News;
 
-/// Points of a curve kept while a run is followed.
-const CURVE_POINTS: usize = 1_000;
+/// Points kept of a curve's whole range, at most; of its latest points half as many are
+/// kept in full besides.
+pub const CURVE_POINTS: usize = 2_000;
 /// Enough for an interval that is drawn a few cells high.
 const RESAMPLES: usize = 500;
 
-/// Console lines kept for the log pane.
-pub const LOG_LINES: usize = 2_000;
+/// Lines kept for the log pane.
+pub const LOG_LINES: usize = 5_000;
 
 /// One evaluation: the mean return of its episodes with an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,19 +85,27 @@ pub struct Episode {
     pub frames: Vec<WorldFrame>,
 }
 
-/// What is known of the selected run beyond its summary.
+/// What is known of the selected run beyond its summary. The source keeps it up to date
+/// and hands over what changed as a whole: the screen only shows.
 #[derive(Clone, Debug)]
 pub struct Detail {
     /// The run it belongs to.
     pub id: String,
     /// Its valid events; curves thinned to bounded memory.
-    pub history: History,
+    pub history: Arc<History>,
     /// Its interval evaluations, scored.
-    pub evaluations: Vec<EvaluationPoint>,
+    pub evaluations: Arc<Vec<EvaluationPoint>>,
     /// The final score of the best checkpoint.
     pub absolute: Option<EvaluationPoint>,
-    /// The console's tail, and what the events tell.
-    pub log: VecDeque<String>,
+    /// What the events tell, and the console's tail.
+    pub log: VecDeque<LogLine>,
+    /// Lines that fell off the beginning of the log.
+    pub forgotten: u64,
+    /// How often the log began anew.
+    pub generation: u64,
+    /// The share of a long log that was read so far, `None` once it is whole. Until then
+    /// curves are known by samples over their whole range.
+    pub reading: Option<f64>,
     /// The last recorded episode.
     pub episode: Option<Episode>,
 }
@@ -106,29 +116,36 @@ impl Detail {
     pub fn new(id: &str) -> Self {
         Detail {
             id: id.to_owned(),
-            history: History::with_point_limit(CURVE_POINTS),
-            evaluations: Vec::new(),
+            history: Arc::new(History::with_point_limit(CURVE_POINTS)),
+            evaluations: Arc::default(),
             absolute: None,
             log: VecDeque::new(),
+            forgotten: 0,
+            generation: 0,
+            reading: None,
             episode: None,
         }
     }
 
-    /// Scores what the history holds and was not scored yet.
-    pub(crate) fn score(&mut self) {
-        let known = std::mem::take(&mut self.evaluations);
-        let point = |evaluation: &Evaluation| {
-            let (step, episodes) = (evaluation.progress.step, evaluation.returns.len());
-            let same = |point: &&EvaluationPoint| point.step == step && point.episodes == episodes;
-            // A run that resumed may play the same evaluation again, with the same result.
-            known
-                .iter()
-                .find(same)
-                .copied()
-                .unwrap_or_else(|| EvaluationPoint::of(step, &evaluation.returns))
-        };
-        self.evaluations = self.history.interval_evaluations().map(point).collect();
-        self.absolute = self.history.absolute_evaluation().map(point_of_absolute);
+    /// Takes over what changed, except the episode.
+    pub fn take(&mut self, news: News) {
+        if let Some(history) = news.history {
+            self.history = history;
+            self.reading = news.reading;
+        }
+        if let Some(evaluations) = news.evaluations {
+            self.evaluations = evaluations;
+            self.absolute = news.absolute;
+        }
+        if news.anew {
+            self.log.clear();
+            self.forgotten = 0;
+            self.generation += 1;
+        }
+        self.log.extend(news.log);
+        let over = self.log.len().saturating_sub(LOG_LINES);
+        self.log.drain(..over);
+        self.forgotten += over as u64;
     }
 
     /// The curve that the chart shows when none is chosen: the training return.
@@ -144,10 +161,6 @@ impl Detail {
             .min_by_key(|name| rank(name))
             .filter(|name| rank(name) < usize::MAX)
     }
-}
-
-fn point_of_absolute(evaluation: &Evaluation) -> EvaluationPoint {
-    EvaluationPoint::of(evaluation.progress.step, &evaluation.returns)
 }
 
 /// The order of the groups in the list of curves: what is learned before how fast.

@@ -14,6 +14,7 @@ mod error;
 pub mod figures;
 pub mod host;
 pub mod keys;
+pub mod log;
 pub mod model;
 pub mod panes;
 pub mod pattern;

@@ -1,19 +1,20 @@
 //! The reducer: messages change the model and ask for effects. It does no input or
 //! output, and reads the clock from the messages.
 
+use std::sync::Arc;
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use signal_hook::consts::SIGCONT;
-use tracking::{Event, EventKind};
+use tracking::{History, LogLine};
 
 use crate::commands;
-use crate::detail::{Detail, Episode};
+use crate::detail::{Detail, Episode, EvaluationPoint};
 use crate::host::{Answer, Request};
 use crate::keys::{self, Action, Move};
 use crate::model::{Confirmation, Leave, Model, Overlay, Prompt, Purpose, Question};
 use crate::panes::{self, Pane};
 use crate::run::{RunSummary, is_alive, role, shown};
 use crate::screens::{self, ScreenKind};
-use crate::source::describe;
 use crate::theme::Role;
 use crate::view;
 use crate::widgets::input::Input;
@@ -54,17 +55,24 @@ pub enum Msg {
     ThreadDied(String),
 }
 
-/// What was read from the folder of one run since the last time.
+/// What changed of one run since the last time.
 #[derive(Clone, Debug, Default)]
 pub struct News {
     /// The run.
     pub id: String,
-    /// The event log was replaced; what was told before is void.
+    /// Its valid events, where they changed.
+    pub history: Option<Arc<History>>,
+    /// Its interval evaluations, scored, where they changed.
+    pub evaluations: Option<Arc<Vec<EvaluationPoint>>>,
+    /// The final score of the best checkpoint; counts where `evaluations` are given.
+    pub absolute: Option<EvaluationPoint>,
+    /// The share of a long log that was read; counts where a history is given, and `None`
+    /// says that it is whole.
+    pub reading: Option<f64>,
+    /// The log begins anew with these lines.
     pub anew: bool,
-    /// New events, in the order of the log.
-    pub events: Vec<Event>,
-    /// New console lines.
-    pub log: Vec<String>,
+    /// New lines of the log.
+    pub log: Vec<LogLine>,
     /// A newer recorded episode.
     pub episode: Option<Episode>,
 }
@@ -100,6 +108,12 @@ pub enum Cmd {
 
 /// Applies one message.
 pub fn update(model: &mut Model, message: Msg) -> Vec<Cmd> {
+    let commands = apply(model, message);
+    panes::logs::settle(model);
+    commands
+}
+
+fn apply(model: &mut Model, message: Msg) -> Vec<Cmd> {
     match message {
         Msg::Key(key) => return pressed(model, key),
         Msg::Mouse(kind, column, row) => return mouse::moved(model, kind, column, row),
@@ -191,47 +205,21 @@ pub(crate) fn select(model: &mut Model, id: String) -> Vec<Cmd> {
     vec![model.watch()]
 }
 
-fn news_read(model: &mut Model, news: News) {
-    let News {
-        id,
-        anew,
-        events,
-        log,
-        episode,
-    } = news;
-    if let Some(detail) = model.compared.get_mut(&id) {
-        take_events(detail, anew, events.clone());
+fn news_read(model: &mut Model, mut news: News) {
+    let episode = news.episode.take();
+    if let Some(detail) = model.compared.get_mut(&news.id) {
+        detail.take(News {
+            log: Vec::new(),
+            ..news.clone()
+        });
     }
-    if id != model.detail.id {
+    if news.id != model.detail.id {
         return;
     }
-    let mut lines = log;
-    lines.extend(events.iter().filter_map(describe));
-    take_events(&mut model.detail, anew, events);
-    panes::logs::added(model, lines);
+    model.detail.take(news);
     if let Some(episode) = episode {
         model.detail.episode = Some(episode);
         panes::world::episode_changed(model);
-    }
-}
-
-fn take_events(detail: &mut Detail, anew: bool, events: Vec<Event>) {
-    if anew {
-        let id = detail.id.clone();
-        detail.history = Detail::new(&id).history;
-    }
-    let scored = |event: &Event| {
-        matches!(
-            event.kind,
-            EventKind::Evaluation { .. } | EventKind::Resumed { .. }
-        )
-    };
-    let rescore = anew || events.iter().any(scored);
-    for event in events {
-        detail.history.apply(event);
-    }
-    if rescore {
-        detail.score();
     }
 }
 

@@ -20,6 +20,7 @@
 
 pub mod atomic;
 mod clock;
+pub mod console;
 pub mod control;
 mod error;
 pub mod evaluation;
@@ -44,6 +45,7 @@ mod tracker;
 
 pub use atomic::{AtomicFolder, write_atomic};
 pub use clock::{unix_seconds, utc_stamp};
+pub use console::{ConsoleReader, Level, LogLine};
 pub use control::{
     ControlClient, ControlCommand, ControlReply, ControlServer, LiveFrame, LiveFrames, LiveStage,
     LiveWatcher,

@@ -5,6 +5,7 @@
 //! watched from elsewhere), the age of the heartbeat decides.
 
 use std::fs;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -89,11 +90,16 @@ fn start_time_in(stat: &str) -> Option<u64> {
 }
 
 fn this_machine() -> String {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let namespace = fs::read_link("/proc/self/ns/pid")
-        .map(|link| link.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    format!("{}/{namespace}", boot.trim())
+    /// Neither changes while a process lives, and a list of runs asks for each of them.
+    static THIS: OnceLock<String> = OnceLock::new();
+    let read = || {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let namespace = fs::read_link("/proc/self/ns/pid")
+            .map(|link| link.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        format!("{}/{namespace}", boot.trim())
+    };
+    THIS.get_or_init(read).clone()
 }
 
 #[cfg(test)]

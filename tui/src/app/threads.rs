@@ -1,38 +1,27 @@
 //! The threads of the dashboard: named, owned, joined.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use ratatui::crossterm::event::{self, Event, MouseButton, MouseEventKind};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
-use tracking::RunFolder;
 
 use super::{FRAME, Options};
 use crate::error::TuiError;
 use crate::host::{Answer, Host, Request};
-use crate::source::{self, SceneRenderer, Watcher};
+use crate::source::{Watched, read_runs};
 use crate::update::{Cmd, MouseKind, Msg};
 
 /// How long threads may take to end; the slowest one looks up every 100 milliseconds.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(250);
 const KEY_POLL: Duration = Duration::from_millis(100);
-const LIST_EVERY: u32 = 2;
 /// Requests that may wait for their thread.
 const ORDERS: usize = 64;
-
-/// Which runs are read.
-#[derive(Clone, Default)]
-struct Watched {
-    selected: Option<String>,
-    compared: Vec<String>,
-}
 
 /// Whether the keyboard is read; another program may have it.
 #[derive(Default)]
@@ -238,61 +227,4 @@ fn message(event: Event) -> Option<Msg> {
         }
         _ => None,
     }
-}
-
-fn read_runs(
-    over: &AtomicBool,
-    to: &Sender<Msg>,
-    watched: &Receiver<Watched>,
-    root: &Path,
-    render: &SceneRenderer,
-) {
-    let mut watchers: Vec<(String, Watcher)> = Vec::new();
-    for round in 0_u32.. {
-        if round.is_multiple_of(LIST_EVERY) && to.send(Msg::Runs(source::runs(root))).is_err() {
-            return;
-        }
-        for (_, watcher) in &mut watchers {
-            if let Some(news) = watcher.poll(render)
-                && to.send(Msg::News(news)).is_err()
-            {
-                return;
-            }
-        }
-        match watched.recv_timeout(POLL) {
-            Ok(wanted) => {
-                let wanted = watched.try_iter().last().unwrap_or(wanted);
-                watchers = chosen(root, watchers, wanted);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if over.load(Ordering::Relaxed) {
-            return;
-        }
-    }
-}
-
-/// The watchers for what is wanted now: the selected run is read from its beginning when
-/// it was not the selected one before, the compared ones go on where they were.
-fn chosen(
-    root: &Path,
-    mut before: Vec<(String, Watcher)>,
-    wanted: Watched,
-) -> Vec<(String, Watcher)> {
-    let mut ids = wanted.compared;
-    if let Some(selected) = wanted.selected
-        && !ids.contains(&selected)
-    {
-        ids.push(selected);
-    }
-    ids.into_iter()
-        .filter_map(|id| {
-            if let Some(at) = before.iter().position(|(known, _)| *known == id) {
-                return Some(before.swap_remove(at));
-            }
-            let run = RunFolder::open(&root.join(&id)).ok()?;
-            Some((id, Watcher::new(run)))
-        })
-        .collect()
 }

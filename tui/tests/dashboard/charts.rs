@@ -33,15 +33,11 @@ fn focused() -> Model {
 }
 
 fn tell(model: &mut Model, values: &[(&str, Axis, u64, f64)]) {
-    let news = News {
-        id: model.detail.id.clone(),
-        events: values
-            .iter()
-            .map(|(name, axis, step, value)| scalar(name, *axis, *step, *value))
-            .collect(),
-        ..News::default()
-    };
-    send(model, Msg::News(news));
+    let events = values
+        .iter()
+        .map(|(name, axis, step, value)| scalar(name, *axis, *step, *value))
+        .collect();
+    crate::fixture::tell(model, events);
 }
 
 /// Curves with missing, huge, equal and non-positive values.

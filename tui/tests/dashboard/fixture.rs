@@ -3,11 +3,11 @@
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tracking::{Axis, EvaluationPurpose, Event, EventKind, Progress};
+use tracking::{Axis, EvaluationPurpose, Event, EventKind, Level, LogLine, Progress};
 use tui::detail::{Episode, WorldFrame};
 use tui::model::{Model, RunState, RunSummary};
+use tui::source::news_after;
 use tui::theme::{ColourDepth, Role, Surroundings};
-use tui::update::News;
 use tui::{Cmd, Msg, update};
 
 pub const NOW: f64 = 1_800_000_000.0;
@@ -66,16 +66,13 @@ pub fn typical() -> Model {
     ];
     send(&mut model, Msg::Runs(runs));
     let id = "lbf-8x8-2p-iql-0007".to_owned();
-    let mut news = News {
-        id,
-        ..News::default()
-    };
+    let mut events = Vec::new();
     for index in 0..84_u64 {
         let step = index * 1_000;
         let rising = 1.0 - (-(step as f64) / 30_000.0).exp();
         let wobble = (index as f64 * 0.9).sin() * 0.04;
         let mut add =
-            |name: &str, axis: Axis, value: f64| news.events.push(scalar(name, axis, step, value));
+            |name: &str, axis: Axis, value: f64| events.push(scalar(name, axis, step, value));
         add(
             "train/return",
             Axis::EnvSteps,
@@ -99,16 +96,28 @@ pub fn typical() -> Model {
         let returns = (0..100)
             .map(|episode| f64::from(u8::from(episode < solved)))
             .collect();
-        news.events.push(evaluation(step, returns));
+        events.push(evaluation(step, returns));
     }
-    news.log = vec!["LibTorch 2.11.0 on 1 thread".to_owned()];
-    news.events.push(event(EventKind::Warning {
+    events.push(event(EventKind::Warning {
         source: "tensorboard".to_owned(),
         message: "not writable; dropped".to_owned(),
     }));
+    let mut news = news_after(&model.detail.history, &id, events);
+    news.log.insert(0, said("LibTorch 2.11.0 on 1 thread"));
     news.episode = Some(episode(5));
     send(&mut model, Msg::News(news));
     model
+}
+
+/// A line of the console.
+pub fn said(line: &str) -> LogLine {
+    LogLine::of_console(line, Level::Info)
+}
+
+/// Tells the selected run's next events.
+pub fn tell(model: &mut Model, events: Vec<Event>) {
+    let news = news_after(&model.detail.history, &model.detail.id, events);
+    send(model, Msg::News(news));
 }
 
 pub fn event(kind: EventKind) -> Event {

@@ -1,14 +1,15 @@
 use ratatui::crossterm::event::KeyCode;
-use tracking::{Axis, EventKind, Progress};
+use tracking::{Axis, EventKind, History, Progress};
 use tui::detail::LOG_LINES;
 use tui::model::{Leave, Overlay, Question, RunState};
 use tui::panes::Pane;
 use tui::panes::chart::{curve_names, shown_curve, shows_return};
+use tui::source::news_after;
 use tui::update::News;
 use tui::{Cmd, Msg, Request};
 
 use crate::fixture::{
-    NOW, control, empty, episode, event, key, letter, run, scalar, send, typical, watch,
+    NOW, control, empty, episode, event, key, letter, run, said, scalar, send, tell, typical, watch,
 };
 
 const FIRST: &str = "lbf-8x8-2p-iql-0007";
@@ -218,7 +219,7 @@ fn news_of_another_run_are_ignored() {
     let before = model.detail.log.len();
     let news = News {
         id: SECOND.to_owned(),
-        log: vec!["x".to_owned()],
+        log: vec![said("x")],
         ..News::default()
     };
     send(&mut model, Msg::News(news));
@@ -232,8 +233,10 @@ fn the_log_is_bounded_and_keeps_its_place_while_scrolled_back() {
     for _ in 0..3 {
         letter(&mut model, 'k');
     }
-    assert_eq!(model.panes.logs.back, 3);
-    let log = (0..LOG_LINES + 10).map(|line| line.to_string()).collect();
+    assert_eq!(model.panes.logs.lines_back(), 3);
+    let log = (0..LOG_LINES - 10)
+        .map(|line| said(&line.to_string()))
+        .collect();
     send(
         &mut model,
         Msg::News(News {
@@ -242,10 +245,21 @@ fn the_log_is_bounded_and_keeps_its_place_while_scrolled_back() {
             ..News::default()
         }),
     );
+    assert_eq!(model.panes.logs.lines_back(), 3 + LOG_LINES - 10);
+    let log = (0..LOG_LINES).map(|line| said(&line.to_string())).collect();
+    send(
+        &mut model,
+        Msg::News(News {
+            id: FIRST.to_owned(),
+            log,
+            ..News::default()
+        }),
+    );
+    // The place that was scrolled to is gone: the oldest line takes it.
     assert_eq!(model.detail.log.len(), LOG_LINES);
-    assert_eq!(model.panes.logs.back, LOG_LINES - 1);
+    assert_eq!(model.panes.logs.lines_back(), LOG_LINES - 1);
     letter(&mut model, 'f');
-    assert_eq!(model.panes.logs.back, 0);
+    assert_eq!(model.panes.logs.lines_back(), 0);
 }
 
 #[test]
@@ -266,17 +280,11 @@ fn the_end_of_a_run_is_told_for_a_while() {
 fn a_log_that_was_replaced_replaces_the_curves() {
     let mut model = typical();
     let events = vec![scalar("train/return", Axis::EnvSteps, 1, 0.25)];
-    send(
-        &mut model,
-        Msg::News(News {
-            id: FIRST.to_owned(),
-            anew: true,
-            events,
-            ..News::default()
-        }),
-    );
+    let mut news = news_after(&History::with_point_limit(100), FIRST, events);
+    news.anew = true;
+    send(&mut model, Msg::News(news));
     assert_eq!(curve_names(&model), ["train/return"]);
-    assert_eq!(model.detail.evaluations, []);
+    assert!(model.detail.evaluations.is_empty() && model.detail.log.is_empty());
 }
 
 #[test]
@@ -291,14 +299,7 @@ fn a_resume_takes_back_what_lies_beyond_its_checkpoint() {
         progress,
         checkpoint: "ckpt/step-50000".to_owned(),
     })];
-    send(
-        &mut model,
-        Msg::News(News {
-            id: FIRST.to_owned(),
-            events,
-            ..News::default()
-        }),
-    );
+    tell(&mut model, events);
     let steps: Vec<u64> = model
         .detail
         .evaluations
@@ -309,7 +310,7 @@ fn a_resume_takes_back_what_lies_beyond_its_checkpoint() {
     let (_, _, curve) = shown_curve(&model).expect("a curve");
     assert_eq!(curve.last().map(|point| point.step), Some(50_000));
     assert_eq!(
-        model.detail.log.back().map(String::as_str),
+        model.detail.log.back().map(|line| line.text.as_str()),
         Some("continuing from ckpt/step-50000")
     );
 }

@@ -2,11 +2,12 @@ use ratatui::crossterm::event::KeyCode;
 use ratatui::style::Color;
 use tracking::Axis;
 use tui::model::{Model, RunState, RunSummary};
+use tui::source::news_after;
 use tui::theme::{ColourDepth, Surroundings, Theme};
 use tui::update::News;
 use tui::{Answer, Msg};
 
-use crate::fixture::{draw, empty, evaluation, key, letter, run, scalar, send, text, typical};
+use crate::fixture::{draw, empty, evaluation, key, letter, run, said, scalar, send, tell, text, typical};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -39,10 +40,7 @@ fn overflowing() -> Model {
         .collect();
     send(&mut model, Msg::Runs(runs));
     let id = model.selected.clone().expect("a run is selected");
-    let mut news = News {
-        id,
-        ..News::default()
-    };
+    let mut events = Vec::new();
     for index in 0..80_u32 {
         for step in 0..30_u32 {
             let value = if step == 20 {
@@ -50,7 +48,7 @@ fn overflowing() -> Model {
             } else {
                 1e9 * (f64::from(step) - f64::from(index))
             };
-            news.events.push(scalar(
+            events.push(scalar(
                 &format!("group/{index:02}/return"),
                 Axis::Tokens,
                 u64::from(step),
@@ -59,12 +57,17 @@ fn overflowing() -> Model {
         }
     }
     for step in 0..100 {
-        news.events
-            .push(evaluation(step, vec![f64::INFINITY, f64::NAN]));
-        news.events.push(evaluation(1_000 + step, Vec::new()));
+        events.push(evaluation(step, vec![f64::INFINITY, f64::NAN]));
+        events.push(evaluation(1_000 + step, Vec::new()));
     }
+    let mut news = news_after(&model.detail.history, &id, events);
     news.log = (0..5_000)
-        .map(|line| format!("\u{1b}[31m{line}\u{1b}[0m {}", "wide 日本 ".repeat(40)))
+        .map(|line| {
+            said(&format!(
+                "\u{1b}[31m{line}\u{1b}[0m {}",
+                "wide 日本 ".repeat(40)
+            ))
+        })
         .collect();
     send(&mut model, Msg::News(news));
     model
@@ -75,7 +78,7 @@ fn failed() -> Model {
     letter(&mut model, 'j');
     let news = News {
         id: "lbf-8x8-2p-iql-0006".to_owned(),
-        log: vec!["error: loss is NaN at update 310".to_owned()],
+        log: vec![said("error: loss is NaN at update 310")],
         ..News::default()
     };
     send(&mut model, Msg::News(news));
@@ -238,20 +241,12 @@ fn progress_beyond_the_plan_and_nonsense_draw_as_clamped() {
 #[test]
 fn values_too_large_for_a_plot_are_told_and_not_drawn() {
     let mut model = typical();
-    let id = model.detail.id.clone();
     let events = [f64::MAX, -f64::MAX, 0.5]
         .iter()
         .enumerate()
         .map(|(step, value)| scalar("train/return", Axis::EnvSteps, 90_000 + step as u64, *value))
         .chain([evaluation(90_000, vec![f64::MAX, -f64::MAX])])
         .collect();
-    send(
-        &mut model,
-        Msg::News(News {
-            id,
-            events,
-            ..News::default()
-        }),
-    );
+    tell(&mut model, events);
     assert!(text(&model, 120, 40).contains("-1.80e308 x2 @ step 90k"));
 }
