@@ -8,7 +8,7 @@ use tui::model::{Model, RunState};
 use tui::panes::Pane;
 use tui::panes::chart::{curve_names, plot, shown_curve};
 use tui::theme::{ColourDepth, Surroundings, Theme};
-use tui::update::{MouseKind, News};
+use tui::update::MouseKind;
 use tui::widgets::plot::Window;
 use tui::{Msg, view};
 
@@ -304,7 +304,7 @@ fn the_latest_part_of_a_long_curve_has_every_point() {
         .collect();
     tell(&mut model, &values);
     choose(&mut model, "z/long");
-    assert!(plot(&model).curves[0].points.len() <= 1_100);
+    assert!(plot(&model).curves[0].points.len() <= tui::detail::CURVE_POINTS + 100);
     letter(&mut model, 'w');
     let points = plot(&model).curves[0].points.clone();
     let latest = points.iter().filter(|point| point.0 >= 19_500.0).count();
