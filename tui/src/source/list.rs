@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -41,8 +42,9 @@ struct Known {
     folder: RunFolder,
     meta: Result<Meta, String>,
     status: Result<Status, String>,
-    /// When `status.json` was written, and its length.
-    written: Option<(SystemTime, u64)>,
+    /// Which `status.json` was read: it is replaced, so its inode changes, and clocks of
+    /// file systems are coarse.
+    written: Option<(u64, SystemTime, u64)>,
     archived: bool,
     beat: Beat,
     /// The scan that saw it last.
@@ -146,7 +148,7 @@ impl Known {
         let file = self.folder.status_file();
         let written = fs::metadata(&file)
             .ok()
-            .and_then(|meta| Some((meta.modified().ok()?, meta.len())));
+            .and_then(|meta| Some((meta.ino(), meta.modified().ok()?, meta.len())));
         if written.is_some() && written == self.written {
             return;
         }

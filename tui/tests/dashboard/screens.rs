@@ -7,7 +7,9 @@ use tui::theme::{ColourDepth, Surroundings, Theme};
 use tui::update::News;
 use tui::{Answer, Msg};
 
-use crate::fixture::{draw, empty, evaluation, key, letter, run, said, scalar, send, tell, text, typical};
+use crate::fixture::{
+    draw, empty, evaluation, key, letter, run, said, scalar, send, tell, text, typical,
+};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 

@@ -6,7 +6,8 @@ use tracking::Axis;
 use tui::model::{Model, RunState};
 use tui::panes::Pane;
 use tui::screens::ScreenKind;
-use tui::update::{MouseKind, News};
+use tui::source::news_after;
+use tui::update::MouseKind;
 use tui::{Answer, Msg};
 
 use crate::fixture::{NOW, draw, evaluation, key, letter, run, scalar, send, typed, typical};
@@ -130,14 +131,14 @@ fn message(model: &Model, act: Act) -> Option<Msg> {
             let lost = |index| run(&format!("run-{index}"), RunState::Lost, 1.0);
             Msg::Runs((0..count).map(lost).collect())
         }
-        Act::Values(step, value) => Msg::News(News {
-            id: model.detail.id.clone(),
-            events: vec![
+        Act::Values(step, value) => {
+            let events = vec![
                 scalar("return", Axis::EnvSteps, step, value),
                 evaluation(step, vec![value, 1.0]),
-            ],
-            ..News::default()
-        }),
+            ];
+            let detail = &model.detail;
+            Msg::News(news_after(&detail.history, &detail.id, events))
+        }
         Act::Said(good, text) => Msg::Answer(Answer::Said(if good { Ok(text) } else { Err(text) })),
         Act::Screen(_) => return None,
     })
