@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use configs::train::{
-    AlgorithmKind, CallBudget, CostMode, NetworkConfig, NetworkKind, SharedParts, SwitchConfig,
-    SwitchKind, TrainConfig,
+    AlgorithmKind, CallBudget, Calls, CostMode, NetworkConfig, NetworkKind, SharedParts,
+    SwitchConfig, SwitchKind, TrainConfig,
 };
 use envs::EnvironmentSpec;
 use nn::parameters::ParameterLayout;
@@ -35,7 +35,7 @@ pub struct Head {
 }
 
 /// The description of a team; the weights live in a [`nn::parameters::Parameters`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Team {
     layout: Arc<ParameterLayout>,
     networks: Vec<Arc<AgentNetwork>>,
@@ -46,7 +46,7 @@ pub struct Team {
 }
 
 /// What decides between the two policies of a team.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Switch {
     /// The rule.
     pub kind: SwitchKind,
@@ -192,6 +192,15 @@ impl Team {
     /// What decides between two policies.
     pub fn switch(&self) -> Option<&Switch> {
         self.switch.as_ref()
+    }
+
+    /// Allows at most so many central calls in each episode, instead of what the training
+    /// allowed. What the switch sees stays as it was: one that was trained without a budget
+    /// does not see how much of it is left.
+    pub fn limit_calls(&mut self, calls: u64) {
+        if let Some(switch) = &mut self.switch {
+            switch.budget = CallBudget::PerEpisode(Calls { calls });
+        }
     }
 
     /// How outputs become actions.

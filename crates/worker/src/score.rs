@@ -1,6 +1,7 @@
 //! `concord-worker eval`: scores a policy, or teams of several.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use agents::cross_play::{CrossPlay, assignments, problem};
 use agents::evaluation::{Evaluator, RecordedEpisode, Scoring};
@@ -45,6 +46,13 @@ pub struct EvalArguments {
     /// Which half of MANSA acts.
     #[arg(long, value_enum)]
     execution: Option<Half>,
+    /// Central calls that a switch may make in each episode, instead of the training's budget.
+    #[arg(long)]
+    calls_per_episode: Option<u64>,
+    /// Environments at the same time, when they are not as many as in the training's
+    /// evaluations; they decide which start an episode gets.
+    #[arg(long)]
+    environments: Option<usize>,
     /// Where to write the first episode as a GIF.
     #[arg(long)]
     gif: Option<PathBuf>,
@@ -94,7 +102,8 @@ pub fn eval(arguments: &EvalArguments) -> Result<u8, Failure> {
         let mut policies = vec![(folder, policy)];
         for folder in &arguments.with {
             let mut policy = Policy::read(folder)?;
-            if arguments.execution.is_some() && policy.team.switch().is_some() {
+            let changes = arguments.execution.is_some() || arguments.calls_per_episode.is_some();
+            if changes && policy.team.switch().is_some() {
                 change(&mut policy, arguments)?;
             }
             check_sizes(&config, &policy)?;
@@ -115,6 +124,20 @@ fn change(policy: &mut Policy, arguments: &EvalArguments) -> Result<(), Failure>
     }
     if let Some(limit) = arguments.time_limit {
         config.environment.time_limit = Some(limit);
+    }
+    if let Some(environments) = arguments.environments {
+        config.evaluation.environments = environments;
+    }
+    if let Some(calls) = arguments.calls_per_episode {
+        if policy.team.switch().is_none() && arguments.with.is_empty() {
+            return Err(Failure::new(
+                BAD_CONFIG,
+                format!(
+                    "--calls-per-episode {calls}: the policy makes no central calls - it limits those of mansa - leave it out"
+                ),
+            ));
+        }
+        Arc::make_mut(&mut policy.team).limit_calls(calls);
     }
     let Some(half) = arguments.execution else {
         return Ok(());
@@ -156,6 +179,7 @@ fn alone(
         "cl_decision_fraction": report.call_fraction(),
         "returns": report.returns,
         "lengths": report.lengths,
+        "calls": report.calls,
         "gif": arguments.gif,
         "record": arguments.record,
     }))
