@@ -1,6 +1,7 @@
 //! What the dashboard asks of the program around it: everything that touches processes,
 //! or files beyond what [`crate::source`] reads.
 
+use crate::screens::evaluate::requests as evaluate;
 use crate::screens::launcher::requests as launcher;
 
 /// The program around the dashboard. Called on threads of their own.
@@ -46,6 +47,8 @@ pub enum Request {
     QueueRemove(String),
     /// What the launcher needs: [`launcher::Request`].
     Launcher(launcher::Request),
+    /// What the evaluations need: [`evaluate::Request`].
+    Evaluation(evaluate::Request),
     /// Write a text to a file that must not exist, unless `replace`.
     Save {
         /// The file.
@@ -61,7 +64,10 @@ impl Request {
     /// Whether it takes longer than a moment and must not hold up others.
     #[must_use]
     pub fn is_long(&self) -> bool {
-        false
+        match self {
+            Request::Evaluation(request) => request.is_long(),
+            _ => false,
+        }
     }
 }
 
@@ -104,4 +110,6 @@ pub enum Answer {
     Queue(Result<Vec<QueueEntry>, String>),
     /// For the launcher.
     Launcher(launcher::Answer),
+    /// For the evaluations.
+    Evaluation(evaluate::Answer),
 }

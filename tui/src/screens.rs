@@ -147,5 +147,6 @@ pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
         Answer::Launched(_) | Answer::Queue(_) | Answer::Launcher(_) => {
             launcher::answered(model, answer)
         }
+        Answer::Evaluation(_) => evaluate::answered(model, answer),
     }
 }

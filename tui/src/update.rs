@@ -118,7 +118,10 @@ fn apply(model: &mut Model, message: Msg) -> Vec<Cmd> {
         Msg::Key(key) => return pressed(model, key),
         Msg::Mouse(kind, column, row) => return mouse::moved(model, kind, column, row),
         Msg::Paste(text) => return pasted(model, &text),
-        Msg::Tick(now) => tick(model, now),
+        Msg::Tick(now) => {
+            tick(model, now);
+            return screens::evaluate::tick(model);
+        }
         Msg::Resized(columns, rows) => model.size = (columns, rows),
         Msg::Runs(runs) => return runs_read(model, runs),
         Msg::News(news) => news_read(model, news),

@@ -19,7 +19,7 @@ use crate::launcher::Launcher;
 use crate::observers::Bars;
 use crate::output::tell;
 use crate::surroundings::{editor, has_bars, of_terminal, preferences};
-use crate::{scene, worker};
+use crate::{evaluations, scene, worker};
 
 /// Workers started by this program, by run; kept so that they can be waited for.
 #[derive(Default)]
@@ -50,7 +50,7 @@ struct Program {
 }
 
 impl Host for Program {
-    fn carry_out(&self, request: Request, _tell: &dyn Fn(Answer)) -> Answer {
+    fn carry_out(&self, request: Request, tell: &dyn Fn(Answer)) -> Answer {
         match request {
             Request::Stop(id) => said(self.stop(&id)),
             Request::Kill(id) => said(self.kill(&id)),
@@ -63,6 +63,12 @@ impl Host for Program {
             Request::Launcher(request) => {
                 Answer::Launcher(self.launcher.carry_out(&self.root, request))
             }
+            Request::Evaluation(request) => Answer::Evaluation(evaluations::carry_out(
+                &self.global,
+                &self.root,
+                request,
+                &|answer| tell(Answer::Evaluation(answer)),
+            )),
             other => Answer::Said(Err(format!("cannot do this yet: {other:?}"))),
         }
     }

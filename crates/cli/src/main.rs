@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod creation;
 mod dashboard;
+mod evaluations;
 mod failure;
 mod follow;
 mod launcher;

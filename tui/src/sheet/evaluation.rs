@@ -18,7 +18,7 @@ pub fn sheets(results: &Results) -> Vec<Sheet> {
         sheets.push(scores(results));
     }
     // The scores name their policies themselves.
-    if results.kind == Kind::Sweep && results.policies.len() > 1 {
+    if results.kind == Kind::Sweep {
         sheets.push(policies(results));
     }
     sheets.push(missing(results));
@@ -309,7 +309,7 @@ pub fn sweep(results: &Results) -> Sheet {
         "mean_length",
         "episodes",
     ];
-    let mut sheet = Sheet::new("sweep", title(results), &columns);
+    let mut sheet = Sheet::new("sweep", "", &columns);
     for row in &results.sweep {
         let policy = row.policy.and_then(|policy| results.policies.get(policy));
         sheet.row(vec![

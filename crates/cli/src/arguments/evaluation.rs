@@ -58,6 +58,9 @@ pub(crate) struct Eval {
     pub(crate) with: Vec<String>,
     #[command(flatten)]
     pub(crate) playing: Playing,
+    /// Keep the results in evaluations/, as those of several policies are
+    #[arg(long)]
+    pub(crate) keep: bool,
     #[command(flatten)]
     pub(crate) kept: Kept,
     /// Record one episode as a GIF

@@ -1,6 +1,6 @@
 //! `concord eval`: lets the worker play a policy and scores the episodes.
 
-mod many;
+pub(crate) mod many;
 mod teams;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +38,7 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
     let kept = several
         || arguments.targets.len() > 1
         || arguments.sweep.is_some()
+        || arguments.keep
         || arguments.kept.out.is_some();
     if kept {
         return many::eval(global, arguments);

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use tracking::evaluation::{EvaluationFolder, Plan, PlayOptions, Results};
+use configs::train::EnvironmentConfig;
+use serde_json::Value;
+use tracking::evaluation::{Contender, EvaluationFolder, Plan, PlayOptions, Results, Sizes};
 use tui::sheet::Sheet;
 use tui::sheet::evaluation as tables;
 
@@ -10,7 +12,7 @@ use crate::arguments::{Evaluation, Format, Global, Kept, Playing};
 use crate::failure::{ENVIRONMENT, Failure, INTERRUPTED};
 use crate::output::{print, print_json, tell};
 use crate::surroundings::runs_root;
-use crate::worker;
+use crate::{settings, worker};
 
 mod playing;
 pub(crate) mod selection;
@@ -51,9 +53,63 @@ pub(crate) fn options(playing: &Playing) -> Result<PlayOptions, Failure> {
     })
 }
 
+/// A plan that was checked, and what the user should know about it.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The plan, unless a policy cannot act in its environment.
+pub(crate) fn planned(plan: Plan, notes: Vec<String>) -> Result<Planned, Failure> {
+    for contender in &plan.contenders {
+        fits(contender, &plan.options)?;
+    }
+    Ok(Planned { plan, notes })
+}
+
+/// Whether a policy can act in the environment that is asked for.
+fn fits(contender: &Contender, options: &PlayOptions) -> Result<(), Failure> {
+    let Some(id) = &options.environment else {
+        return Ok(());
+    };
+    let trained = Value::Object(contender.environment.clone());
+    let mut environment: EnvironmentConfig = serde_json::from_value(trained).map_err(|error| {
+        Failure::arguments(format!(
+            "{}: its environment does not read: {error} - it may be of a newer version",
+            contender.name()
+        ))
+    })?;
+    environment.id.clone_from(id);
+    let made = envs::make(id, &settings::options(&environment))?;
+    let spec = made.spec();
+    let sizes = Sizes {
+        agents: spec.agents,
+        actions: spec.actions,
+        observation: spec.observation_size,
+    };
+    if sizes == contender.sizes {
+        return Ok(());
+    }
+    Err(Failure::arguments(format!(
+        "--env {id}: it has {sizes}; {} was trained for {} - choose an environment of the same sizes",
+        contender.name(),
+        contender.sizes
+    )))
+}
+
 /// Plays a plan in a folder of its own, or goes on where it was left.
-pub(crate) fn run(global: &Global, plan: Plan, kept: &Kept, format: Format) -> Result<(), Failure> {
+pub(crate) fn run(
+    global: &Global,
+    planned: Planned,
+    kept: &Kept,
+    format: Format,
+) -> Result<(), Failure> {
     let root = runs_root(global);
+    for note in &planned.notes {
+        tell(note);
+    }
+    let plan = planned.plan;
     let folder = match &kept.out {
         Some(path) => at(path, plan)?,
         None => of_root(&root, plan)?,
@@ -84,7 +140,7 @@ fn at(path: &Path, plan: Plan) -> Result<EvaluationFolder, Failure> {
 }
 
 /// A folder below the root of the runs: the one that has the same plan, or a new one.
-fn of_root(root: &Path, plan: Plan) -> Result<EvaluationFolder, Failure> {
+pub(crate) fn of_root(root: &Path, plan: Plan) -> Result<EvaluationFolder, Failure> {
     let known = EvaluationFolder::list(root)?;
     match known
         .into_iter()
@@ -186,7 +242,7 @@ fn show(folder: &EvaluationFolder, results: &Results, format: Format) -> Result<
 }
 
 /// The evaluation that a name means.
-fn find(root: &Path, name: &str) -> Result<EvaluationFolder, Failure> {
+pub(crate) fn find(root: &Path, name: &str) -> Result<EvaluationFolder, Failure> {
     let path = Path::new(name);
     if EvaluationFolder::is_one(path) {
         return Ok(EvaluationFolder::open(path)?);

@@ -1,8 +1,10 @@
 //! `concord tournament`: policies score with each other in the seats of one team.
 
-use tracking::evaluation::{Contender, Kind, Plan, mismatch};
+use std::path::Path;
 
-use super::evaluation::{self, options, selection};
+use tracking::evaluation::{Contender, Kind, Plan, PlayOptions, mismatch};
+
+use super::evaluation::{self, Planned, options, selection};
 use crate::arguments::{Global, Tournament};
 use crate::failure::Failure;
 use crate::surroundings::runs_root;
@@ -14,20 +16,22 @@ const MOST_TEAMS: u64 = 256;
 
 /// Runs the command.
 pub(crate) fn tournament(global: &Global, arguments: &Tournament) -> Result<(), Failure> {
-    let root = runs_root(global);
+    let planned = plan(&runs_root(global), arguments)?;
+    evaluation::run(global, planned, &arguments.kept, arguments.format.format)
+}
+
+/// What the arguments mean, checked.
+pub(crate) fn plan(root: &Path, arguments: &Tournament) -> Result<Planned, Failure> {
     let which = selection::Which::parse(&arguments.checkpoints)?;
-    let contenders = selection::contenders(&root, &arguments.targets, Some(&which))?;
+    let selected = selection::contenders(root, &arguments.targets, Some(&which))?;
     let options = options(&arguments.playing)?;
-    check(&contenders, &options)?;
-    let plan = Plan::new(Kind::Tournament, contenders, options);
-    evaluation::run(global, plan, &arguments.kept, arguments.format.format)
+    check(&selected.contenders, &options)?;
+    let plan = Plan::new(Kind::Tournament, selected.contenders, options);
+    evaluation::planned(plan, selected.notes)
 }
 
 /// Everything that can be known before an episode is played.
-fn check(
-    contenders: &[Contender],
-    options: &tracking::evaluation::PlayOptions,
-) -> Result<(), Failure> {
+fn check(contenders: &[Contender], options: &PlayOptions) -> Result<(), Failure> {
     let refuse = |message: String| Err(Failure::arguments(message));
     if let [only] = contenders {
         return refuse(format!(

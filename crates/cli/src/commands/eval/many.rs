@@ -1,31 +1,38 @@
 //! Several policies, or one at several settings: scores that are kept.
 
+use std::path::Path;
+
 use tracking::evaluation::plan::Sweep;
 use tracking::evaluation::{Contender, Kind, Parameter, Plan, PlayOptions};
 
 use crate::arguments::{Eval, Global};
-use crate::commands::evaluation::{self, options, selection};
+use crate::commands::evaluation::{self, Planned, options, selection};
 use crate::failure::Failure;
 use crate::surroundings::runs_root;
 
 /// Runs the command.
 pub(super) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
+    let planned = plan(&runs_root(global), arguments)?;
+    evaluation::run(global, planned, &arguments.kept, arguments.format.format)
+}
+
+/// What the arguments mean, checked.
+pub(crate) fn plan(root: &Path, arguments: &Eval) -> Result<Planned, Failure> {
     alone_only(arguments)?;
     let which = arguments.checkpoint.as_deref();
     let which = which.map(selection::Which::parse).transpose()?;
-    let root = runs_root(global);
-    let contenders = selection::contenders(&root, &arguments.targets, which.as_ref())?;
+    let selected = selection::contenders(root, &arguments.targets, which.as_ref())?;
     let options = options(&arguments.playing)?;
     let sweep = arguments.sweep.as_deref().map(Sweep::parse).transpose();
     let sweep = sweep.map_err(|problem| Failure::arguments(format!("--sweep {problem}")))?;
-    check(&contenders, &options, sweep.as_ref())?;
+    check(&selected.contenders, &options, sweep.as_ref())?;
     let kind = match sweep {
         Some(_) => Kind::Sweep,
         None => Kind::Scores,
     };
-    let mut plan = Plan::new(kind, contenders, options);
+    let mut plan = Plan::new(kind, selected.contenders, options);
     plan.sweep = sweep;
-    evaluation::run(global, plan, &arguments.kept, arguments.format.format)
+    evaluation::planned(plan, selected.notes)
 }
 
 /// What only makes sense for one policy and one setting.
@@ -38,10 +45,10 @@ fn alone_only(arguments: &Eval) -> Result<(), Failure> {
     match given.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some(("--with", _)) => Err(Failure::arguments(
-            "--with: it goes with one policy and no --out - teams of several are scored and kept by `concord tournament`",
+            "--with: it goes with one policy that is not kept - teams of several are scored and kept by `concord tournament`",
         )),
         Some((name, _)) => Err(Failure::arguments(format!(
-            "{name}: one episode of one policy is recorded - name one run, and neither --sweep nor --out"
+            "{name}: one episode of one policy is recorded - name one run, without --sweep, --keep and --out"
         ))),
     }
 }

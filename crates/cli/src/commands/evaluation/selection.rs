@@ -8,7 +8,6 @@ use tracking::{RunFolder, TrackingError};
 use crate::commands::compare::find_all;
 use crate::commands::eval::target;
 use crate::failure::Failure;
-use crate::output::tell;
 
 /// Which checkpoints of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,24 +90,34 @@ impl Which {
     }
 }
 
+/// Policies, and what the user should know about how they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Selected {
+    /// The policies, each once.
+    pub(crate) contenders: Vec<Contender>,
+    /// Names that meant the same policy, runs without one.
+    pub(crate) notes: Vec<String>,
+}
+
 /// The policies that names mean, each once. `which` applies to runs; a name of a
 /// checkpoint's folder means that one.
 pub(crate) fn contenders(
     root: &Path,
     names: &[String],
     which: Option<&Which>,
-) -> Result<Vec<Contender>, Failure> {
+) -> Result<Selected, Failure> {
     let mut found: Vec<Contender> = Vec::new();
+    let mut notes = Vec::new();
     for name in names {
-        for contender in of_name(root, name, which.unwrap_or(&Which::Best))? {
+        for contender in of_name(root, name, which.unwrap_or(&Which::Best), &mut notes)? {
             match found
                 .iter()
                 .find(|known| known.fingerprint == contender.fingerprint)
             {
                 Some(known) if known.folder == contender.folder => {
-                    tell(&format!("{} is named twice; it plays once", known.name()));
+                    notes.push(format!("{} is named twice; it plays once", known.name()));
                 }
-                Some(known) => tell(&format!(
+                Some(known) => notes.push(format!(
                     "{} is the same policy as {}; it plays once",
                     contender.name(),
                     known.name()
@@ -117,10 +126,18 @@ pub(crate) fn contenders(
             }
         }
     }
-    Ok(found)
+    Ok(Selected {
+        contenders: found,
+        notes,
+    })
 }
 
-fn of_name(root: &Path, name: &str, which: &Which) -> Result<Vec<Contender>, Failure> {
+fn of_name(
+    root: &Path,
+    name: &str,
+    which: &Which,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Contender>, Failure> {
     let is_checkpoint = Path::new(name).join("policy.json").is_file();
     let runs = if is_checkpoint {
         let (run, checkpoint) = target(root, name, None)?;
@@ -144,7 +161,7 @@ fn of_name(root: &Path, name: &str, which: &Which) -> Result<Vec<Contender>, Fai
                     all.push(read(&run, &checkpoint)?);
                 }
             }
-            Err(failure) if several => tell(&format!("left out: {}", failure.message)),
+            Err(failure) if several => notes.push(format!("left out: {}", failure.message)),
             Err(failure) => return Err(failure),
         }
     }
