@@ -10,6 +10,7 @@ use tracking::unix_seconds;
 
 use crate::error::TuiError;
 use crate::host::{Answer, Host};
+use crate::look::Look;
 use crate::model::{Leave, Model};
 use crate::panes;
 use crate::preferences::Preferences;
@@ -77,6 +78,7 @@ pub fn run(options: Options) -> Result<Leave, TuiError> {
         screen: &mut screen,
         model,
         threads: &threads,
+        looked: Look::Nothing,
         editor: &options.editor,
     };
     let result = dashboard.show(&inbox);
@@ -96,6 +98,8 @@ struct Dashboard<'a> {
     screen: &'a mut Screen,
     model: Model,
     threads: &'a Threads,
+    /// What the job panes were said to look at.
+    looked: Look,
     editor: &'a str,
 }
 
@@ -121,6 +125,7 @@ impl Dashboard<'_> {
             for command in commands {
                 self.carry_out(command)?;
             }
+            self.look();
             if let Some(leave) = self.model.leave.take() {
                 return Ok(leave);
             }
@@ -132,6 +137,14 @@ impl Dashboard<'_> {
             }
             self.draw()?;
             drawn = Instant::now();
+        }
+    }
+
+    /// Passes on what the job panes look at, when it changed.
+    fn look(&mut self) {
+        let look = panes::look(&self.model);
+        if look != self.looked && self.threads.look(look.clone()) {
+            self.looked = look;
         }
     }
 

@@ -59,6 +59,10 @@ pub struct WorldFrame {
     pub rows: Vec<Vec<Piece>>,
     /// A line below the grid: step, return, actions.
     pub caption: String,
+    /// Row and column of each agent; empty where the frame has none.
+    pub agents: Vec<(usize, usize)>,
+    /// The coming step is a central call of a switch.
+    pub central: bool,
 }
 
 impl WorldFrame {
@@ -71,7 +75,7 @@ impl WorldFrame {
             .collect();
         WorldFrame {
             rows,
-            caption: String::new(),
+            ..WorldFrame::default()
         }
     }
 }

@@ -119,16 +119,25 @@ pub fn age(secs: f64) -> String {
 }
 
 /// Text safe to draw or print: control characters (escape sequences from a
-/// worker's output among them) are dropped, tabs become spaces.
+/// worker's output among them) and those that turn the direction of writing are dropped,
+/// tabs become spaces.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars()
         .filter_map(|character| match character {
             '\t' => Some(' '),
-            other if other.is_control() => None,
+            other if other.is_control() || turns_writing(other) => None,
             other => Some(other),
         })
         .collect()
+}
+
+/// Marks that make what follows be shown in another order than it is written in.
+fn turns_writing(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
@@ -176,5 +185,6 @@ mod tests {
     #[test]
     fn escape_sequences_do_not_survive() {
         assert_eq!(printable("a\u{1b}[31mred\tb\r\u{7}"), "a[31mred b");
+        assert_eq!(printable("a\u{202e}cod.exe\u{2069}"), "acod.exe");
     }
 }

@@ -15,6 +15,7 @@ pub mod figures;
 pub mod host;
 pub mod keys;
 pub mod log;
+pub mod look;
 pub mod model;
 pub mod panes;
 pub mod pattern;

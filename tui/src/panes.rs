@@ -6,7 +6,9 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 
 use crate::keys::{Binding, Move};
+use crate::look::{Look, Seen};
 use crate::model::Model;
+use crate::screens::ScreenKind;
 use crate::update::{Cmd, MouseKind};
 
 pub mod chart;
@@ -137,9 +139,11 @@ pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
 
 /// Gives a key to the focused pane while it takes text; `None` when it does not.
 pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
-    // No pane edits text of its own today; the prompt of the model serves filters.
-    let _ = (model, key);
-    None
+    match model.focus {
+        Pane::World => world::typed(model, key),
+        // The prompt of the model serves filters.
+        _ => None,
+    }
 }
 
 /// The mouse in a pane that has the focus by now.
@@ -153,6 +157,8 @@ pub(crate) fn clicked(
     match (pane, kind) {
         (Pane::Runs, _) => runs::clicked(model, at, area, kind),
         (Pane::Metrics, _) => chart::clicked(model, at, area, kind),
+        (Pane::Text, _) => text::clicked(model, kind),
+        (Pane::Search, _) => search::clicked(model, at, area, kind),
         (_, MouseKind::WheelUp) => moved(model, Move::Lines(-3)),
         (_, MouseKind::WheelDown) => moved(model, Move::Lines(3)),
         _ => Vec::new(),
@@ -201,10 +207,36 @@ impl States {
 
 /// A number that changes when an animation of a pane does.
 pub(crate) fn beat(model: &Model) -> u64 {
-    model.panes.world.frame as u64
+    model.panes.world.frame as u64 ^ (search::beat(model) << 32)
 }
 
 /// Whether something on the screen moves by itself.
 pub(crate) fn is_animated(model: &Model) -> bool {
-    model.detail.episode.is_some() && !model.panes.world.frozen
+    world::is_animated(model) || search::is_animated(model)
+}
+
+/// What is to be read for the job pane on the screen, beyond the events of the run.
+#[must_use]
+pub fn look(model: &Model) -> Look {
+    if model.screen != ScreenKind::Dashboard {
+        return Look::Nothing;
+    }
+    let areas = crate::view::areas(model, model.size);
+    let shown = |pane: Pane| {
+        let area = areas.panes.iter().find(|(one, _)| *one == pane);
+        area.is_some_and(|(_, area)| area.width > 2 && area.height > 2)
+    };
+    match model.run() {
+        Some(run) if shown(Pane::World) => world::look(model, run),
+        Some(run) if shown(Pane::Search) => search::look(model, &run.id),
+        _ => Look::Nothing,
+    }
+}
+
+/// Something looked at was read.
+pub(crate) fn seen(model: &mut Model, seen: Seen) {
+    match seen {
+        Seen::Questions { .. } | Seen::Search { .. } => search::seen(model, seen),
+        _ => world::seen(model, seen),
+    }
 }

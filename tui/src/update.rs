@@ -11,6 +11,7 @@ use crate::commands;
 use crate::detail::{Detail, Episode, EvaluationPoint};
 use crate::host::{Answer, Request};
 use crate::keys::{self, Action, Move};
+use crate::look::Seen;
 use crate::model::{Confirmation, Leave, Model, Overlay, Prompt, Purpose, Question};
 use crate::panes::{self, Pane};
 use crate::run::{RunSummary, is_alive, role, shown};
@@ -45,6 +46,8 @@ pub enum Msg {
     Runs(Vec<RunSummary>),
     /// News of one run.
     News(News),
+    /// Something that a job pane looks at was read.
+    Seen(Seen),
     /// What came of a request.
     Answer(Answer),
     /// The editor was closed: the text, or why there is none.
@@ -125,6 +128,7 @@ fn apply(model: &mut Model, message: Msg) -> Vec<Cmd> {
         Msg::Resized(columns, rows) => model.size = (columns, rows),
         Msg::Runs(runs) => return runs_read(model, runs),
         Msg::News(news) => news_read(model, news),
+        Msg::Seen(seen) => panes::seen(model, seen),
         Msg::Answer(Answer::Said(Ok(text))) => model.notify(text, Role::Ok),
         Msg::Answer(Answer::Said(Err(text))) => model.notify(text, Role::Bad),
         Msg::Answer(answer) => return screens::answered(model, answer),
@@ -148,6 +152,7 @@ fn tick(model: &mut Model, now: f64) {
         model.notice = None;
     }
     panes::world::tick(model);
+    panes::search::tick(model);
 }
 
 fn runs_read(model: &mut Model, runs: Vec<RunSummary>) -> Vec<Cmd> {

@@ -14,13 +14,49 @@ const ROOMY: usize = 9;
 const FRAME_MILLISECONDS: u16 = 250;
 /// Larger boards are another program's business.
 const LARGEST: usize = 200;
+/// The action of level-based foraging that loads food.
+const LOAD: u64 = 5;
+/// What the recorder notes of a scene before a central call.
+const CENTRAL_NOTE: &str = "central call";
 
 /// Draws a recorded scene; `None` when the value is none.
 pub(crate) fn from_json(value: &serde_json::Value) -> Option<WorldFrame> {
     // Checked first: deserialising text into a scene would fail anyway, and slowly.
     value.get("marks")?;
     let scene: Scene = serde_json::from_value(value.clone()).ok()?;
-    (scene.rows <= LARGEST && scene.cols <= LARGEST).then(|| frame(&scene))
+    if scene.rows > LARGEST || scene.cols > LARGEST {
+        return None;
+    }
+    let mut frame = frame(&scene);
+    if let Some(actions) = value.get("actions").and_then(serde_json::Value::as_array) {
+        mark_loading(&mut frame, &scene, actions);
+    }
+    Some(frame)
+}
+
+/// Agents that just loaded food are bold, and the caption names them.
+fn mark_loading(frame: &mut WorldFrame, scene: &Scene, actions: &[serde_json::Value]) {
+    if !scene.title.starts_with("Foraging") {
+        return;
+    }
+    let agents = scene.marks.iter();
+    let agents = agents.filter(|mark| mark.kind == MarkKind::Agent);
+    let mut names = Vec::new();
+    for (mark, _) in agents
+        .zip(actions)
+        .filter(|(_, action)| action.as_u64() == Some(LOAD))
+    {
+        names.push(mark.label.as_str());
+        let row = frame.rows.get_mut(mark.row);
+        if let Some(cell) = row.and_then(|row| row.get_mut(mark.col)) {
+            cell.1 = Role::Strong;
+        }
+    }
+    if !names.is_empty() {
+        frame
+            .caption
+            .push_str(&format!("  {} loading", names.join(", ")));
+    }
 }
 
 /// Cells of two characters: a letter and a level for agents, `*` and a level for food.
@@ -63,7 +99,14 @@ pub(crate) fn frame(scene: &Scene) -> WorldFrame {
     if !scene.note.is_empty() {
         caption.push_str(&format!("  {}", scene.note));
     }
-    WorldFrame { rows, caption }
+    let agents = scene.marks.iter();
+    let agents = agents.filter(|mark| mark.kind == MarkKind::Agent);
+    WorldFrame {
+        rows,
+        caption,
+        agents: agents.map(|mark| (mark.row, mark.col)).collect(),
+        central: scene.note.contains(CENTRAL_NOTE),
+    }
 }
 
 /// Reads a recorded episode, a scene per line.

@@ -14,6 +14,7 @@ use signal_hook::iterator::{Handle, Signals};
 use super::{FRAME, Options};
 use crate::error::TuiError;
 use crate::host::{Answer, Host, Request};
+use crate::look::{self, Look};
 use crate::source::{Watched, read_runs};
 use crate::update::{Cmd, MouseKind, Msg};
 
@@ -43,6 +44,7 @@ pub(super) struct Threads {
     over: Arc<AtomicBool>,
     hold: Arc<Hold>,
     watch: Sender<Watched>,
+    looks: Sender<Look>,
     orders: Sender<Request>,
     signals: Handle,
     handles: Vec<JoinHandle<()>>,
@@ -52,6 +54,7 @@ impl Threads {
     pub(super) fn start(options: &Options, messages: &Sender<Msg>) -> Result<Self, TuiError> {
         let over = Arc::new(AtomicBool::new(false));
         let (watch, watched) = bounded(16);
+        let (looks, looked) = bounded(16);
         let (orders, ordered) = bounded(ORDERS);
         let mut signals =
             Signals::new([SIGTERM, SIGHUP, SIGINT, SIGCONT]).map_err(|source| TuiError::Start {
@@ -62,6 +65,7 @@ impl Threads {
             over,
             hold: Arc::default(),
             watch,
+            looks,
             orders,
             signals: signals.handle(),
             handles: Vec::new(),
@@ -75,6 +79,12 @@ impl Threads {
         let (root, render) = (options.root.clone(), Arc::clone(&options.render));
         threads.spawn("tui-source", messages, move || {
             read_runs(&over, &to, &watched, &root, &*render);
+        })?;
+
+        let (over, to) = (Arc::clone(&threads.over), messages.clone());
+        let (root, render) = (options.root.clone(), Arc::clone(&options.render));
+        threads.spawn("tui-look", messages, move || {
+            look::serve(&over, &to, &looked, &root, &*render);
         })?;
 
         let (host, to) = (Arc::clone(&options.host), messages.clone());
@@ -112,6 +122,11 @@ impl Threads {
         Ok(())
     }
 
+    /// Says what the job panes look at; false when the thread cannot take it now.
+    pub(super) fn look(&self, look: Look) -> bool {
+        self.looks.try_send(look).is_ok()
+    }
+
     /// Hands a command to its thread; what to tell when it cannot take it now.
     pub(super) fn carry_out(&self, command: Cmd) -> Option<String> {
         let refused = match command {
@@ -138,7 +153,7 @@ impl Threads {
     pub(super) fn join(self) {
         self.over.store(true, Ordering::Relaxed);
         self.signals.close();
-        drop((self.watch, self.orders));
+        drop((self.watch, self.looks, self.orders));
         let limit = Instant::now() + JOIN_LIMIT;
         for handle in self.handles {
             // crossterm never comes back from reading a terminal that was closed: such a

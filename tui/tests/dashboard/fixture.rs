@@ -170,6 +170,7 @@ pub fn episode(frames: usize) -> Episode {
             WorldFrame {
                 rows,
                 caption: format!("step {step}  return 0.000"),
+                ..WorldFrame::default()
             }
         })
         .collect();

@@ -122,6 +122,7 @@ pub struct SearchLog {
     times: Vec<f64>,
     /// Words that belong to a change: why a node was valued so, pruned, or the end came.
     notes: HashMap<usize, Box<str>>,
+    noted: HashMap<u32, Vec<usize>>,
     by_id: HashMap<u64, u32>,
     problems: Vec<String>,
     refused: u64,
@@ -163,6 +164,9 @@ impl SearchLog {
                     before
                 };
                 if !note.is_empty() {
+                    if let Change::Value { node, .. } | Change::Prune(node) = change {
+                        self.noted.entry(node).or_default().push(self.changes.len());
+                    }
                     self.notes.insert(self.changes.len(), note.into());
                 }
                 self.changes.push(change);
@@ -375,6 +379,11 @@ impl SearchLog {
     /// Words that belong to a change.
     pub fn note(&self, change: usize) -> Option<&str> {
         self.notes.get(&change).map(AsRef::as_ref)
+    }
+
+    /// The changes of a node that words belong to, in order.
+    pub fn notes_of(&self, node: u32) -> impl Iterator<Item = usize> {
+        self.noted.get(&node).into_iter().flatten().copied()
     }
 
     /// Seconds after which a number of changes has happened.

@@ -1,0 +1,491 @@
+//! Drawing a search: question and budgets on top, the tree at the left, the node at the
+//! right, the slider of the replay and the answer below.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+use tracking::search_log::{Answer, Budget, Replay};
+
+use super::{Row, State};
+use crate::figures::{count, number, printable};
+use crate::model::Model;
+use crate::panes::Pane;
+use crate::theme::{Role, Theme};
+use crate::view::{fit, pane_block};
+use crate::widgets::{gauge, prose};
+
+/// From this width on the node stands beside the tree.
+const SIDE_BY_SIDE: u16 = 64;
+/// Gauges shown; a search has a handful of resources.
+const GAUGES: usize = 4;
+/// Indentation stops here, so that deep nodes keep their text.
+const DEEPEST_INDENT: u32 = 12;
+
+/// Where the parts of the pane are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
+    head: Rect,
+    heading: Rect,
+    pub(super) tree: Rect,
+    node: Rect,
+    pub(super) slider: Rect,
+    answer: Rect,
+}
+
+/// The pane without its border.
+pub(super) fn inner(area: Rect) -> Rect {
+    area.inner(ratatui::layout::Margin::new(1, 1))
+}
+
+pub(super) fn parts(model: &Model, area: Rect) -> Parts {
+    let state = &model.panes.search;
+    let gauges = state.replay.budgets().count().min(GAUGES) as u16;
+    // What tells least goes first where there is no room.
+    let (head, slider, answer) = match area.height {
+        0..6 => (1.min(area.height), 0, 0),
+        6..10 => (1, 1, 1),
+        _ => (1 + gauges, 1, 1),
+    };
+    let [head, middle, slider, answer] = Layout::vertical([
+        Constraint::Length(head),
+        Constraint::Min(0),
+        Constraint::Length(slider),
+        Constraint::Length(answer),
+    ])
+    .areas(area);
+    let (tree, node) = if area.width >= SIDE_BY_SIDE {
+        let [tree, _, node] = Layout::horizontal([
+            Constraint::Percentage(55),
+            Constraint::Length(1),
+            Constraint::Min(0),
+        ])
+        .areas(middle);
+        (tree, node)
+    } else if middle.height >= 12 {
+        let [tree, node] =
+            Layout::vertical([Constraint::Percentage(60), Constraint::Min(0)]).areas(middle);
+        (tree, node)
+    } else {
+        (middle, Rect::default())
+    };
+    let [heading, tree] = if tree.height >= 4 {
+        Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(tree)
+    } else {
+        [Rect::default(), tree]
+    };
+    Parts {
+        head,
+        heading,
+        tree,
+        node,
+        slider,
+        answer,
+    }
+}
+
+/// The first row on the screen: the cursor in the middle, no empty rows at the end.
+pub(super) fn first_row(state: &State, tree: Rect) -> usize {
+    let height = usize::from(tree.height);
+    state
+        .cursor
+        .saturating_sub(height / 2)
+        .min(state.rows.len().saturating_sub(height))
+}
+
+pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
+    let state = &model.panes.search;
+    let block = pane_block(model, Pane::Search, &title(state));
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if inner.is_empty() {
+        return;
+    }
+    if state.replay.is_empty() {
+        let text = if state.questions.is_empty() {
+            "This run recorded no search. A search writes a log for each question under search/; its tree is shown here while it grows."
+        } else {
+            "Reading the log of this question."
+        };
+        let hint = Paragraph::new(text)
+            .style(model.theme.style(Role::Muted))
+            .wrap(Wrap { trim: true });
+        frame.render_widget(hint, inner);
+        return;
+    }
+    let parts = parts(model, inner);
+    frame.render_widget(Paragraph::new(head(model, parts.head)), parts.head);
+    draw_tree(model, frame, &parts);
+    if !parts.node.is_empty() {
+        frame.render_widget(Paragraph::new(node(model, parts.node)), parts.node);
+    }
+    if !parts.slider.is_empty() {
+        frame.render_widget(slider(model, parts.slider.width), parts.slider);
+    }
+    if !parts.answer.is_empty() {
+        frame.render_widget(answer(model, parts.answer.width), parts.answer);
+    }
+}
+
+fn title(state: &State) -> String {
+    let at = state
+        .questions
+        .iter()
+        .position(|one| *one == state.question);
+    let mut text = match at {
+        Some(at) => format!(
+            "{} {}/{}",
+            printable(&state.question),
+            at + 1,
+            state.questions.len()
+        ),
+        None => printable(&state.question),
+    };
+    if !state.replay.is_empty() {
+        text.push_str(&format!(" by {}", state.order.name()));
+    }
+    if state.follow_best {
+        text.push_str(" following");
+    }
+    if state.loading {
+        text.push_str(" reading");
+    }
+    text
+}
+
+fn head<'a>(model: &Model, area: Rect) -> Vec<Line<'a>> {
+    let (state, theme) = (&model.panes.search, &model.theme);
+    let question = state.replay.log().question();
+    let width = usize::from(area.width);
+    let policy = if question.policy.is_empty() {
+        String::new()
+    } else {
+        format!("[{}] ", printable(&question.policy))
+    };
+    let text = format!("{policy}{}", question.text);
+    let mut lines = vec![Line::styled(
+        fit(&text, width, theme.unicode()),
+        theme.style(Role::Strong),
+    )];
+    let names = state.replay.log().resources();
+    let longest = names.iter().map(|name| prose::cells(name)).max();
+    let name_width = longest.unwrap_or(0).min(14);
+    for budget in state.replay.budgets().take(GAUGES) {
+        lines.push(budget_line(budget, name_width, width, theme));
+    }
+    lines
+}
+
+fn budget_line<'a>(budget: Budget<'_>, name_width: usize, width: usize, theme: &Theme) -> Line<'a> {
+    let (share, role, words) = match budget.limit {
+        None => (
+            0.0,
+            Role::Muted,
+            format!("{} spent, no limit", count(budget.spent)),
+        ),
+        Some(limit) if budget.violated() => (
+            1.0,
+            Role::Bad,
+            format!(
+                "! {} of {}: {} over budget",
+                count(budget.spent),
+                count(limit),
+                count(budget.spent - limit)
+            ),
+        ),
+        Some(limit) => {
+            let share = budget.share().unwrap_or(0.0);
+            let role = if share >= 0.8 { Role::Warn } else { Role::Ok };
+            let words = format!(
+                "{:>3.0}% {} of {}, {} left",
+                (share * 100.0).floor(),
+                count(budget.spent),
+                count(limit),
+                count(limit - budget.spent)
+            );
+            (share, role, words)
+        }
+    };
+    let name = (budget.resource, name_width);
+    gauge::line(name, share, role, &words, width, theme)
+}
+
+/// Widths of the columns at the right of a row: value, visits, cost.
+fn columns(width: usize) -> [usize; 3] {
+    match width {
+        0..24 => [0, 0, 0],
+        24..36 => [6, 0, 0],
+        36..46 => [6, 5, 0],
+        _ => [6, 5, 8],
+    }
+}
+
+fn draw_tree(model: &Model, frame: &mut Frame, parts: &Parts) {
+    let (state, theme) = (&model.panes.search, &model.theme);
+    let width = usize::from(parts.tree.width);
+    let columns = columns(width);
+    let used: usize = columns.iter().sum();
+    if !parts.heading.is_empty() {
+        let names = ["value", "visits", "cost"];
+        let mut text = fit("node", width.saturating_sub(used), theme.unicode());
+        for (name, column) in names.iter().zip(columns).filter(|(_, column)| *column > 0) {
+            // `visits` is as wide as its column: a heading may touch the one before.
+            let name = &name[..name.len().min(column)];
+            text.push_str(&format!("{name:>column$}"));
+        }
+        let line = Line::styled(text, theme.style(Role::Muted));
+        frame.render_widget(line, parts.heading);
+    }
+    let first = first_row(state, parts.tree);
+    let visible = state
+        .rows
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(usize::from(parts.tree.height));
+    let lines: Vec<Line> = visible
+        .map(|(index, row)| {
+            let line = row_line(state, *row, width, columns, theme);
+            if index == state.cursor {
+                line.patch_style(theme.style(Role::Selected))
+            } else {
+                line
+            }
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), parts.tree);
+}
+
+fn row_line<'a>(
+    state: &State,
+    row: Row,
+    width: usize,
+    columns: [usize; 3],
+    theme: &Theme,
+) -> Line<'a> {
+    let replay = &state.replay;
+    let info = &replay.log().nodes()[row.node as usize];
+    let on_best = state.best.get(row.depth as usize) == Some(&row.node);
+    let pruned = replay.pruned(row.node);
+    let answered = replay.answers_of(row.node).next().is_some();
+    let fold = match (row.children > 0, row.open, theme.unicode()) {
+        (false, _, true) => "·",
+        (false, _, false) => " ",
+        (true, true, true) => "▾",
+        (true, true, false) => "-",
+        (true, false, true) => "▸",
+        (true, false, false) => "+",
+    };
+    let mark = if on_best { ">" } else { " " };
+    let indent = "  ".repeat(row.depth.min(DEEPEST_INDENT) as usize);
+    let deep = if row.depth > DEEPEST_INDENT {
+        format!("(+{}) ", row.depth - DEEPEST_INDENT)
+    } else {
+        String::new()
+    };
+    let cross = match (pruned, theme.unicode()) {
+        (false, _) => "",
+        (true, true) => "✗ ",
+        (true, false) => "x ",
+    };
+    let answer = if answered { "= " } else { "" };
+    let text = prose::lines(&info.text, width, false, 1).pop();
+    let text = format!(
+        "{mark}{indent}{fold} {deep}{cross}{answer}{} {}",
+        row_role(&info.role),
+        text.unwrap_or_default()
+    );
+    let used: usize = columns.iter().sum();
+    let style = match (on_best, pruned) {
+        (true, _) => theme.style(Role::Strong),
+        (_, true) => theme.style(Role::Muted),
+        _ => theme.style(Role::Text),
+    };
+    let mut spans = vec![Span::styled(
+        fit(&text, width.saturating_sub(used), theme.unicode()),
+        style,
+    )];
+    let value = replay
+        .value(row.node)
+        .map_or_else(|| "-".to_owned(), short_value);
+    let figures = [
+        value,
+        replay.visits(row.node).to_string(),
+        count(replay.cost(row.node, 0)),
+    ];
+    for (figure, column) in figures.iter().zip(columns).filter(|(_, width)| *width > 0) {
+        spans.push(Span::styled(format!(" {figure:>0$}", column - 1), style));
+    }
+    Line::from(spans)
+}
+
+/// A letter for the role of a node.
+fn row_role(role: &str) -> String {
+    role.chars()
+        .find(|one| one.is_alphanumeric())
+        .map_or_else(|| "-".to_owned(), |one| one.to_uppercase().to_string())
+}
+
+fn short_value(value: f64) -> String {
+    if (0.0..10.0).contains(&value) {
+        format!("{value:.2}")
+    } else {
+        number(value)
+    }
+}
+
+/// Facts and text of the node with the cursor.
+fn node<'a>(model: &Model, area: Rect) -> Vec<Line<'a>> {
+    let (state, theme) = (&model.panes.search, &model.theme);
+    let Some(selected) = state.selected() else {
+        return Vec::new();
+    };
+    let replay = &state.replay;
+    let width = usize::from(area.width);
+    let info = &replay.log().nodes()[selected as usize];
+    let fitted =
+        |text: &str, role| Line::styled(fit(text, width, theme.unicode()), theme.style(role));
+    let head = format!("node {} {}, depth {}", info.id, info.role, info.depth);
+    let mut lines = vec![fitted(&head, Role::Strong)];
+    lines.push(fitted(&figures(replay, selected), Role::Text));
+    let costs = costs(replay, selected);
+    if !costs.is_empty() {
+        lines.push(fitted(&costs, Role::Muted));
+    }
+    if replay.pruned(selected) {
+        let why = note(replay, selected, true).unwrap_or("no reason given");
+        lines.push(fitted(&format!("pruned: {why}"), Role::Warn));
+    }
+    if let Some(why) = note(replay, selected, false) {
+        lines.push(fitted(&format!("critic: {why}"), Role::Muted));
+    }
+    for answer in replay.answers_of(selected) {
+        lines.push(fitted(&answer_text(answer), Role::Strong));
+    }
+    lines.push(Line::default());
+    let room = usize::from(area.height).saturating_sub(lines.len());
+    let most = state.text_from.saturating_add(room);
+    let text = prose::lines(&info.text, width, true, most);
+    let from = state.text_from.min(text.len().saturating_sub(1));
+    lines.extend(text.into_iter().skip(from).map(Line::from));
+    lines
+}
+
+fn figures(replay: &Replay, node: u32) -> String {
+    let mut parts = Vec::new();
+    if let Some(value) = replay.value(node) {
+        let delta = replay.delta(node);
+        let delta = delta.map_or_else(String::new, |delta| format!(" ({delta:+})"));
+        parts.push(format!("value {}{delta}", short_value(value)));
+    }
+    let probability = replay.probability(node);
+    let probability = probability.map_or_else(String::new, |p| format!(", last at p {p:.2}"));
+    parts.push(format!("visits {}{probability}", replay.visits(node)));
+    parts.join("  ")
+}
+
+/// What a node cost and what its path cost.
+fn costs(replay: &Replay, node: u32) -> String {
+    let path = replay.path(node);
+    let resources = replay.log().resources().iter().enumerate();
+    let parts: Vec<String> = resources
+        .filter_map(|(index, name)| {
+            let own = replay.cost(node, index);
+            let whole: f64 = path.iter().map(|node| replay.cost(*node, index)).sum();
+            (whole > 0.0)
+                .then(|| format!("{} {} (path {})", printable(name), count(own), count(whole)))
+        })
+        .collect();
+    parts.join("  ")
+}
+
+/// The newest words about a node up to now: why it was pruned, or valued so.
+fn note(replay: &Replay, node: u32, of_pruning: bool) -> Option<&str> {
+    use tracking::search_log::Change;
+    let log = replay.log();
+    // Notes are few; a search through the changes of a large log would not be.
+    let newest = log.notes_of(node).filter(|at| *at < replay.position());
+    let matching = newest.filter(|at| matches!(log.changes()[*at], Change::Prune(_)) == of_pruning);
+    matching.last().and_then(|at| log.note(at))
+}
+
+fn answer_text(answer: &Answer) -> String {
+    let mut text = format!("answer: {}", answer.text);
+    if answer.backstop {
+        text.push_str(" (forced: budget ran out)");
+    }
+    match answer.correct {
+        Some(true) => text.push_str(" - correct"),
+        Some(false) => text.push_str(" - wrong"),
+        None => {}
+    }
+    text
+}
+
+fn slider<'a>(model: &Model, width: u16) -> Line<'a> {
+    let (state, theme) = (&model.panes.search, &model.theme);
+    let replay = &state.replay;
+    let log = replay.log();
+    let (now, total) = (
+        log.time_after(replay.position()),
+        log.time_after(usize::MAX),
+    );
+    let ratio = replay.ratio();
+    let ratio = ratio.map_or_else(String::new, |ratio| {
+        format!("  tightest {:.0}% left", ratio * 100.0)
+    });
+    let play = match (state.playing, theme.unicode()) {
+        (true, true) => "▶",
+        (true, false) => ">",
+        (false, true) => "‖",
+        (false, false) => "=",
+    };
+    let text = format!(
+        " {play} {now:.1} of {total:.1} s  event {}/{}{ratio}",
+        replay.position(),
+        replay.len()
+    );
+    let text_width = prose::cells(&text).min(usize::from(width));
+    let track = usize::from(width) - text_width;
+    let share = if total > 0.0 { now / total } else { 1.0 };
+    let bar = gauge::bar(share, track, theme.unicode());
+    Line::from(vec![
+        Span::styled(bar, theme.style(Role::Focus)),
+        Span::raw(fit(&text, text_width, theme.unicode())),
+    ])
+}
+
+fn answer<'a>(model: &Model, width: u16) -> Line<'a> {
+    let (state, theme) = (&model.panes.search, &model.theme);
+    let replay = &state.replay;
+    let (_, problems) = replay.log().problems();
+    let bad = problems + state.damaged;
+    let (mut text, role) = match replay.chosen() {
+        Some(chosen) => {
+            let role = match chosen.correct {
+                Some(true) => Role::Ok,
+                Some(false) => Role::Bad,
+                None => Role::Strong,
+            };
+            (answer_text(chosen), role)
+        }
+        None if replay.is_at_end() && replay.log().is_over() => {
+            ("ended without an answer".to_owned(), Role::Warn)
+        }
+        None => (
+            format!("{} nodes, no answer yet", replay.node_count()),
+            Role::Muted,
+        ),
+    };
+    let expected = &replay.log().question().expected;
+    if !expected.is_empty() && replay.chosen().is_some() {
+        text.push_str(&format!("  expected: {}", expected.join(" | ")));
+    }
+    if bad > 0 {
+        text = format!("! {bad} lines refused  {text}");
+    }
+    Line::styled(
+        fit(&text, usize::from(width), theme.unicode()),
+        theme.style(role),
+    )
+}

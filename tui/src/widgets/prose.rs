@@ -1,0 +1,140 @@
+//! Text that others wrote, in lines of a width: printable, wrapped between words.
+
+use ratatui::text::Span;
+
+use crate::figures::printable;
+
+/// A tabulator is this wide at most.
+const TAB: usize = 4;
+
+/// The first `most` lines of a text at a width in terminal cells. Unless `wrapped`, a
+/// longer line is cut. Escape sequences and other controls do not come through.
+#[must_use]
+pub fn lines(text: &str, width: usize, wrapped: bool, most: usize) -> Vec<String> {
+    let mut out = Vec::new();
+    if width == 0 {
+        return out;
+    }
+    for line in text.split('\n') {
+        if out.len() >= most {
+            break;
+        }
+        // No more of an endless line is looked at than can be shown.
+        let budget = width.saturating_mul(if wrapped { most - out.len() } else { 1 });
+        let line: String = line
+            .chars()
+            .take(budget.saturating_mul(4).saturating_add(64))
+            .collect();
+        let clean = printable(&spread_tabs(line.strip_suffix('\r').unwrap_or(&line)));
+        if wrapped {
+            wrap(&clean, width, most, &mut out);
+        } else {
+            out.push(cut(&clean, width).to_owned());
+        }
+    }
+    out
+}
+
+fn spread_tabs(line: &str) -> String {
+    if !line.contains('\t') {
+        return line.to_owned();
+    }
+    let mut out = String::new();
+    for part in line.split_inclusive('\t') {
+        match part.strip_suffix('\t') {
+            None => out.push_str(part),
+            Some(text) => {
+                out.push_str(text);
+                let used = cells(&out);
+                out.push_str(&" ".repeat(TAB - used % TAB));
+            }
+        }
+    }
+    out
+}
+
+fn wrap(line: &str, width: usize, most: usize, out: &mut Vec<String>) {
+    let mut rest = line;
+    loop {
+        if out.len() >= most {
+            return;
+        }
+        let head = cut(rest, width);
+        if head.len() == rest.len() {
+            out.push(rest.to_owned());
+            return;
+        }
+        // Between words where there is a gap, within one where it is too long, and always
+        // by one character at least: a wide one may not fit at all.
+        let gap = head.rfind(' ').filter(|at| *at > 0);
+        let at_gap = rest[head.len()..].starts_with(' ');
+        let end = if at_gap {
+            head.len()
+        } else {
+            gap.unwrap_or(head.len())
+        };
+        if end == 0 {
+            let first = rest.chars().next().map_or(1, char::len_utf8);
+            rest = &rest[first..];
+            continue;
+        }
+        out.push(rest[..end].trim_end().to_owned());
+        rest = rest[end..].trim_start_matches(' ');
+        if rest.is_empty() {
+            return;
+        }
+    }
+}
+
+/// The beginning of a line that fits into a width.
+pub(crate) fn cut(line: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, character) in line.char_indices() {
+        let mut buffer = [0; 4];
+        used += cells(character.encode_utf8(&mut buffer));
+        if used > width {
+            return &line[..at];
+        }
+    }
+    line
+}
+
+/// The width of a text in terminal cells.
+pub(crate) fn cells(text: &str) -> usize {
+    Span::raw(text).width()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_within_long_ones() {
+        let wrapped = |text, width| lines(text, width, true, 100);
+        assert_eq!(
+            wrapped("the quick  brown fox", 10),
+            ["the quick", "brown fox"]
+        );
+        assert_eq!(wrapped("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
+        assert_eq!(wrapped("日本語 テキスト", 6), ["日本語", "テキス", "ト"]);
+        assert_eq!(wrapped("a\n\nb", 5), ["a", "", "b"]);
+        assert_eq!(wrapped("日", 1), [""; 1]);
+        assert_eq!(lines("one two", 5, false, 9), ["one t"]);
+        assert_eq!(lines("a b c d", 1, true, 2), ["a", "b"]);
+    }
+
+    #[test]
+    fn nothing_dangerous_comes_through_and_tabs_are_spread() {
+        let text = "\u{1b}[2J\u{1b}]52;c;aGk=\u{7}a\tb\u{202e}c\r\nd";
+        assert_eq!(lines(text, 40, true, 9), ["[2J]52;c;aGk=a bc", "d"]);
+        assert_eq!(lines("\tx", 9, true, 9), ["    x"]);
+    }
+
+    #[test]
+    fn an_endless_line_costs_no_more_than_what_is_shown() {
+        let text = "x".repeat(50_000_000);
+        let start = std::time::Instant::now();
+        assert_eq!(lines(&text, 80, true, 10).len(), 10);
+        assert!(start.elapsed().as_secs_f64() < 0.2);
+    }
+}
