@@ -25,7 +25,7 @@ pub fn lines(text: &str, width: usize, wrapped: bool, most: usize) -> Vec<String
             .chars()
             .take(budget.saturating_mul(4).saturating_add(64))
             .collect();
-        let clean = printable(&spread_tabs(line.strip_suffix('\r').unwrap_or(&line)));
+        let clean = clean(&line);
         if wrapped {
             wrap(&clean, width, most, &mut out);
         } else {
@@ -35,20 +35,17 @@ pub fn lines(text: &str, width: usize, wrapped: bool, most: usize) -> Vec<String
     out
 }
 
-fn spread_tabs(line: &str) -> String {
+/// Printable, with tabulators as spaces up to the next stop.
+fn clean(line: &str) -> String {
     if !line.contains('\t') {
-        return line.to_owned();
+        return printable(line);
     }
     let mut out = String::new();
-    for part in line.split_inclusive('\t') {
-        match part.strip_suffix('\t') {
-            None => out.push_str(part),
-            Some(text) => {
-                out.push_str(text);
-                let used = cells(&out);
-                out.push_str(&" ".repeat(TAB - used % TAB));
-            }
+    for (index, part) in line.split('\t').enumerate() {
+        if index > 0 {
+            out.push_str(&" ".repeat(TAB - cells(&out) % TAB));
         }
+        out.push_str(&printable(part));
     }
     out
 }
@@ -126,7 +123,7 @@ mod tests {
     #[test]
     fn nothing_dangerous_comes_through_and_tabs_are_spread() {
         let text = "\u{1b}[2J\u{1b}]52;c;aGk=\u{7}a\tb\u{202e}c\r\nd";
-        assert_eq!(lines(text, 40, true, 9), ["[2J]52;c;aGk=a bc", "d"]);
+        assert_eq!(lines(text, 40, true, 9), ["[2J]52;c;aGk=a  bc", "d"]);
         assert_eq!(lines("\tx", 9, true, 9), ["    x"]);
     }
 
