@@ -93,7 +93,7 @@ pub fn events() -> Vec<Event> {
                 unit: unit.to_owned(),
                 progress: log.progress,
             };
-            log.stage(stage);
+            log.stage(&stage);
             // The recording ends in the middle of the last training.
             if iteration == ITERATIONS && name == "train" {
                 return log.events;
@@ -122,7 +122,7 @@ impl Log {
         });
     }
 
-    fn stage(&mut self, stage: Stage) {
+    fn stage(&mut self, stage: &Stage) {
         let last = stage.iteration == ITERATIONS && stage.name == "train";
         let parts = if stage.name == "train" { 13 } else { 4 };
         let until = if last { 6 } else { parts };

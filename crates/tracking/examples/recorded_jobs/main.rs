@@ -6,6 +6,7 @@
 //! cargo run -p tracking --example recorded_jobs -- --files FOLDER   # the bare files
 //! ```
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tracking::{NewRun, RunFolder, RunState, Status, TrackingError, write_atomic};
@@ -26,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         [root] => {
             for run in runs(Path::new(root))? {
-                println!("{}", run.display());
+                writeln!(std::io::stdout(), "{}", run.display())?;
             }
         }
         _ => return Err("give a folder for the runs, or --files and a folder".into()),

@@ -32,13 +32,7 @@ fn height(share: Option<f64>, unicode: bool) -> char {
     };
     match share {
         None => ' ',
-        Some(share) if share <= 0.0 => {
-            if unicode {
-                '_'
-            } else {
-                '_'
-            }
-        }
+        Some(share) if share <= 0.0 => '_',
         Some(share) => {
             let step = (gauge_ratio(share) * steps.len() as f64) as usize;
             steps[step.min(steps.len() - 1)]
@@ -193,7 +187,7 @@ pub(super) fn lines<'a>(
     let last_rank = {
         let mut ranks: Vec<usize> = ranked.iter().map(|(rank, _)| *rank).collect();
         ranks.sort_unstable();
-        ranks.into_iter().take(room).last()
+        ranks.get(room.min(ranks.len()).wrapping_sub(1)).copied()
     };
     ranked
         .into_iter()
