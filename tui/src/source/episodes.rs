@@ -132,6 +132,7 @@ mod tests {
             Some(WorldFrame {
                 rows: Vec::new(),
                 caption,
+                ..WorldFrame::default()
             })
         };
         let captions = |text: &str| -> Vec<String> {
