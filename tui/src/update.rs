@@ -153,6 +153,7 @@ fn tick(model: &mut Model, now: f64) {
     }
     panes::world::tick(model);
     panes::search::tick(model);
+    screens::compare::tick(model);
 }
 
 fn runs_read(model: &mut Model, runs: Vec<RunSummary>) -> Vec<Cmd> {
@@ -220,6 +221,7 @@ fn news_read(model: &mut Model, mut news: News) {
             log: Vec::new(),
             ..news.clone()
         });
+        screens::compare::changed(model);
     }
     if news.id != model.detail.id {
         return;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use tracking::History;
 use tracking::statistics::{Bootstrap, Interval, mean};
 
+use super::curves::unfolded_name;
 use super::{Centre, Group, Member};
-use crate::figures::number;
 
 /// What a run or a group of seeds came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,21 +33,6 @@ pub struct ResultRow {
     pub device: String,
 }
 
-/// A score in words: `0.950 [0.910, 0.980]`, or without an interval where there is none.
-#[must_use]
-pub fn score_text(score: Option<&Interval>) -> String {
-    match score {
-        None => "-".to_owned(),
-        Some(score) if score.low.is_finite() && score.high.is_finite() => format!(
-            "{} [{}, {}]",
-            number(score.estimate),
-            number(score.low),
-            number(score.high)
-        ),
-        Some(score) => number(score.estimate),
-    }
-}
-
 /// A row per group with intervals over its seeds, or a row per run with intervals over its
 /// episodes.
 #[must_use]
@@ -61,7 +46,10 @@ pub fn results(
     if !fold {
         let order = groups.iter().flat_map(|group| &group.members);
         return order
-            .map(|index| run_row(&members[*index], bootstrap))
+            .map(|index| {
+                let name = unfolded_name(members, &members[*index]);
+                run_row(&name, &members[*index], bootstrap)
+            })
             .collect();
     }
     groups
@@ -74,7 +62,7 @@ pub fn results(
         .collect()
 }
 
-fn run_row(member: &Member<'_>, bootstrap: &Bootstrap) -> ResultRow {
+fn run_row(name: &str, member: &Member<'_>, bootstrap: &Bootstrap) -> ResultRow {
     let over_episodes = |returns: &[f64]| {
         let table = [returns.to_vec()];
         bootstrap.interval(&table, |drawn: &[Vec<f64>]| mean(&drawn[0]))
@@ -84,7 +72,7 @@ fn run_row(member: &Member<'_>, bootstrap: &Bootstrap) -> ResultRow {
         last: last(history).map(over_episodes),
         best: best(history).map(over_episodes),
         absolute: absolute(history).map(over_episodes),
-        ..cost(&member.id, &[member])
+        ..cost(name, &[member])
     }
 }
 

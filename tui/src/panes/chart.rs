@@ -22,8 +22,10 @@ mod list;
 mod looking;
 mod places;
 
+pub(crate) use content::progress;
 pub use content::{plot, shown_curve, shows_return};
-pub(crate) use looking::{ZOOM, cursor_moved, cursor_toggled};
+pub(crate) use drawing::{looks, wrapped};
+pub(crate) use looking::{ZOOM, cursor_moved, cursor_toggled, pointed};
 
 /// Weights of the moving average; the first is none.
 pub const SMOOTHING: [f64; 4] = [0.0, 0.6, 0.9, 0.99];
@@ -279,6 +281,7 @@ pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
         let shown = shown_curve(model).map(|(name, ..)| name);
         let to = match names.iter().position(|name| Some(*name) == shown) {
             Some(index) => by.apply(index, names.len()),
+            None if by == Move::Bottom => names.len() - 1,
             None => 0,
         };
         model.panes.chart.curve = Some(names[to].to_owned());
@@ -298,7 +301,7 @@ pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKi
         let plot = plot(model);
         model.panes.chart.view = plot.view;
         let state = &mut model.panes.chart;
-        looking::pointed(&plot, &layout, &mut state.view, &mut state.drag, at.x, kind);
+        pointed(&plot, &layout, &mut state.view, &mut state.drag, at.x, kind);
         return Vec::new();
     }
     match kind {

@@ -2,6 +2,7 @@
 
 mod charts;
 mod commands;
+mod compare;
 mod documentation;
 mod fixture;
 mod reducer;

@@ -9,7 +9,7 @@ use super::content::{EVALUATION, axes, plot, small_plot};
 use super::{curve_names, list, places, shown_curve};
 use crate::curve::axes::{Axes, XAxis};
 use crate::curve::badge;
-use crate::figures::number;
+use crate::figures::{gauge_ratio, number};
 use crate::model::{Model, is_alive};
 use crate::panes::Pane;
 use crate::theme::Role;
@@ -21,6 +21,10 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     let names = curve_names(model);
     let separator = if model.theme.unicode() { " · " } else { " - " };
     let mut more = looks(&state.view, state.weight(), separator);
+    if let Some(share) = model.detail.reading {
+        let share = gauge_ratio(share) * 100.0;
+        more = format!("reading {share:.0}% {more}");
+    }
     if state.grid {
         let size = places::parts(model, places::inside(area)).grid.len().max(1);
         let (page, pages) = (

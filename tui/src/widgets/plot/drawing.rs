@@ -13,13 +13,14 @@ use crate::theme::{Role, Theme};
 /// Cells from one sign of a series on its line to the next.
 const SIGNS: usize = 14;
 
-/// The sign of a series.
+/// The sign of a series. There are as many signs as colours; beyond that many series they
+/// are paired anew.
 #[must_use]
 pub fn glyph(series: usize, unicode: bool) -> &'static str {
     const SHAPES: [&str; 8] = ["●", "▲", "■", "◆", "○", "△", "□", "◇"];
     const ASCII: [&str; 8] = ["o", "x", "#", "+", "*", "@", "%", "&"];
     let signs = if unicode { SHAPES } else { ASCII };
-    signs[series % 8]
+    signs[(series + series / 8) % 8]
 }
 
 /// Where the parts of a plot are.

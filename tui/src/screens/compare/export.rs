@@ -1,0 +1,89 @@
+//! What is shown, written to a file through the Host.
+
+use super::content::plot;
+use super::places::sheet;
+use super::{Shown, State};
+use crate::comparison::{curves_csv, curves_json};
+use crate::host;
+use crate::model::Model;
+use crate::text_chart::text_plot;
+use crate::theme::{ColourDepth, Role, Surroundings};
+use crate::update::Cmd;
+
+/// What the prompt offers.
+pub(super) const SUGGESTED: &str = "comparison.csv";
+/// Columns and rows of a chart in a text file.
+const TEXT: (u16, u16) = (120, 36);
+
+/// Asks the Host to write: the curves, or the table where it fills the screen.
+pub(super) fn write(model: &mut Model, typed: &str) -> Vec<Cmd> {
+    let typed = typed.trim();
+    let (path, replace) = match typed.strip_suffix('!') {
+        Some(path) => (path.trim_end(), true),
+        None => (typed, false),
+    };
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match content(model, ending) {
+        Some(text) => vec![Cmd::Ask(host::Request::Save {
+            path: path.to_owned(),
+            text,
+            replace,
+        })],
+        None => {
+            let text = format!(
+                "cannot tell what to write to `{path}` - allowed endings: .csv, .json, .svg, \
+                 .txt, .md"
+            );
+            model.notify(text, Role::Bad);
+            Vec::new()
+        }
+    }
+}
+
+fn content(model: &Model, ending: &str) -> Option<String> {
+    let state = &model.compare;
+    let table = sheet(state);
+    match (ending, state.shown) {
+        ("csv", Shown::Table) => Some(table?.to_csv()),
+        ("json", Shown::Table) => Some(pretty(&table?.to_json())),
+        ("txt", Shown::Table) => Some(table?.to_text()),
+        ("csv", _) => Some(curves_csv(&state.found, &state.request)),
+        ("json", _) => Some(pretty(&curves_json(&state.found, &state.request))),
+        ("txt", _) => Some(text(model)),
+        ("svg", _) => Some(crate::widgets::plot::svg(&plot(model), &title(state))),
+        ("md", _) => Some(
+            state
+                .sheets
+                .iter()
+                .map(crate::sheet::Sheet::to_markdown)
+                .collect(),
+        ),
+        _ => None,
+    }
+}
+
+fn title(state: &State) -> String {
+    let over = state.found.axis.title();
+    format!("{} over {over}", state.request.metric)
+}
+
+/// The chart with the table below, without colours.
+fn text(model: &Model) -> String {
+    let surroundings = Surroundings {
+        colour: ColourDepth::None,
+        unicode: model.theme.unicode(),
+    };
+    let state = &model.compare;
+    let mut text = text_plot(&title(state), &plot(model), TEXT.0, TEXT.1, surroundings);
+    for note in &state.found.notes {
+        text.push_str(&format!("  {}\n", crate::figures::printable(note)));
+    }
+    if let Some(table) = sheet(state) {
+        text.push_str(&format!("\n{}", table.to_text()));
+    }
+    text
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
