@@ -121,6 +121,7 @@ pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKi
     match (model.screen, kind) {
         (ScreenKind::Launcher, _) => launcher::clicked(model, at, area, kind),
         (ScreenKind::Compare, _) => compare::clicked(model, at, area, kind),
+        (ScreenKind::Evaluate, _) => evaluate::clicked(model, at, area, kind),
         (_, MouseKind::WheelUp) => moved(model, Move::Lines(-3)),
         (_, MouseKind::WheelDown) => moved(model, Move::Lines(3)),
         _ => Vec::new(),

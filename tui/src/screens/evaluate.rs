@@ -19,7 +19,7 @@ pub mod form;
 pub mod requests;
 mod results;
 
-pub(crate) use drawing::draw;
+pub(crate) use drawing::{clicked, draw};
 use form::{Field, Form};
 use requests::{Answer, Request};
 

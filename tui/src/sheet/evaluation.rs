@@ -133,16 +133,17 @@ pub fn policies(results: &Results) -> Sheet {
 /// Every policy alone. With one policy, or in a curve, its name stands in its row.
 #[must_use]
 pub fn scores(results: &Results) -> Sheet {
+    // The numbers first: on a narrow terminal the long names are what is cut.
     let columns = [
         "policy",
-        "run",
-        "checkpoint",
         "step",
-        "episodes",
         "mean",
         "interquartile_mean",
         "mean_length",
         "central_calls",
+        "episodes",
+        "checkpoint",
+        "run",
     ];
     let title = match results.kind {
         Kind::Tournament => "self-play: every policy in all seats",
@@ -155,14 +156,14 @@ pub fn scores(results: &Results) -> Sheet {
         };
         sheet.row(vec![
             one.letter.as_str().into(),
-            one.run.as_str().into(),
-            one.checkpoint.as_str().into(),
             one.step.into(),
-            row.episodes.into(),
             row.mean.into(),
             row.interquartile_mean.into(),
             row.mean_length.into(),
             row.calls.into(),
+            row.episodes.into(),
+            one.checkpoint.as_str().into(),
+            one.run.as_str().into(),
         ]);
     }
     let calls = results.scores.iter().any(|row| row.calls.is_some());
@@ -220,10 +221,10 @@ pub fn ranking(results: &Results) -> Sheet {
         "rank",
         "rank_range",
         "policy",
-        "run",
-        "checkpoint",
         "cross_play",
         "self_play",
+        "checkpoint",
+        "run",
     ];
     let mut sheet = Sheet::new("ranking", "ranking by cross-play", &columns);
     for one in &results.ranking {
@@ -240,10 +241,10 @@ pub fn ranking(results: &Results) -> Sheet {
             one.rank.into(),
             range.into(),
             policy.letter.as_str().into(),
-            policy.run.as_str().into(),
-            policy.checkpoint.as_str().into(),
             one.cross_play.into(),
             one.self_play.into(),
+            policy.checkpoint.as_str().into(),
+            policy.run.as_str().into(),
         ]);
     }
     let mut note = format!(

@@ -4,6 +4,7 @@ mod charts;
 mod commands;
 mod compare;
 mod documentation;
+mod evaluate;
 mod fixture;
 mod reducer;
 mod runs;

@@ -3,6 +3,7 @@
 mod arguments;
 mod dashboard;
 mod environments;
+mod evaluations;
 mod experiments;
 mod harness;
 mod lifecycle;

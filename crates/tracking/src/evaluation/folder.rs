@@ -210,7 +210,9 @@ impl EvaluationFolder {
     /// # Errors
     /// A full disk, missing rights.
     pub fn keep(&self, unit: Unit, games: &Games) -> Result<(), TrackingError> {
-        write_json(&self.game_file(unit), games)
+        // One line: a number per line would take several times the room.
+        let text = serde_json::to_string(games).map_err(|error| unwritable(&self.path, &error))?;
+        write_atomic(&self.game_file(unit), text.as_bytes())
     }
 
     /// Everything that is played so far.
@@ -341,14 +343,18 @@ impl Contender {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrackingError> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| TrackingError::Malformed {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|error| unwritable(path, &error))?;
+    bytes.push(b'\n');
+    write_atomic(path, &bytes)
+}
+
+fn unwritable(path: &Path, error: &serde_json::Error) -> TrackingError {
+    TrackingError::Malformed {
         what: "evaluation",
         path: path.to_path_buf(),
         message: error.to_string(),
         hint: "this is a mistake of the program",
-    })?;
-    bytes.push(b'\n');
-    write_atomic(path, &bytes)
+    }
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(

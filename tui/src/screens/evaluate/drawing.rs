@@ -1,7 +1,7 @@
 //! The three parts on the screen.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 use tracking::evaluation::EvaluationState;
@@ -9,8 +9,10 @@ use tracking::evaluation::EvaluationState;
 use super::form::Form;
 use super::{Listed, Part, State, Typing, results};
 use crate::figures::{age, printable};
+use crate::keys::Move;
 use crate::model::Model;
 use crate::theme::{Role, Theme};
+use crate::update::{Cmd, MouseKind};
 use crate::view::{first_row, fit};
 
 /// Below this only the part with the focus is drawn.
@@ -24,11 +26,70 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         let inside = block.inner(area);
         frame.render_widget(block, area);
         match part {
-            Part::Form => form(model, frame, inside),
+            Part::Form => form(model, frame, inside, form_room(model, area)),
             Part::Earlier => earlier(model, frame, inside),
             Part::Tables => tables(model, frame, inside),
         }
     }
+}
+
+/// Puts the focus where the mouse is, and chooses the line there.
+pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKind) -> Vec<Cmd> {
+    let under = areas(model, area).into_iter();
+    let mut under = under.filter(|(_, area)| area.contains(at));
+    let Some((part, area)) = under.next() else {
+        return Vec::new();
+    };
+    model.evaluate.part = part;
+    match kind {
+        MouseKind::WheelUp => return super::moved(model, Move::Lines(-3)),
+        MouseKind::WheelDown => return super::moved(model, Move::Lines(3)),
+        MouseKind::Click => {}
+        _ => return Vec::new(),
+    }
+    let Some(row) = at.y.checked_sub(area.y + 1).map(usize::from) else {
+        return Vec::new();
+    };
+    let visible = usize::from(area.height.saturating_sub(2));
+    let state = &mut model.evaluate;
+    match part {
+        Part::Form => {
+            let count = state.form.fields().len();
+            let first = first_row(
+                state.line.min(count.saturating_sub(1)),
+                count,
+                form_room(model, area),
+            );
+            let state = &mut model.evaluate;
+            if first + row < count {
+                state.line = first + row;
+            }
+        }
+        Part::Earlier => {
+            let first = first_row(chosen(state), state.listed.len(), visible);
+            if let Some(one) = state.listed.get(first + row) {
+                state.chosen = Some(one.id.clone());
+            }
+        }
+        Part::Tables => {}
+    }
+    Vec::new()
+}
+
+/// Lines for the fields of the form in its frame.
+fn form_room(model: &Model, framed: Rect) -> usize {
+    let width = usize::from(framed.width.saturating_sub(2));
+    let below = wrapped_height(&model.evaluate.form.command(&model.root), width) + 2;
+    usize::from(framed.height.saturating_sub(2))
+        .saturating_sub(below)
+        .max(1)
+}
+
+/// The place of the chosen evaluation in the list.
+fn chosen(state: &State) -> usize {
+    let listed = state.listed.iter();
+    let before = listed.take_while(|one| Some(&one.id) != state.chosen.as_ref());
+    before.count()
 }
 
 /// Where each part is, when it is drawn.
@@ -73,14 +134,12 @@ fn block<'a>(model: &Model, part: Part) -> Block<'a> {
         .title(Line::styled(format!(" {title} "), model.theme.style(role)))
 }
 
-fn form(model: &Model, frame: &mut Frame, area: Rect) {
+fn form(model: &Model, frame: &mut Frame, area: Rect, visible: usize) {
     let (state, theme) = (&model.evaluate, &model.theme);
     let fields = state.form.fields();
     let chosen = state.line.min(fields.len().saturating_sub(1));
     let width = area.width as usize;
     let command = state.form.command(&model.root);
-    let below = wrapped_height(&command, width) + 2;
-    let visible = (area.height as usize).saturating_sub(below).max(1);
     let first = first_row(chosen, fields.len(), visible);
     let mut lines: Vec<Line> = Vec::new();
     for (index, field) in fields.iter().enumerate().skip(first).take(visible) {
@@ -150,9 +209,7 @@ fn earlier(model: &Model, frame: &mut Frame, area: Rect) {
         return;
     }
     let visible = area.height as usize;
-    let chosen = state.listed.iter();
-    let chosen = chosen.take_while(|one| Some(&one.id) != state.chosen.as_ref());
-    let chosen = chosen.count();
+    let chosen = chosen(state);
     let first = first_row(chosen, state.listed.len(), visible);
     let rows = state.listed.iter().enumerate().skip(first).take(visible);
     let lines: Vec<Line> = rows

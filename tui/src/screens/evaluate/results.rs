@@ -14,6 +14,8 @@ use crate::sheet::fixed;
 use crate::theme::{Role, Theme};
 use crate::widgets::plot::{self, Curve, Dot, Plot};
 
+/// Cells of the letters before the rows of the matrix.
+const ROW_HEAD: usize = 3;
 /// Lines that a plot needs to be worth them.
 const PLOT_HEIGHT: u16 = 10;
 
@@ -37,20 +39,38 @@ pub(super) fn draw(shown: &Shown, theme: &Theme, frame: &mut Frame, area: Rect) 
         lines
     });
     let (down, right) = shown.scroll;
-    // The heads of the columns stay.
-    let kept: Vec<Line> = if rows.is_empty() {
-        Vec::new()
+    let still = if sheet.name == "cross_play" {
+        ROW_HEAD
     } else {
-        vec![rows.remove(0)]
+        0
     };
-    lines.extend(kept.iter().map(|line| past(line, right)));
+    let widest = rows.iter().map(Line::width).max().unwrap_or(0);
+    if widest > area.width as usize {
+        let hint = Span::styled("  h l: sideways", theme.style(Role::Key));
+        if let Some(tabs) = lines.get_mut(2) {
+            tabs.push_span(hint);
+        }
+    }
+    let window = Window {
+        still,
+        past: right.min(widest.saturating_sub(area.width as usize)),
+        width: area.width as usize,
+        mark: if theme.unicode() { "…" } else { "~" },
+    };
+    // The heads of the columns stay.
+    let kept: Vec<Line> = rows.drain(..rows.len().min(1)).collect();
+    lines.extend(kept.iter().map(|line| window.of(line)));
     let down = down.min(rows.len().saturating_sub(1));
     let height = lines.len() + rows.len();
-    lines.extend(rows.iter().skip(down).map(|line| past(line, right)));
-    let note = Paragraph::new(printable(&sheet.note))
+    lines.extend(rows.iter().skip(down).map(|line| window.of(line)));
+    let text = match (sheet.name, legend(&shown.results)) {
+        ("cross_play", Some(legend)) => format!("{legend}; {}", sheet.note),
+        _ => sheet.note.clone(),
+    };
+    let note = Paragraph::new(printable(&text))
         .style(theme.style(Role::Muted))
         .wrap(Wrap { trim: true });
-    let note_height = note_height(&sheet.note, area.width);
+    let note_height = note_height(&text, area.width);
     let curves = curves(&shown.results);
     let wanted = (height as u16).min(area.height.saturating_sub(note_height));
     let rest = area.height.saturating_sub(wanted + note_height);
@@ -102,90 +122,123 @@ fn note_height(note: &str, width: u16) -> u16 {
     u16::try_from(lines).unwrap_or(1).min(4)
 }
 
-/// The line without its first cells.
-fn past<'a>(line: &Line<'_>, cells: usize) -> Line<'a> {
-    let mut left = cells;
-    let mut spans: Vec<Span<'a>> = Vec::new();
-    for span in &line.spans {
-        let mut kept = String::new();
-        for character in span.content.chars() {
-            let width = Span::raw(character.to_string()).width();
-            if left == 0 {
-                kept.push(character);
-            } else {
-                left = left.saturating_sub(width);
+/// The part of long lines that is seen.
+struct Window {
+    /// Cells at the left that stay.
+    still: usize,
+    /// Cells behind them that are scrolled past.
+    past: usize,
+    /// Cells that are seen.
+    width: usize,
+    /// Stands where something is cut: half a number must not look like a whole one.
+    mark: &'static str,
+}
+
+impl Window {
+    fn of<'a>(&self, line: &Line<'_>) -> Line<'a> {
+        let whole = line.width();
+        let (mut at, mut used) = (0, 0);
+        let mut spans: Vec<Span<'a>> = Vec::new();
+        let cut_left = self.past > 0 && whole > self.still;
+        let cut_right = whole.saturating_sub(self.past) > self.width;
+        let mut marked = false;
+        for span in &line.spans {
+            let mut kept = String::new();
+            for character in span.content.chars() {
+                let width = Span::raw(character.to_string()).width();
+                let here = at;
+                at += width;
+                if here >= self.still && here < self.still + self.past {
+                    continue;
+                }
+                let over = used + width > self.width;
+                let last = used + width == self.width && cut_right;
+                if cut_left && !marked && here >= self.still {
+                    marked = true;
+                    kept.push_str(self.mark);
+                    used += 1;
+                } else if last {
+                    kept.push_str(self.mark);
+                    used = self.width;
+                } else if !over {
+                    kept.push(character);
+                    used += width;
+                }
             }
+            spans.push(Span::styled(kept, span.style));
         }
-        spans.push(Span::styled(kept, span.style));
+        Line::from(spans).style(line.style)
     }
-    Line::from(spans).style(line.style)
+}
+
+/// Lowest and highest mean of the matrix.
+fn range(results: &Results) -> Option<(f64, f64)> {
+    let cells = &results.cross_play.as_ref()?.cells;
+    let known = cells.iter().flatten().flatten().map(|one| one.estimate);
+    let (low, high) = known
+        .filter(|mean| mean.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
+            (low.min(mean), high.max(mean))
+        });
+    (low <= high).then_some((low, high))
+}
+
+fn legend(results: &Results) -> Option<String> {
+    let (low, high) = range(results)?;
+    Some(format!(
+        "first digit: 0 for {}, 9 for {}",
+        fixed(low),
+        fixed(high)
+    ))
+}
+
+/// From 0 for the lowest to 9 for the highest; one value only is in the middle.
+fn level(mean: f64, (low, high): (f64, f64)) -> u8 {
+    let share = (mean - low) / (high - low);
+    if share.is_finite() {
+        (share * 9.0).round().clamp(0.0, 9.0) as u8
+    } else {
+        5
+    }
 }
 
 /// The matrix with a digit of heat in each cell: 0 for the lowest mean, 9 for the highest.
 fn heat<'a>(results: &Results, theme: &Theme) -> Option<Vec<Line<'a>>> {
     let cells = &results.cross_play.as_ref()?.cells;
-    let known = cells.iter().flatten().flatten().map(|one| one.estimate);
-    let (low, high) = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
-        (low.min(mean), high.max(mean))
-    });
-    let level = |mean: f64| {
-        let share = (mean - low) / (high - low);
-        // One value only, or none that is finite: the middle.
-        if share.is_finite() {
-            (share * 9.0).round().clamp(0.0, 9.0) as u8
-        } else {
-            5
+    let range = range(results)?;
+    let sign = if theme.unicode() { "±" } else { "+-" };
+    let shown = |cell: &Option<Interval>| match cell {
+        Some(one) => {
+            let (level, half) = (level(one.estimate, range), (one.high - one.low) / 2.0);
+            let text = format!("{level} {}{sign}{}", fixed(one.estimate), fixed(half));
+            (text, role_of(level))
         }
+        None => ("-".to_owned(), Role::Muted),
     };
-    let text = |one: Interval| {
-        let half = (one.high - one.low) / 2.0;
-        let sign = if theme.unicode() { "±" } else { "+-" };
-        format!(
-            "{} {}{sign}{}",
-            level(one.estimate),
-            fixed(one.estimate),
-            fixed(half)
-        )
+    let shown: Vec<Vec<(String, Role)>> = cells
+        .iter()
+        .map(|row| row.iter().map(shown).collect())
+        .collect();
+    let width = shown.iter().flatten().map(|(text, _)| cells_of(text)).max();
+    let width = width.unwrap_or(1).max(2);
+    let padded = |text: &str, role| {
+        let space = " ".repeat(width.saturating_sub(cells_of(text)));
+        Span::styled(format!("  {text}{space}"), theme.style(role))
     };
     let letters: Vec<&str> = results
         .policies
         .iter()
         .map(|one| one.letter.as_str())
         .collect();
-    let shown: Vec<Vec<(String, Role)>> = cells
-        .iter()
-        .map(|row| {
-            row.iter()
-                .map(|cell| match cell {
-                    Some(one) => (text(*one), role_of(level(one.estimate))),
-                    None => ("-".to_owned(), Role::Muted),
-                })
-                .collect()
-        })
-        .collect();
-    let width = shown.iter().flatten().map(|(text, _)| cells_of(text)).max();
-    let width = width.unwrap_or(1).max(2);
-    let mut head = vec![Span::raw("   ")];
-    for letter in &letters {
-        head.push(Span::styled(
-            format!("  {letter:<width$}"),
-            theme.style(Role::Muted),
-        ));
-    }
+    let mut head = vec![Span::raw(" ".repeat(ROW_HEAD))];
+    head.extend(letters.iter().map(|letter| padded(letter, Role::Muted)));
     let mut lines = vec![Line::from(head)];
-    for (letter, row) in letters.iter().zip(shown) {
-        let mut spans = vec![Span::styled(
-            format!("{letter:<3}"),
-            theme.style(Role::Muted),
-        )];
-        for (text, role) in row {
-            let space = " ".repeat(width.saturating_sub(cells_of(&text)));
-            spans.push(Span::styled(format!("  {text}{space}"), theme.style(role)));
-        }
+    for (letter, row) in letters.iter().zip(&shown) {
+        let letter = format!("{letter:<ROW_HEAD$}");
+        let mut spans = vec![Span::styled(letter, theme.style(Role::Muted))];
+        spans.extend(row.iter().map(|(text, role)| padded(text, *role)));
         lines.push(Line::from(spans));
     }
-    let legend = format!("first digit: 0 for {}, 9 for {}", fixed(low), fixed(high));
-    lines.push(Line::styled(legend, theme.style(Role::Muted)));
     Some(lines)
 }
 
@@ -277,5 +330,41 @@ fn draw_plot(shown: &Shown, curves: Vec<Curve>, theme: &Theme, frame: &mut Frame
     };
     if plot::layout(&plot, chart).is_some() {
         plot::draw(&plot, *theme, frame.buffer_mut(), chart);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(text: &str, still: usize, past: usize, width: usize) -> String {
+        let window = Window {
+            still,
+            past,
+            width,
+            mark: "~",
+        };
+        window.of(&Line::raw(text.to_owned())).to_string()
+    }
+
+    #[test]
+    fn a_cut_number_is_marked_on_both_sides() {
+        assert_eq!(seen("0.125 0.875", 0, 0, 11), "0.125 0.875");
+        assert_eq!(seen("0.125 0.875", 0, 0, 8), "0.125 0~");
+        assert_eq!(seen("0.125 0.875", 0, 3, 8), "~5 0.875");
+        assert_eq!(seen("A  0.125 0.875", 3, 2, 9), "A  ~25 0~");
+        assert_eq!(seen("A  ", 3, 2, 9), "A  ");
+        assert_eq!(seen("日本語", 0, 0, 4), "日~");
+        for (past, width) in [(0, 0), (5, 1), (1, 2)] {
+            assert!(seen("日本語 1.25", 2, past, width).chars().count() <= width.max(1));
+        }
+    }
+
+    #[test]
+    fn heat_has_ten_levels_and_a_middle_for_one_value() {
+        let levels = [0.2, 0.24, 0.7, 0.99, 1.0].map(|mean| level(mean, (0.2, 1.0)));
+        assert_eq!(levels, [0, 0, 6, 9, 9]);
+        assert_eq!(level(0.5, (0.5, 0.5)), 5);
+        assert_eq!(level(f64::NAN, (0.0, 1.0)), 5);
     }
 }

@@ -114,7 +114,7 @@ pub(crate) fn contenders(
                 .iter()
                 .find(|known| known.fingerprint == contender.fingerprint)
             {
-                Some(known) if known.folder == contender.folder => {
+                Some(known) if known.name() == contender.name() => {
                     notes.push(format!("{} is named twice; it plays once", known.name()));
                 }
                 Some(known) => notes.push(format!(
