@@ -12,13 +12,15 @@ use crate::model::Model;
 use crate::pattern::Pattern;
 use crate::theme::Role;
 
-/// Columns of the overlay.
-const WIDTH: u16 = 76;
+/// The fewest columns of the overlay, so that it keeps its place while it is searched.
+const NARROWEST: u16 = 76;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame, body: Rect, scroll: usize, search: &str) {
     let lines = lines(model, search);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let area = centred(body, WIDTH, height.saturating_add(2));
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0);
+    let width = u16::try_from(widest + 3).unwrap_or(u16::MAX).max(NARROWEST);
+    let area = centred(body, width, height.saturating_add(2));
     let visible = area.height.saturating_sub(2) as usize;
     let scroll = scroll.min(lines.len().saturating_sub(visible));
     let more = if lines.len() > visible {
