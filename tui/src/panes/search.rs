@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use ratatui::crossterm::event::KeyCode::{self, Char, End, Left, Right};
 use ratatui::layout::{Position, Rect};
-use tracking::search_log::{Order, Replay};
+use tracking::search_log::{Change, Order, Replay};
 
 use crate::keys::{self, Binding, Move};
 use crate::look::{Look, Seen};
@@ -24,6 +24,8 @@ pub use rows::Row;
 
 /// A whole replay lasts at most this many seconds.
 const REPLAY_SECONDS: f64 = 30.0;
+/// More changes than this are not looked at one by one.
+const FEW_CHANGES: usize = 1_000;
 /// Smaller trees are shown whole.
 const SMALL_TREE: usize = 300;
 /// Levels of larger ones that are open from the start.
@@ -246,8 +248,24 @@ impl State {
     }
 
     fn seek(&mut self, position: usize) {
+        let before = self.replay.position();
         self.replay.seek(position);
-        self.refresh();
+        let after = self.replay.position();
+        let passed = &self.replay.log().changes()[before.min(after)..before.max(after)];
+        // A step through a large tree must not look at all of it for nothing.
+        if passed.len() > FEW_CHANGES || passed.iter().any(|change| self.moves_rows(change)) {
+            self.refresh();
+        }
+    }
+
+    /// Whether a change can move rows or the best path.
+    fn moves_rows(&self, change: &Change) -> bool {
+        match change {
+            Change::Node(_) | Change::Value { .. } | Change::Prune(_) | Change::Answer(_) => true,
+            Change::Visit { .. } => self.order == Order::Visits,
+            Change::Spend { .. } => self.order == Order::Cost,
+            Change::Question | Change::Budget { .. } | Change::End => false,
+        }
     }
 
     fn go_to(&mut self, node: u32) {

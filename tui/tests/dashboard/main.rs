@@ -9,4 +9,7 @@ mod fixture;
 mod reducer;
 mod runs;
 mod screens;
+mod search;
 mod sweep;
+mod text;
+mod world;

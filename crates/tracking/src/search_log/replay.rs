@@ -364,7 +364,7 @@ impl Replay {
         (node as usize) < self.nodes.len()
     }
 
-    /// Puts nodes in an order; equal ones stay as they appeared.
+    /// Puts nodes in an order, equal ones as they appeared; by age they stay as they are.
     pub fn sort(&self, nodes: &mut [u32], order: Order) {
         let key = |node: u32| match order {
             Order::Age => 0.0,
@@ -372,8 +372,14 @@ impl Replay {
             Order::Visits => f64::from(self.visits(node)),
             Order::Cost => self.cost(node, 0),
         };
-        if order != Order::Age {
-            nodes.sort_by(|left, right| key(*right).total_cmp(&key(*left)));
+        if order == Order::Age {
+            return;
+        }
+        let mut keyed: Vec<(f64, u32)> = nodes.iter().map(|node| (key(*node), *node)).collect();
+        // By number where keys are equal: nodes are numbered as they appeared.
+        keyed.sort_unstable_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
+        for (place, (_, node)) in nodes.iter_mut().zip(keyed) {
+            *place = node;
         }
     }
 

@@ -19,8 +19,8 @@ use crate::widgets::{gauge, prose};
 const SIDE_BY_SIDE: u16 = 64;
 /// Gauges shown; a search has a handful of resources.
 const GAUGES: usize = 4;
-/// Indentation stops here, so that deep nodes keep their text.
-const DEEPEST_INDENT: u32 = 12;
+/// Indentation takes at most this part of a row, so that deep nodes keep their text.
+const INDENT_PART: usize = 4;
 
 /// Where the parts of the pane are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,8 +215,8 @@ fn columns(width: usize) -> [usize; 3] {
     match width {
         0..24 => [0, 0, 0],
         24..36 => [6, 0, 0],
-        36..46 => [6, 5, 0],
-        _ => [6, 5, 8],
+        36..46 => [6, 7, 0],
+        _ => [7, 7, 8],
     }
 }
 
@@ -229,8 +229,6 @@ fn draw_tree(model: &Model, frame: &mut Frame, parts: &Parts) {
         let names = ["value", "visits", "cost"];
         let mut text = fit("node", width.saturating_sub(used), theme.unicode());
         for (name, column) in names.iter().zip(columns).filter(|(_, column)| *column > 0) {
-            // `visits` is as wide as its column: a heading may touch the one before.
-            let name = &name[..name.len().min(column)];
             text.push_str(&format!("{name:>column$}"));
         }
         let line = Line::styled(text, theme.style(Role::Muted));
@@ -277,9 +275,11 @@ fn row_line<'a>(
         (true, false, false) => "+",
     };
     let mark = if on_best { ">" } else { " " };
-    let indent = "  ".repeat(row.depth.min(DEEPEST_INDENT) as usize);
-    let deep = if row.depth > DEEPEST_INDENT {
-        format!("(+{}) ", row.depth - DEEPEST_INDENT)
+    let used: usize = columns.iter().sum();
+    let deepest = (width.saturating_sub(used) / INDENT_PART / 2) as u32;
+    let indent = "  ".repeat(row.depth.min(deepest) as usize);
+    let deep = if row.depth > deepest {
+        format!("(+{}) ", row.depth - deepest)
     } else {
         String::new()
     };
@@ -295,7 +295,6 @@ fn row_line<'a>(
         row_role(&info.role),
         text.unwrap_or_default()
     );
-    let used: usize = columns.iter().sum();
     let style = match (on_best, pruned) {
         (true, _) => theme.style(Role::Strong),
         (_, true) => theme.style(Role::Muted),
@@ -327,10 +326,16 @@ fn row_role(role: &str) -> String {
 }
 
 fn short_value(value: f64) -> String {
-    if (0.0..10.0).contains(&value) {
+    let text = if (0.0..10.0).contains(&value) {
         format!("{value:.2}")
     } else {
         number(value)
+    };
+    // The column has room for five characters at least.
+    if text.len() <= 5 {
+        text
+    } else {
+        format!("{value:.0e}")
     }
 }
 
