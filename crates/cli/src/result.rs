@@ -114,15 +114,6 @@ impl RunResult {
         self.absolute().or_else(|| self.last_evaluation())
     }
 
-    /// The returns behind [`RunResult::final_score`].
-    pub(crate) fn final_returns(&self) -> Option<&[f64]> {
-        let last = self.history.interval_evaluations().last();
-        self.history
-            .absolute_evaluation()
-            .or(last)
-            .map(|evaluation| evaluation.returns.as_slice())
-    }
-
     /// Seconds of training.
     pub(crate) fn seconds(&self) -> f64 {
         let spent = self.status.progress.seconds;

@@ -176,10 +176,8 @@ fn folded(
         }
         let band = band(&seeds, request.centre, request.points, &bootstrap);
         let (name, total) = (&group.name, seeds.len());
-        if let Some(first) = band.iter().rposition(|point| point.seeds == total)
-            && let Some(next) = band.get(first + 1)
-        {
-            let x = axis.label(next.x);
+        if let Some(x) = thinner_from(&band, total) {
+            let x = axis.label(x);
             notes.push(format!("{name}: fewer than {total} seeds from {x} on"));
         }
         let ends = band
@@ -210,6 +208,16 @@ fn folded(
         });
     }
     curves
+}
+
+/// Where some seeds end before the others; seeds that end within a hundredth of each other
+/// end together.
+fn thinner_from(band: &[BandPoint], seeds: usize) -> Option<f64> {
+    let last_whole = band.iter().rposition(|point| point.seeds == seeds)?;
+    let (first, last) = (band.first()?.x, band.last()?.x);
+    let rest = last - band[last_whole].x;
+    let next = band.get(last_whole + 1)?;
+    (rest > (last - first) * 0.01).then_some(next.x)
 }
 
 fn single(

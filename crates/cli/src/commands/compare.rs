@@ -1,16 +1,19 @@
-//! `concord compare`: runs side by side, seeds together.
+//! `concord compare`: runs side by side, seeds together; the answers of the dashboard's
+//! compare screen.
 
-use std::collections::BTreeMap;
-
-use configs::{RunConfig, diff};
-use serde_json::{Value, json};
+use configs::RunConfig;
+use serde_json::json;
 use tracking::export::{RunRecord, csv, marl_eval};
-use tracking::statistics::{Bootstrap, mean};
+use tracking::statistics::Bootstrap;
 use tracking::{RunFolder, TrackingError, write_atomic};
+use tui::comparison::{
+    Centre, Member, difference_sheet, differences, groups, improvement_sheet, improvements,
+    result_sheet, results, unstamped,
+};
 
 use crate::arguments::{Compare, Format, Global};
 use crate::failure::Failure;
-use crate::output::{Table, json_number, print, print_json, tell};
+use crate::output::{print, print_json, tell};
 use crate::result::RunResult;
 use crate::surroundings::runs_root;
 
@@ -26,33 +29,100 @@ pub(crate) fn compare(global: &Global, arguments: &Compare) -> Result<(), Failur
         }
     }
     write_exports(&runs, arguments)?;
-    let results: Vec<RunResult> = runs
+    let found: Vec<RunResult> = runs
         .into_iter()
         .map(RunResult::read)
         .collect::<Result<_, _>>()?;
-    let runs = super::runs::table(&results);
-    let groups = groups(&results);
-    let settings = settings(&results);
+    let members: Vec<Member<'_>> = found.iter().map(member).collect();
+    let centre = if arguments.mean {
+        Centre::Mean
+    } else {
+        Centre::InterquartileMean
+    };
+    if let Some(metric) = &arguments.curves {
+        let fold = !arguments.apart;
+        let shown = super::curves::Shown {
+            metric,
+            fold,
+            centre,
+            looks: &arguments.looks,
+        };
+        return super::curves::show(&members, &shown, arguments.format.format);
+    }
+    let together = groups(&members);
+    let settings = difference_sheet(&differences(&members, &together), &together);
+    if arguments.diff {
+        return match arguments.format.format {
+            Format::Csv => print(&settings.to_csv()),
+            Format::Json => print_json(&settings.to_json()),
+            Format::Table => print(&settings.to_text()),
+        };
+    }
+    let bootstrap = Bootstrap::default();
+    let scores = results(&members, &together, true, centre, &bootstrap);
+    let scores = result_sheet(&scores, true, centre);
+    let improvement = improvement_sheet(&improvements(&members, &together, &bootstrap));
+    let runs = super::runs::table(&found);
     match arguments.format.format {
         Format::Csv => print(&runs.to_csv()),
         Format::Json => print_json(&json!({
             "runs": runs.to_json(),
-            "groups": groups.to_json(),
+            "groups": scores.to_json(),
             "settings": settings.to_json(),
+            "improvement": improvement.to_json(),
         })),
         Format::Table => {
             let mut text = runs.to_text();
-            text.push_str(
-                "\nseeds together: interquartile mean of the runs' means, 95% bootstrap interval\n",
-            );
-            text.push_str(&groups.to_text());
-            if !settings.is_empty() {
-                text.push_str("\nsettings that differ\n");
-                text.push_str(&settings.to_text());
+            text.push_str(&format!("\nseeds together\n{}", scores.to_text()));
+            if together.len() > 1 {
+                text.push_str(&format!("\nsettings that differ\n{}", settings.to_text()));
+            }
+            if !improvement.rows.is_empty() {
+                text.push_str(&format!(
+                    "\nprobability of improvement\n{}",
+                    improvement.to_text()
+                ));
             }
             print(&text)
         }
     }
+}
+
+/// What the comparison needs of a run: its events, and what its folder knows besides.
+pub(super) fn member(result: &RunResult) -> Member<'_> {
+    let id = result.run.id();
+    let mut member = Member::of(&id, &result.history);
+    if let Some(meta) = &result.meta {
+        member.seed = Some(meta.seed);
+        member.task.clone_from(&meta.task);
+        if !meta.name.is_empty() {
+            member.name = unstamped(&meta.name).to_owned();
+        }
+    }
+    if member.settings.is_empty() {
+        member.settings = configured(result);
+    }
+    member.device.clone_from(&result.status.device);
+    member.state = result.state;
+    member.progress = result.status.progress;
+    member.progress.seconds = result.seconds();
+    member
+}
+
+/// The settings of a run that reported none: those of its folder, where this version
+/// understands them.
+fn configured(result: &RunResult) -> std::collections::BTreeMap<String, String> {
+    let text = std::fs::read_to_string(result.run.config()).unwrap_or_default();
+    let Ok(config) = RunConfig::from_toml("config.toml", &text) else {
+        return std::collections::BTreeMap::new();
+    };
+    let values = config.values().into_iter();
+    values
+        .map(|(path, value)| {
+            let text = value.as_str().map(str::to_owned);
+            (path, text.unwrap_or_else(|| value.to_string()))
+        })
+        .collect()
 }
 
 /// Writes the files that were asked for beside the answer.
@@ -79,8 +149,7 @@ fn write_exports(runs: &[RunFolder], arguments: &Compare) -> Result<(), Failure>
 }
 
 /// The run of that name, or all runs whose ids contain it.
-/// The run that a name means, or all runs that it fits.
-pub(super) fn find_all(root: &std::path::Path, name: &str) -> Result<Vec<RunFolder>, Failure> {
+pub(crate) fn find_all(root: &std::path::Path, name: &str) -> Result<Vec<RunFolder>, Failure> {
     match RunFolder::find(root, name) {
         Ok(run) => Ok(vec![run]),
         Err(TrackingError::AmbiguousRun { matches, .. }) => Ok(matches
@@ -88,105 +157,5 @@ pub(super) fn find_all(root: &std::path::Path, name: &str) -> Result<Vec<RunFold
             .map(|id| RunFolder::open(&root.join(id)))
             .collect::<Result<_, _>>()?),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Runs that differ in nothing but their seed belong together.
-fn groups(results: &[RunResult]) -> Table {
-    let mut groups: BTreeMap<(String, String, String), Vec<f64>> = BTreeMap::new();
-    for result in results {
-        let Some(returns) = result.final_returns() else {
-            continue;
-        };
-        let meta = result.meta.as_ref();
-        let name = meta.map_or_else(
-            || result.run.id(),
-            |meta| without_seed(&meta.name, meta.seed),
-        );
-        let algorithm = meta.map(|meta| meta.algorithm.clone()).unwrap_or_default();
-        let task = meta.map(|meta| meta.task.clone()).unwrap_or_default();
-        groups
-            .entry((name, algorithm, task))
-            .or_default()
-            .push(mean(returns));
-    }
-    let mut table = Table::new(&[
-        "group",
-        "algorithm",
-        "task",
-        "seeds",
-        "mean",
-        "interquartile_mean",
-        "low",
-        "high",
-    ]);
-    for ((name, algorithm, task), scores) in groups {
-        let interval = Bootstrap::default().interquartile_mean(std::slice::from_ref(&scores));
-        table.row(vec![
-            json!(name),
-            json!(algorithm),
-            json!(task),
-            json!(scores.len()),
-            json_number(mean(&scores)),
-            json_number(interval.estimate),
-            json_number(interval.low),
-            json_number(interval.high),
-        ]);
-    }
-    table
-}
-
-fn without_seed(name: &str, seed: u64) -> String {
-    name.strip_suffix(&format!("-s{seed}"))
-        .unwrap_or(name)
-        .to_owned()
-}
-
-/// Every setting that is not the same in all runs; a column would be too wide, so
-/// there is a row per run and setting.
-fn settings(results: &[RunResult]) -> Table {
-    let mut table = Table::new(&["setting", "run", "value"]);
-    let configs: Vec<(String, RunConfig)> = results
-        .iter()
-        .filter_map(|result| {
-            let text = std::fs::read_to_string(result.run.config()).ok()?;
-            Some((
-                result.run.id(),
-                RunConfig::from_toml("config.toml", &text).ok()?,
-            ))
-        })
-        .collect();
-    let Some((_, first)) = configs.first() else {
-        return table;
-    };
-    let mut paths: Vec<String> = configs
-        .iter()
-        .flat_map(|(_, config)| diff(first, config))
-        .map(|difference| difference.path)
-        .filter(|path| path != "seed")
-        .collect();
-    paths.sort();
-    paths.dedup();
-    for path in paths {
-        for (id, config) in &configs {
-            let value = config
-                .values()
-                .get(&path)
-                .map_or(Value::Null, |value| json!(value));
-            table.row(vec![json!(path), json!(id), value]);
-        }
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_runs_own_seed_is_taken_off_its_name() {
-        assert_eq!(without_seed("demo-s3", 3), "demo");
-        assert_eq!(without_seed("demo-s3", 4), "demo-s3");
-        assert_eq!(without_seed("demo", 3), "demo");
     }
 }

@@ -144,6 +144,16 @@ pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
     if let Some(filter) = &arguments.scalars {
         return show_scalars(&result, filter, arguments.format.format);
     }
+    if let Some(metric) = &arguments.curves {
+        let shown = super::curves::Shown {
+            metric,
+            fold: false,
+            centre: tui::comparison::Centre::default(),
+            looks: &arguments.looks,
+        };
+        let members = [super::compare::member(&result)];
+        return super::curves::show(&members, &shown, arguments.format.format);
+    }
     if let Some(name) = &arguments.calls {
         return show_calls(&result, name, arguments.format.format);
     }

@@ -1,6 +1,7 @@
 //! The command line as a program: what it prints, where, and with which exit code.
 
 mod arguments;
+mod comparison;
 mod dashboard;
 mod environments;
 mod evaluations;
