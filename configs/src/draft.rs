@@ -86,6 +86,9 @@ pub struct Draft {
     shelf: Shelf,
     base: Base,
     state: State,
+    /// Worked out once for each change, since forms ask for them with every picture.
+    settings: Vec<Setting>,
+    arguments: Option<Vec<String>>,
     history: Vec<(DocumentMut, Shelf)>,
 }
 
@@ -122,7 +125,11 @@ impl Draft {
     }
 
     fn start(target: Target, text: &str, environment: &Environment) -> Result<Self, Vec<Problem>> {
-        let mut document = parse(text)?;
+        let name = match &target {
+            Target::File(path) => path.clone(),
+            Target::Preset(name) | Target::Unsaved(name) => PathBuf::from(name),
+        };
+        let mut document = parse(&name, text)?;
         let base = Base::new(&target, text, environment);
         // From here on the variables' values are values of the draft.
         for (path, origin) in &base.origins.0 {
@@ -138,9 +145,12 @@ impl Draft {
             shelf: Shelf::default(),
             base,
             state,
+            settings: Vec::new(),
+            arguments: None,
             history: Vec::new(),
         };
         draft.base.document = draft.document.clone();
+        draft.look();
         Ok(draft)
     }
 
@@ -223,39 +233,16 @@ impl Draft {
 
     /// The settings that exist for the chosen kinds, in the order of the field table.
     #[must_use]
-    pub fn settings(&self) -> Vec<Setting> {
-        let values = self.state.config.values();
-        let before = self.base.config.values();
-        let word = |path: &str| values.get(path).and_then(Value::as_str);
-        self.job()
-            .fields()
-            .into_iter()
-            .filter(|field| field.exists(word))
-            .map(|field| {
-                let shown = |value: Option<&Value>| value.map_or("none".to_owned(), plain);
-                let written = edit::read(&self.document, field.path);
-                let value =
-                    written.map_or_else(|| shown(values.get(field.path)), |item| edit::bare(&item));
-                let before = shown(before.get(field.path));
-                let changed = value != before;
-                let origin = (!changed).then(|| self.base.origins.get(field.path).clone());
-                Setting {
-                    field,
-                    value,
-                    before,
-                    changed,
-                    origin,
-                }
-            })
-            .collect()
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 
     /// The value of one setting as a form shows it, if it exists.
     #[must_use]
     pub fn setting(&self, path: &str) -> Option<Setting> {
-        self.settings()
-            .into_iter()
-            .find(|setting| setting.field.path == path)
+        let found = self.settings.iter();
+        let mut found = found.filter(|setting| setting.field.path == path);
+        found.next().cloned()
     }
 
     /// What differs from the start.
@@ -335,7 +322,7 @@ impl Draft {
     /// # Errors
     /// The text is not TOML; the draft stays as it was.
     pub fn replace(&mut self, text: &str) -> Result<(), Vec<Problem>> {
-        let document = parse(text)?;
+        let document = parse(Path::new(NAME), text)?;
         if text != self.text() {
             self.remember();
             self.document = document;
@@ -350,12 +337,44 @@ impl Draft {
         let target = Target::File(path.to_owned());
         self.base = Base::new(&target, &self.text(), &Environment::default());
         self.target = target;
+        self.look();
     }
 
     /// The arguments after `concord` that run the same configuration: the job, the target, and
     /// what was changed. None while something is wrong, or without a target.
     #[must_use]
-    pub fn arguments(&self) -> Option<Vec<String>> {
+    pub fn arguments(&self) -> Option<&[String]> {
+        self.arguments.as_deref()
+    }
+
+    fn all_settings(&self) -> Vec<Setting> {
+        let values = self.state.config.values();
+        let before = self.base.config.values();
+        let word = |path: &str| values.get(path).and_then(Value::as_str);
+        self.job()
+            .fields()
+            .into_iter()
+            .filter(|field| field.exists(word))
+            .map(|field| {
+                let shown = |value: Option<&Value>| value.map_or("none".to_owned(), plain);
+                let written = edit::read(&self.document, field.path);
+                let value =
+                    written.map_or_else(|| shown(values.get(field.path)), |item| edit::bare(&item));
+                let before = shown(before.get(field.path));
+                let changed = value != before;
+                let origin = (!changed).then(|| self.base.origins.get(field.path).clone());
+                Setting {
+                    field,
+                    value,
+                    before,
+                    changed,
+                    origin,
+                }
+            })
+            .collect()
+    }
+
+    fn all_arguments(&self) -> Option<Vec<String>> {
         let config = self.ready()?;
         let target = match &self.target {
             Target::Preset(name) => name.clone(),
@@ -372,30 +391,27 @@ impl Draft {
     }
 
     fn write(&mut self, field: &Field, value: Option<&Value>) {
-        if matches!(field.kind, FieldKind::Variant { .. }) {
+        let is_tag = matches!(field.kind, FieldKind::Variant { .. });
+        if is_tag {
             self.shelf.put_back(&mut self.document);
         }
         edit::write(&mut self.document, field.path, value);
-        self.look();
-        if matches!(field.kind, FieldKind::Variant { .. }) {
+        if is_tag {
             self.shelve();
         }
+        self.look();
     }
 
     /// Takes settings that the chosen kinds do not have out of the document, and keeps them
     /// for when the kinds change back.
     fn shelve(&mut self) {
-        let values = self.state.config.values();
+        let config = State::of(&self.document).config;
+        let values = config.values();
         let word = |path: &str| values.get(path).and_then(Value::as_str);
-        let gone: Vec<&str> = self
-            .job()
-            .fields()
-            .iter()
-            .filter(|field| !field.exists(word))
-            .map(|field| field.path)
-            .collect();
+        let fields = config.job().fields();
+        let gone = fields.iter().filter(|field| !field.exists(word));
+        let gone: Vec<&str> = gone.map(|field| field.path).collect();
         self.shelf.take(&mut self.document, &gone);
-        self.look();
     }
 
     fn remember(&mut self) {
@@ -408,6 +424,8 @@ impl Draft {
 
     fn look(&mut self) {
         self.state = State::of(&self.document);
+        self.settings = self.all_settings();
+        self.arguments = self.all_arguments();
     }
 }
 

@@ -131,7 +131,7 @@ fn another_kind_hides_settings_and_brings_them_back() {
     assert!(draft.set("algorithm.target_update.rate", "0.05"));
     let arguments = draft.arguments().unwrap();
     assert_eq!(
-        &run_command(&arguments, &Environment::default()),
+        &run_command(arguments, &Environment::default()),
         draft.ready().unwrap()
     );
 }
@@ -172,7 +172,7 @@ fn variables_are_values_of_the_draft_and_the_command_writes_them_out() {
     let arguments = draft.arguments().unwrap();
     for surroundings in [&environment, &Environment::default()] {
         assert_eq!(
-            &run_command(&arguments, surroundings),
+            &run_command(arguments, surroundings),
             draft.ready().unwrap()
         );
     }
@@ -254,7 +254,7 @@ proptest! {
             prop_assert!(text.parse::<toml_edit::DocumentMut>().is_ok(), "{}", text);
         }
         if let Some(arguments) = draft.arguments() {
-            let loaded = run_command(&arguments, &Environment::default());
+            let loaded = run_command(arguments, &Environment::default());
             prop_assert_eq!(&loaded, draft.ready().unwrap());
         }
     }

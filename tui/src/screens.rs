@@ -141,6 +141,14 @@ pub(crate) fn filter(model: &mut Model) -> Option<&mut String> {
     }
 }
 
+/// The keys and words of the footer, the innermost scope first.
+pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
+    match model.screen {
+        ScreenKind::Launcher => launcher::footer(model),
+        screen => crate::keys::footer(screen, model.focus, &model.preferences),
+    }
+}
+
 /// Gives the answer to a request to the screen that asked.
 pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
     match answer {

@@ -6,7 +6,6 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use crate::figures::printable;
-use crate::keys;
 use crate::model::{Model, Overlay, Purpose};
 use crate::panes::{self, Pane, progress, world};
 use crate::run::is_alive;
@@ -206,7 +205,7 @@ fn draw_footer(model: &Model, frame: &mut Frame, area: Rect) {
     }
     let mut spans = Vec::new();
     let mut used = 0;
-    for (key, word) in keys::footer(model.screen, model.focus, &model.preferences) {
+    for (key, word) in screens::footer(model) {
         let cells = key.chars().count() + word.chars().count() + 3;
         if used + cells > area.width as usize {
             break;

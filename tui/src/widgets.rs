@@ -1,5 +1,6 @@
 //! Parts that several panes and screens draw with.
 
+pub mod files;
 pub mod gauge;
 pub mod input;
 pub mod plot;

@@ -1,6 +1,6 @@
 //! What a draft started from, and what its document says.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml_edit::DocumentMut;
 
@@ -89,12 +89,12 @@ impl State {
     }
 }
 
-/// The document of a text.
-pub(super) fn parse(text: &str) -> Result<DocumentMut, Vec<Problem>> {
+/// The document of a text; `path` is its name in problems.
+pub(super) fn parse(path: &Path, text: &str) -> Result<DocumentMut, Vec<Problem>> {
     text.parse().map_err(|error: toml_edit::TomlError| {
         // The other parser goes on after the first fault and words them for people.
         let mut problems = Vec::new();
-        let name = Name::File(PathBuf::from(NAME));
+        let name = Name::File(path.to_owned());
         let _ = Document::parse(name, text, &mut problems);
         problems.retain(|problem| problem.path.is_empty());
         if problems.is_empty() {

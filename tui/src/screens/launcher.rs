@@ -1,85 +1,584 @@
 //! The launcher: presets, forms, plan, queue.
 
+use std::path::PathBuf;
+
+use configs::draft::Draft;
+use configs::env::Environment;
+use configs::{FieldKind, Problem};
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
-use ratatui::widgets::Paragraph;
 
-use crate::host::Answer;
-use crate::keys::{Binding, Move};
-use crate::model::Model;
+use crate::host::{self, Answer};
+use crate::keys::{Move, Scope};
+use crate::model::{Confirmation, Model, Question};
+use crate::screens::ScreenKind;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
+use crate::widgets::files::{Choosing, Files, Wanted};
+use crate::widgets::input::Input;
 
+mod form;
+mod form_view;
+pub(crate) mod fuzzy;
+mod keys;
+mod look;
+mod picker;
+mod plan_view;
+mod popup;
+mod queue;
 pub mod requests;
+mod sheet;
 
-/// What its keys ask for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Action {}
+pub use form::Form;
+pub use keys::{Action, BINDINGS};
+use popup::{Choice, Mend, Popup, Text, Value};
+use requests::{NotSaved, Request, Starts};
 
-/// Its rows of the key table.
-pub const BINDINGS: &[Binding] = &[];
+/// Keys that the footer names before those that hold everywhere.
+const FIRST_KEYS: usize = 4;
+
+/// What it shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// What a form can start from.
+    #[default]
+    Picker,
+    /// The form.
+    Form,
+    /// The dry run.
+    Plan,
+    /// The runs that wait.
+    Queue,
+}
 
 /// What it remembers.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// Shows only what contains this.
     pub filter: String,
+    view: View,
+    before_queue: View,
+    starts: Option<Starts>,
+    chosen: usize,
+    /// The filter that it was chosen with.
+    chosen_with: String,
+    form: Option<Form>,
+    popup: Popup,
+    queue: queue::Queue,
+    scroll: usize,
+}
+
+impl State {
+    /// What it shows.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The form, once something was chosen.
+    #[must_use]
+    pub fn form(&self) -> Option<&Form> {
+        self.form.as_ref()
+    }
+}
+
+fn ask(request: Request) -> Vec<Cmd> {
+    vec![Cmd::Ask(host::Request::Launcher(request))]
 }
 
 /// The screen was opened.
-pub(crate) fn opened(_model: &mut Model) -> Vec<Cmd> {
+pub(crate) fn opened(model: &mut Model) -> Vec<Cmd> {
+    let state = &mut model.launcher;
+    state.view = View::Picker;
+    state.popup = Popup::None;
+    state.filter.clear();
+    state.chosen = 0;
+    ask(Request::Starts)
+}
+
+/// The footer's keys: those that do something in this view.
+pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
+    if !matches!(model.launcher.popup, Popup::None) {
+        return Vec::new();
+    }
+    let scope = Scope::On(ScreenKind::Launcher);
+    let mut own: Vec<(String, &'static str)> = Vec::new();
+    for row in BINDINGS.iter().filter(|row| !row.control) {
+        let keys::Any::Launcher(action) = row.action else {
+            continue;
+        };
+        if let Some(word) = keys::word(action, model.launcher.view) {
+            let shown = model.preferences.shown(scope, row);
+            own.push((shown.split(' ').next().unwrap_or(&shown).to_owned(), word));
+        }
+    }
+    // Help stays on show where there is no room for all.
+    let global = crate::keys::footer(ScreenKind::Launcher, model.focus, &model.preferences);
+    let at = own.len().min(FIRST_KEYS);
+    own.splice(at..at, global);
+    own
+}
+
+/// The variables of the process, as the program around told them.
+fn variables(model: &Model) -> Environment {
+    let starts = model.launcher.starts.as_ref();
+    starts.map_or_else(Environment::default, |starts| starts.variables.clone())
+}
+
+fn show(model: &mut Model, view: View) {
+    model.launcher.view = view;
+    model.launcher.filter.clear();
+    model.launcher.scroll = 0;
+}
+
+/// Goes to the form that is there.
+fn show_form(model: &mut Model) {
+    show(model, View::Form);
+    if let Some(form) = &mut model.launcher.form {
+        form.focus_first("");
+    }
+}
+
+/// A form over a draft takes the place of the one before.
+fn open_form(model: &mut Model, draft: Draft) -> Vec<Cmd> {
+    // Numbers go on, so that late answers for the form before are not taken for this one's.
+    let asked = model.launcher.form.as_ref().map_or(0, |form| form.asked);
+    let mut form = Form::new(draft);
+    form.asked = asked;
+    model.launcher.form = Some(form);
+    show_form(model);
+    changed(model)
+}
+
+/// The draft changed: the plan is worked out anew.
+fn changed(model: &mut Model) -> Vec<Cmd> {
+    let filter = model.launcher.filter.clone();
+    let Some(form) = &mut model.launcher.form else {
+        return Vec::new();
+    };
+    form.asked += 1;
+    form.focus_first(&filter);
+    match form.draft.ready() {
+        Some(config) => ask(Request::Plan {
+            number: form.asked,
+            config_toml: config.to_toml(),
+        }),
+        None => Vec::new(),
+    }
+}
+
+/// Sets a value of the form.
+fn set(model: &mut Model, path: &str, text: &str) -> Vec<Cmd> {
+    let Some(form) = &mut model.launcher.form else {
+        return Vec::new();
+    };
+    let before = form.draft.setting(path).map(|setting| setting.value);
+    if before.as_deref() == Some(text) {
+        return Vec::new();
+    }
+    form.draft.set(path, text);
+    changed(model)
+}
+
+/// A text is no TOML.
+fn mend(model: &mut Model, name: &str, text: &str, problems: Vec<Problem>) -> Vec<Cmd> {
+    model.launcher.popup = Popup::Mend(Mend {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        problems,
+        of_form: false,
+    });
     Vec::new()
+}
+
+/// Looks for a file in the working folder.
+fn browse(model: &mut Model) -> Vec<Cmd> {
+    let path = PathBuf::from(".");
+    model.launcher.popup = Popup::Files(Files::new(&path, Choosing::Configuration));
+    ask(Request::Folder(path))
 }
 
 /// The editor was closed.
 pub(crate) fn edited(model: &mut Model, result: Result<String, String>) -> Vec<Cmd> {
-    if let Err(text) = result {
-        model.notify(text, Role::Bad);
-    }
-    Vec::new()
-}
-
-pub(crate) fn act(_model: &mut Model, action: Action) -> Vec<Cmd> {
-    match action {}
-}
-
-pub(crate) fn moved(_model: &mut Model, _by: Move) -> Vec<Cmd> {
-    Vec::new()
-}
-
-pub(crate) fn typed(_model: &mut Model, _key: KeyEvent) -> Option<Vec<Cmd>> {
-    None
-}
-
-/// One level back; `false` at the first level.
-pub(crate) fn back(_model: &mut Model) -> bool {
-    false
-}
-
-pub(crate) fn clicked(
-    _model: &mut Model,
-    _at: Position,
-    _area: Rect,
-    _kind: MouseKind,
-) -> Vec<Cmd> {
-    Vec::new()
-}
-
-/// What the Host answers: a started run becomes the selected one.
-pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
-    match answer {
-        Answer::Launched(Ok(id)) => {
-            model.screen = crate::screens::ScreenKind::Dashboard;
-            model.wanted = Some(id);
+    let text = match result {
+        Ok(text) => text,
+        Err(text) => {
+            model.notify(text, Role::Bad);
+            return Vec::new();
         }
-        Answer::Launched(Err(text)) => model.notify(text, Role::Bad),
+    };
+    let popup = std::mem::take(&mut model.launcher.popup);
+    if let Popup::Mend(mend) = &popup
+        && !mend.of_form
+    {
+        return match Draft::unsaved(&mend.name, &text, &variables(model)) {
+            Ok(draft) => open_form(model, draft),
+            Err(problems) => self::mend(model, &mend.name, &text, problems),
+        };
+    }
+    let Some(form) = &mut model.launcher.form else {
+        return Vec::new();
+    };
+    match form.draft.replace(&text) {
+        Ok(()) => {
+            let errors = form.errors();
+            if errors > 0 {
+                let text = format!("{errors} problem(s) in what came back; n goes to the next");
+                model.notify(text, Role::Warn);
+            }
+            changed(model)
+        }
+        Err(problems) => {
+            model.launcher.popup = Popup::Mend(Mend {
+                name: "the text".to_owned(),
+                text,
+                problems,
+                of_form: true,
+            });
+            Vec::new()
+        }
+    }
+}
+
+pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
+    match (action, model.launcher.view) {
+        (Action::Queue, _) => return open_queue(model),
+        (Action::Choose, View::Picker) => return picker::choose(model),
+        (Action::Browse, View::Picker) => return browse(model),
+        (Action::Lift, View::Queue) => return queue::shift(&model.launcher.queue, true),
+        (Action::Lower, View::Queue) => return queue::shift(&model.launcher.queue, false),
+        (Action::Remove, View::Queue) => return queue::remove(model),
+        (Action::Start, View::Form | View::Plan) => return sheet::open(model),
+        (Action::Copy, View::Form | View::Plan) => return copy(model),
+        (Action::Plan, View::Form) => show(model, View::Plan),
+        (Action::Plan, View::Plan) => show_form(model),
+        (action, View::Form) => return in_form(model, action),
         _ => {}
     }
     Vec::new()
 }
 
+fn open_queue(model: &mut Model) -> Vec<Cmd> {
+    if model.launcher.view == View::Queue {
+        let before = model.launcher.before_queue;
+        show(model, before);
+        return Vec::new();
+    }
+    model.launcher.before_queue = model.launcher.view;
+    show(model, View::Queue);
+    vec![Cmd::Ask(host::Request::Queue)]
+}
+
+fn in_form(model: &mut Model, action: Action) -> Vec<Cmd> {
+    let filter = model.launcher.filter.clone();
+    let Some(form) = &mut model.launcher.form else {
+        return Vec::new();
+    };
+    form.focus_first(&filter);
+    let focus = form.focus.clone();
+    match action {
+        Action::Choose => return edit_value(model),
+        Action::Toggle | Action::Step(_) | Action::Scale(_) => {
+            let next = match action {
+                Action::Scale(up) => form.draft.scaled(&focus, up),
+                Action::Step(up) => form.draft.stepped(&focus, up),
+                _ => form.draft.stepped(&focus, true),
+            };
+            return match next {
+                Some(next) => set(model, &focus, &next),
+                None => Vec::new(),
+            };
+        }
+        Action::Advanced => {
+            form.advanced = !form.advanced;
+            form.focus_first(&filter);
+        }
+        Action::Undo => {
+            if form.draft.undo() {
+                return changed(model);
+            }
+            model.notify("nothing to take back".to_owned(), Role::Muted);
+        }
+        Action::Remove => {
+            if form.setting().is_some_and(|setting| setting.changed) {
+                form.draft.reset(&focus);
+                return changed(model);
+            }
+            model.notify("this setting is as it was".to_owned(), Role::Muted);
+        }
+        Action::NextProblem(forward) if form.next_problem(&filter, forward) => {}
+        Action::NextProblem(_) => model.notify("there is no problem".to_owned(), Role::Ok),
+        Action::Differences => model.launcher.popup = differences(form),
+        Action::Edit => {
+            let text = form.draft.text();
+            return vec![Cmd::Edit {
+                text,
+                ending: "toml",
+            }];
+        }
+        Action::Save => {
+            let name = form.draft.target().name();
+            let name = format!("{}.toml", name.trim_end_matches(".toml"));
+            model.launcher.popup = Popup::Save(Input::new(&name));
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Enter on a setting: a switch is turned, words are chosen from a list, the rest is typed.
+fn edit_value(model: &mut Model) -> Vec<Cmd> {
+    let starts = model.launcher.starts.clone().unwrap_or_default();
+    let Some(form) = &model.launcher.form else {
+        return Vec::new();
+    };
+    let Some(setting) = form.setting() else {
+        return Vec::new();
+    };
+    let path = setting.field.path.to_owned();
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let (mut list, open): (Vec<String>, bool) = match setting.field.kind {
+        FieldKind::Boolean if setting.field.optional => (words(&["true", "false"]), false),
+        FieldKind::Boolean => return in_form(model, Action::Toggle),
+        FieldKind::Choice { values } | FieldKind::Variant { values } => (words(values), false),
+        FieldKind::Device => {
+            let mut list: Vec<String> = words(&["auto", "cpu", "cuda"]);
+            list.extend(starts.devices);
+            (list, true)
+        }
+        FieldKind::Text if path == "environment.id" && !starts.environments.is_empty() => {
+            (starts.environments, true)
+        }
+        FieldKind::Integer { .. } | FieldKind::Number { .. } | FieldKind::Text => {
+            let text = if setting.value == "none" {
+                ""
+            } else {
+                &setting.value
+            };
+            model.launcher.popup = Popup::Value(Value::of(path, text));
+            return Vec::new();
+        }
+    };
+    if setting.field.optional {
+        list.push("none".to_owned());
+    }
+    let at = list
+        .iter()
+        .position(|word| *word == setting.value)
+        .unwrap_or(0);
+    model.launcher.popup = Popup::Choice(Choice {
+        path,
+        words: list,
+        open,
+        input: Input::default(),
+        at,
+    });
+    Vec::new()
+}
+
+fn differences(form: &Form) -> Popup {
+    let differences = form.draft.differences();
+    let mut lines: Vec<(String, Role)> = differences
+        .iter()
+        .map(|difference| (difference.to_string(), Role::Text))
+        .collect();
+    if lines.is_empty() {
+        lines.push(("every value is as at the start".to_owned(), Role::Muted));
+    }
+    Popup::Text(Text {
+        title: format!("changed against {}", form.source()),
+        lines,
+        scroll: 0,
+    })
+}
+
+fn copy(model: &mut Model) -> Vec<Cmd> {
+    let command = model
+        .launcher
+        .form
+        .as_ref()
+        .and_then(|form| form.command(&model.root));
+    match command {
+        Some(command) => {
+            model.notify("copied the command".to_owned(), Role::Ok);
+            vec![Cmd::Copy(command)]
+        }
+        None => {
+            let text = "there is no command yet: mend the problems, or save the form with w";
+            model.notify(text.to_owned(), Role::Warn);
+            Vec::new()
+        }
+    }
+}
+
+/// Writes the form to a file.
+fn save(model: &mut Model, path: PathBuf, replace: bool) -> Vec<Cmd> {
+    let Some(form) = &model.launcher.form else {
+        return Vec::new();
+    };
+    ask(Request::Save {
+        path,
+        text: form.draft.text(),
+        replace,
+    })
+}
+
+pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
+    match model.launcher.view {
+        View::Picker => {
+            let count = picker::entries(&model.launcher).len();
+            let at = by.apply(picker::chosen(&model.launcher, count), count);
+            picker::set_chosen(&mut model.launcher, at);
+        }
+        View::Form => {
+            let State { filter, form, .. } = &mut model.launcher;
+            if let Some(form) = form {
+                form.moved(by, filter);
+            }
+        }
+        View::Plan => plan_view::moved(model, by),
+        View::Queue => queue::moved(&mut model.launcher.queue, by),
+    }
+    Vec::new()
+}
+
+pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
+    popup::typed(model, key)
+}
+
+/// One level back; `false` at the first level.
+pub(crate) fn back(model: &mut Model) -> bool {
+    if !model.launcher.filter.is_empty() {
+        let filter = std::mem::take(&mut model.launcher.filter);
+        if let Some(form) = &mut model.launcher.form {
+            // What was found keeps the focus.
+            form.focus_first(&filter);
+        }
+        return true;
+    }
+    match model.launcher.view {
+        View::Picker => return false,
+        View::Form => show(model, View::Picker),
+        View::Plan => show_form(model),
+        View::Queue => {
+            let before = model.launcher.before_queue;
+            show(model, before);
+        }
+    }
+    true
+}
+
+pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKind) -> Vec<Cmd> {
+    match kind {
+        MouseKind::WheelUp => return wheel(model, -3),
+        MouseKind::WheelDown => return wheel(model, 3),
+        MouseKind::Click if matches!(model.launcher.popup, Popup::None) => {}
+        MouseKind::Click | MouseKind::Drag => return Vec::new(),
+    }
+    // A click chooses, a second one on the same entry opens.
+    let again = match model.launcher.view {
+        View::Picker => picker::clicked(model, at, area),
+        View::Form => form_view::clicked(model, at, area),
+        View::Plan | View::Queue => return Vec::new(),
+    };
+    if again {
+        return act(model, Action::Choose);
+    }
+    Vec::new()
+}
+
+fn wheel(model: &mut Model, lines: isize) -> Vec<Cmd> {
+    if matches!(model.launcher.popup, Popup::None) {
+        return moved(model, Move::Lines(lines));
+    }
+    Vec::new()
+}
+
+/// What the program around answers.
+pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
+    match answer {
+        // A started run becomes the selected one.
+        Answer::Launched(Ok(id)) => {
+            model.notify(format!("{id} is on its way"), Role::Ok);
+            model.screen = ScreenKind::Dashboard;
+            model.wanted = Some(id);
+            Vec::new()
+        }
+        Answer::Launched(Err(text)) => {
+            model.notify(text, Role::Bad);
+            Vec::new()
+        }
+        Answer::Queue(entries) => {
+            queue::answered(&mut model.launcher.queue, entries);
+            Vec::new()
+        }
+        Answer::Launcher(answer) => told(model, answer),
+        _ => Vec::new(),
+    }
+}
+
+fn told(model: &mut Model, answer: requests::Answer) -> Vec<Cmd> {
+    use requests::Answer as Told;
+    match answer {
+        Told::Starts(starts) => model.launcher.starts = Some(*starts),
+        Told::Text(path, Ok(text)) => {
+            return match Draft::file(&path, &text, &variables(model)) {
+                Ok(draft) => open_form(model, draft),
+                Err(problems) => mend(model, &path.display().to_string(), &text, problems),
+            };
+        }
+        Told::Text(_, Err(text)) => model.notify(text, Role::Bad),
+        Told::Plan(number, plan) => {
+            if let Some(form) = &mut model.launcher.form
+                && number == form.asked
+            {
+                form.planned = Some((number, plan));
+            }
+        }
+        Told::Folder(path, folder) => {
+            if let Popup::Files(files) = &mut model.launcher.popup
+                && let Wanted::Preview(path) = files.opened(&path, folder)
+            {
+                return ask(Request::Preview(path));
+            }
+        }
+        Told::Preview(path, lines) => {
+            if let Popup::Files(files) = &mut model.launcher.popup {
+                files.glanced(&path, lines);
+            }
+        }
+        Told::Saved(path, Ok(())) => {
+            if let Some(form) = &mut model.launcher.form {
+                form.draft.saved(&path);
+            }
+            model.notify(format!("wrote {}", path.display()), Role::Ok);
+            let mut commands = changed(model);
+            commands.extend(ask(Request::Starts));
+            return commands;
+        }
+        Told::Saved(path, Err(NotSaved::Exists)) => {
+            let shown = path.display().to_string();
+            let commands = save(model, path, true);
+            model.ask(Question::Confirm(Confirmation {
+                title: "Replace this file?".to_owned(),
+                lines: vec![shown],
+                yes: "replace it".to_owned(),
+                commands,
+                action: None,
+            }));
+        }
+        Told::Saved(_, Err(NotSaved::Failed(text))) => model.notify(text, Role::Bad),
+    }
+    Vec::new()
+}
+
 pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
-    let hint = Paragraph::new("Nothing here.").style(model.theme.style(Role::Muted));
-    frame.render_widget(hint, area);
+    match model.launcher.view {
+        View::Picker => picker::draw(model, frame, area),
+        View::Form => form_view::draw(model, frame, area),
+        View::Plan => plan_view::draw(model, frame, area),
+        View::Queue => queue::draw(model, frame, area),
+    }
+    popup::draw(model, frame, area);
 }

@@ -6,6 +6,7 @@ mod compare;
 mod documentation;
 mod evaluate;
 mod fixture;
+mod launcher;
 mod reducer;
 mod runs;
 mod screens;

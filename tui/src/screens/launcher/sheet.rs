@@ -1,0 +1,216 @@
+//! The last look before a start: name, seeds, now or queued.
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::look;
+use super::popup::Popup;
+use crate::figures::printable;
+use crate::host::{Launch, Request};
+use crate::model::Model;
+use crate::theme::Role;
+use crate::update::Cmd;
+use crate::view::centred;
+use crate::widgets::input::Input;
+
+/// Width of the window.
+const WIDTH: u16 = 78;
+
+/// What has the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Field {
+    /// The run's name.
+    #[default]
+    Name,
+    /// How many seeds.
+    Seeds,
+    /// Now, or when the device is free.
+    When,
+}
+
+const FIELDS: [Field; 3] = [Field::Name, Field::Seeds, Field::When];
+
+/// A start is refused while something is wrong, with the reason.
+pub(super) fn open(model: &mut Model) -> Vec<Cmd> {
+    let Some(form) = &mut model.launcher.form else {
+        return Vec::new();
+    };
+    let errors = form.errors();
+    if errors > 0 {
+        let filter = std::mem::take(&mut model.launcher.filter);
+        let found = form.next_problem("", true);
+        let what = if errors == 1 {
+            "1 problem stands".to_owned()
+        } else {
+            format!("{errors} problems stand")
+        };
+        let first = form
+            .problems()
+            .into_iter()
+            .find(|problem| problem.is_error());
+        let first = first.map_or_else(String::new, |problem| problem.to_string());
+        if !found {
+            model.launcher.filter = filter;
+        }
+        model.notify(
+            format!("not started: {what} against it - {first}"),
+            Role::Bad,
+        );
+        return Vec::new();
+    }
+    model.launcher.popup = Popup::Sheet(Field::Name);
+    Vec::new()
+}
+
+pub(super) fn typed(model: &mut Model, field: Field, key: KeyEvent) -> Vec<Cmd> {
+    let at = FIELDS.iter().position(|one| *one == field).unwrap_or(0);
+    let to = |by: usize| FIELDS[(at + by) % FIELDS.len()];
+    let mut next = field;
+    match key.code {
+        KeyCode::Enter => return start(model, field),
+        KeyCode::Tab | KeyCode::Down => next = to(1),
+        KeyCode::BackTab | KeyCode::Up => next = to(FIELDS.len() - 1),
+        _ => edit(model, field, key),
+    }
+    model.launcher.popup = Popup::Sheet(next);
+    Vec::new()
+}
+
+fn edit(model: &mut Model, field: Field, key: KeyEvent) {
+    let Some(form) = &mut model.launcher.form else {
+        return;
+    };
+    let typed = |text: &mut String| {
+        let mut input = Input::new(text);
+        input.press(key);
+        input.text().clone_into(text);
+    };
+    match (field, key.code) {
+        (Field::When, KeyCode::Char(' ' | 'h' | 'l') | KeyCode::Left | KeyCode::Right) => {
+            form.queued = !form.queued;
+        }
+        (Field::When, _) => {}
+        (Field::Seeds, KeyCode::Left | KeyCode::Right | KeyCode::Char('+' | '-')) => {
+            let up = matches!(key.code, KeyCode::Right | KeyCode::Char('+'));
+            let count = form.seed_count().unwrap_or(1);
+            let next = if up {
+                count + 1
+            } else {
+                count.saturating_sub(1).max(1)
+            };
+            form.seeds = next.to_string();
+        }
+        (Field::Seeds, _) => typed(&mut form.seeds),
+        (Field::Name, _) => typed(&mut form.name),
+    }
+}
+
+fn start(model: &mut Model, field: Field) -> Vec<Cmd> {
+    let Some(form) = &model.launcher.form else {
+        return Vec::new();
+    };
+    let Some(seeds) = form.seed_count() else {
+        let text = format!(
+            "seeds: {} - allowed: a whole number from 1 to 1000",
+            form.seeds
+        );
+        model.notify(text, Role::Bad);
+        model.launcher.popup = Popup::Sheet(Field::Seeds);
+        return Vec::new();
+    };
+    if form.errors() > 0 {
+        return open(model);
+    }
+    let Some(config) = form.draft.ready() else {
+        model.launcher.popup = Popup::Sheet(field);
+        return Vec::new();
+    };
+    let name = form.name.trim().to_owned();
+    let launch = Launch {
+        target: form.draft.target().name(),
+        name,
+        config_toml: config.to_toml(),
+        origin_json: form.draft.origins().to_json(),
+        further_seeds: seeds - 1,
+        queued: form.queued,
+    };
+    let what = if form.queued { "queueing" } else { "starting" };
+    model.notify(format!("{what} {}", launch.target), Role::Ok);
+    vec![Cmd::Ask(Request::Launch(launch))]
+}
+
+pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, field: Field) {
+    let Some(form) = &model.launcher.form else {
+        return;
+    };
+    let style = |role| model.theme.style(role);
+    let width = 64;
+    let row = |of: Field, label: &str, text: &str, hint: &str| {
+        let marker = if of == field { "> " } else { "  " };
+        let mut line = Line::from(vec![
+            Span::styled(marker, style(Role::Key)),
+            Span::styled(format!("{label:<9}"), style(Role::Muted)),
+        ]);
+        if of == field && of != Field::When {
+            line.extend(Input::new(text).line(width, &model.theme).spans);
+        } else {
+            line.push_span(Span::styled(printable(text), style(Role::Strong)));
+        }
+        line.push_span(Span::styled(format!("  {hint}"), style(Role::Muted)));
+        line
+    };
+    let seed = form.draft.config().seed();
+    let name_hint = if form.name.is_empty() {
+        format!("{} unless you write another", form.draft.target().name())
+    } else {
+        String::new()
+    };
+    let seeds_hint = match form.seed_count() {
+        Some(1) => format!("seed {seed}"),
+        Some(count) => format!(
+            "seeds {seed} to {}; one runs, the others wait in the queue",
+            seed.saturating_add(u64::from(count) - 1)
+        ),
+        None => "a whole number from 1 to 1000".to_owned(),
+    };
+    let (when, when_hint) = if form.queued {
+        (
+            "in the queue",
+            "as soon as its device is free (Space changes it)",
+        )
+    } else {
+        ("now", "whatever else runs (Space changes it)")
+    };
+    let mut lines = vec![
+        row(Field::Name, "name", &form.name, &name_hint),
+        row(Field::Seeds, "seeds", &form.seeds, &seeds_hint),
+        row(Field::When, "when", when, when_hint),
+        Line::default(),
+    ];
+    if let Some(command) = form.command(&model.root) {
+        lines.push(Line::from(vec![
+            Span::styled("$ ", style(Role::Key)),
+            Span::raw(printable(&command)),
+        ]));
+        lines.push(Line::default());
+    }
+    lines.push(Line::from(vec![
+        Span::styled("Enter", style(Role::Key)),
+        Span::styled(" starts it  ", style(Role::Muted)),
+        Span::styled("Tab", style(Role::Key)),
+        Span::styled(" next field  ", style(Role::Muted)),
+        Span::styled("Esc", style(Role::Key)),
+        Span::styled(" back to the form", style(Role::Muted)),
+    ]));
+    let room = area.width.min(WIDTH).saturating_sub(2).max(1);
+    let height: usize = lines
+        .iter()
+        .map(|line| (line.width() + 4).div_ceil(room as usize))
+        .sum();
+    let height = u16::try_from(height).unwrap_or(u16::MAX).saturating_add(2);
+    let inner = look::window(model, frame, centred(area, WIDTH, height), "start");
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
