@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use rustix::process::Signal;
-use tracking::evaluation::EvaluationFolder;
+use tracking::evaluation::{EvaluationFolder, Results};
 use tui::screens::evaluate::Listed;
 use tui::screens::evaluate::requests::{Answer, Request};
 use tui::sheet::evaluation::headline;
@@ -44,7 +44,11 @@ pub(crate) fn carry_out(
             Err(failure) => done(Some(id), Err(failure.message)),
         },
         Request::Start(words) => match start(root, &words) {
-            Ok((folder, jobs)) => play(global, root, &folder, jobs, tell),
+            Ok(Begun::Recorded(results)) => Answer::Read(
+                format!("searches over {}", results.environment),
+                Ok(results),
+            ),
+            Ok(Begun::Played(folder, jobs)) => play(global, root, &folder, jobs, tell),
             Err(failure) => done(None, Err(failure.message)),
         },
         Request::Resume(id) => match find(root, &id) {
@@ -81,8 +85,16 @@ fn cancel(root: &Path, id: &str) -> Result<(), Failure> {
     }
 }
 
+/// What a command means.
+enum Begun {
+    /// To be played in a folder by so many workers.
+    Played(EvaluationFolder, u32),
+    /// Recorded before: nothing is to be played.
+    Recorded(Box<Results>),
+}
+
 /// The folder for what a command says, and how many workers it wants.
-fn start(root: &Path, words: &[String]) -> Result<(EvaluationFolder, u32), Failure> {
+fn start(root: &Path, words: &[String]) -> Result<Begun, Failure> {
     let words = std::iter::once("concord").chain(words.iter().map(String::as_str));
     let parsed = Arguments::try_parse_from(words).map_err(|error| {
         let text = error.to_string();
@@ -91,14 +103,19 @@ fn start(root: &Path, words: &[String]) -> Result<(EvaluationFolder, u32), Failu
     })?;
     let (Planned { plan, .. }, kept) = match &parsed.command {
         Some(Words::Tournament(arguments)) => (tournament::plan(root, arguments)?, &arguments.kept),
-        Some(Words::Eval(arguments)) => (eval::many::plan(root, arguments)?, &arguments.kept),
+        Some(Words::Eval(arguments)) => {
+            if let Some(results) = eval::searches::results(root, arguments)? {
+                return Ok(Begun::Recorded(Box::new(results)));
+            }
+            (eval::many::plan(root, arguments)?, &arguments.kept)
+        }
         _ => {
             return Err(Failure::arguments(
                 "this command plays nothing - allowed: eval, tournament",
             ));
         }
     };
-    Ok((of_root(root, plan)?, kept.jobs))
+    Ok(Begun::Played(of_root(root, plan)?, kept.jobs))
 }
 
 /// Starts a process that plays, and tells how far it is until it ends.

@@ -11,12 +11,14 @@
 //! | [`contender`] | a policy on disk: sizes, environment, fingerprint; which fit together |
 //! | [`plan`] | what is played: policies, options, values of a sweep, units |
 //! | [`folder`] | the folder: creation, lock, finished units, history of a root |
+//! | [`searches`] | accuracy of recorded searches against their budgets |
 //! | [`results`] | scores, cross-play, ranking and sweep from the finished units |
 
 pub mod contender;
 pub mod folder;
 pub mod plan;
 pub mod results;
+pub mod searches;
 
 pub use contender::{Contender, Sizes, mismatch};
 pub use folder::{EvaluationFolder, EvaluationState, Games, TeamGames};

@@ -3,7 +3,7 @@
 
 use ratatui::crossterm::event::KeyCode::{BackTab, Char, Enter, Left, Right, Tab};
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
-use tracking::evaluation::{EvaluationState, Results};
+use tracking::evaluation::{EvaluationState, Kind, Results};
 
 use crate::host;
 use crate::keys::{self, Binding, Move};
@@ -255,7 +255,18 @@ pub(crate) fn opened(model: &mut Model) -> Vec<Cmd> {
     if names.is_empty() {
         names.extend(model.selected.clone());
     }
+    let searches = |id: &String| {
+        let run = model.runs.iter().find(|run| run.id == *id);
+        run.is_some_and(|run| run.job == "search")
+    };
+    let searches = !names.is_empty() && names.iter().all(searches);
     let state = &mut model.evaluate;
+    if searches != state.form.is_recorded() {
+        state.form = Form::default();
+        if searches {
+            state.form.set_recorded();
+        }
+    }
     if !names.is_empty() {
         let mut untouched = state.form.clone();
         untouched.set(Field::Policies, "");
@@ -303,7 +314,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         }
         Action::Export => match &state.shown {
             Some(shown) => {
-                let name = format!("{}.md", shown.id);
+                let name = format!("{}.md", shown.id.replace(' ', "-"));
                 state.typing = Some(Typing::Export(Input::new(&name)));
             }
             None => model.notify(
@@ -567,6 +578,9 @@ fn take_results(model: &mut Model, id: String, read: Result<Results, String>) {
             let sheets = tables::sheets(&results);
             let table = before.as_ref().map_or(0, |shown| shown.table);
             state.problem = None;
+            if results.kind == Kind::Searches {
+                state.part = Part::Tables;
+            }
             state.shown = Some(Shown {
                 id,
                 table: table.min(sheets.len().saturating_sub(1)),

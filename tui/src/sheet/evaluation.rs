@@ -12,10 +12,10 @@ pub fn sheets(results: &Results) -> Vec<Sheet> {
     if results.kind == Kind::Tournament {
         sheets.extend([ranking(results), cross_play(results), improvement(results)]);
     }
-    if results.kind == Kind::Sweep {
-        sheets.push(sweep(results));
-    } else {
-        sheets.push(scores(results));
+    match results.kind {
+        Kind::Sweep => sheets.push(sweep(results)),
+        Kind::Searches => sheets.push(searches(results)),
+        Kind::Scores | Kind::Tournament => sheets.push(scores(results)),
     }
     // The scores name their policies themselves.
     if results.kind == Kind::Sweep {
@@ -79,6 +79,12 @@ pub fn title(results: &Results) -> String {
         (Kind::Tournament, _) => format!("Tournament of {} policies", results.policies.len()),
         (Kind::Sweep, Some(parameter)) => format!("Sweep of {parameter}"),
         (Kind::Sweep, None) => "Sweep".to_owned(),
+        (Kind::Searches, _) => {
+            return format!(
+                "Accuracy of recorded searches against {}",
+                results.environment
+            );
+        }
     };
     format!("{what} in {}", results.environment)
 }
@@ -86,6 +92,13 @@ pub fn title(results: &Results) -> String {
 /// How it was played.
 #[must_use]
 pub fn played(results: &Results) -> String {
+    if results.kind == Kind::Searches {
+        let questions: usize = results.sweep.iter().map(|row| row.count).sum();
+        return format!(
+            "{questions} questions; {} more go on or have no judged answer",
+            results.unjudged
+        );
+    }
     let options = &results.options;
     let mut text = format!(
         "{} episodes per team, seed {}, epsilon {}",
@@ -331,6 +344,28 @@ pub fn sweep(results: &Results) -> Sheet {
     ))
 }
 
+/// Recorded searches by selection rule and budget.
+#[must_use]
+pub fn searches(results: &Results) -> Sheet {
+    let columns = ["policy", "budget", "accuracy", "spent", "questions"];
+    let mut sheet = Sheet::new("searches", "", &columns);
+    for row in &results.sweep {
+        let policy = row.policy.and_then(|policy| results.policies.get(policy));
+        sheet.row(vec![
+            policy.map(|one| one.name.clone()).into(),
+            row.value.as_str().into(),
+            row.score.into(),
+            row.spent.into(),
+            row.count.into(),
+        ]);
+    }
+    sheet.noted(format!(
+        "budget and mean spent: {} per question; share of right answers [{} intervals over questions]; a search without an answer is wrong",
+        results.environment,
+        percent(results)
+    ))
+}
+
 /// What is not played.
 #[must_use]
 pub fn missing(results: &Results) -> Sheet {
@@ -372,7 +407,7 @@ pub fn headline(results: &Results) -> String {
             }
             [] => String::new(),
         },
-        (Kind::Sweep, _) => match results.sweep.as_slice() {
+        (Kind::Sweep | Kind::Searches, _) => match results.sweep.as_slice() {
             [first, .., last] => {
                 format!(
                     "{} to {}",

@@ -7,6 +7,7 @@ use ratatui::crossterm::event::KeyCode::{self, Backspace, Enter, Esc, Tab};
 use tracking::evaluation::plan::Sweep;
 use tracking::evaluation::{
     Contender, EvaluationState, Games, Kind, Plan, PlayOptions, Results, Sizes, TeamGames, Unit,
+    searches,
 };
 use tracking::statistics::Bootstrap;
 use tui::host::{Answer as HostAnswer, Request as HostRequest};
@@ -300,6 +301,25 @@ fn heat_is_a_digit_from_the_lowest_to_the_highest_mean() {
     assert!(screen.contains("9 0.550±"), "{screen}");
     assert!(screen.contains("4 0.300±"), "{screen}");
     assert!(screen.contains("0 for 0.100, 9 for 0.550"), "{screen}");
+}
+
+#[test]
+fn a_run_of_searches_is_judged_by_what_it_recorded() {
+    let mut model = typical();
+    let mut runs = model.runs.clone();
+    runs[0].job = "search".to_owned();
+    send(&mut model, Msg::Runs(runs));
+    letter(&mut model, 'E');
+    let words = ["eval", "lbf-8x8-2p-iql-0007", "--sweep", "tokens"];
+    let words = words.map(str::to_owned).to_vec();
+    assert_eq!(letter(&mut model, 's'), asked(Request::Start(words)));
+    let recorded = searches::sweep([], "tokens", &Bootstrap::default());
+    answered(
+        &mut model,
+        Answer::Read("searches over tokens".to_owned(), Ok(Box::new(recorded))),
+    );
+    assert_eq!(model.evaluate.part, Part::Tables);
+    assert!(text(&model, 120, 40).contains("Nothing is played yet."));
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "WHICH")]
     pub(crate) checkpoint: Option<String>,
     /// Score at several values of a setting: budget_calls=0,1,2,none, epsilon=0,0.1 or
-    /// execution=il,mansa,cl
+    /// execution=il,mansa,cl; for runs of searches a resource, such as tokens or tool_calls
     #[arg(long, value_name = "SETTING=VALUES", conflicts_with_all = ["with", "gif", "record"])]
     pub(crate) sweep: Option<String>,
     /// Deal the agents' seats to this policy as well, in every way; may be repeated

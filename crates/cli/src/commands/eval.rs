@@ -1,6 +1,7 @@
 //! `concord eval`: lets the worker play a policy and scores the episodes.
 
 pub(crate) mod many;
+pub(crate) mod searches;
 mod teams;
 
 use std::path::{Path, PathBuf};
@@ -40,6 +41,9 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
         || arguments.sweep.is_some()
         || arguments.keep
         || arguments.kept.out.is_some();
+    if let Some(results) = searches::results(&runs_root(global), arguments)? {
+        return searches::report(&results, arguments.format.format);
+    }
     if kept {
         return many::eval(global, arguments);
     }

@@ -386,6 +386,68 @@ fn curves_and_sweeps_have_a_row_each() {
 }
 
 #[test]
+fn recorded_searches_are_a_table_of_accuracy_against_budget() {
+    let place = Place::new();
+    let new = NewRun {
+        name: "bavt".to_owned(),
+        job: "search".to_owned(),
+        ..NewRun::default()
+    };
+    let searches = RunFolder::create(&place.path().join("runs"), &new).expect("a run");
+    let folder = searches.path().join("search");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (index, (limit, spent, correct)) in
+        [(500, 480, false), (500, 300, true), (2000, 1500, true)]
+            .into_iter()
+            .enumerate()
+    {
+        let lines = [
+            json!({"v": 1, "time": 0, "kind": "question", "id": index.to_string(), "text": "?", "policy": "bavt"}),
+            json!({"v": 1, "time": 0, "kind": "budget", "resource": "tokens", "limit": limit}),
+            json!({"v": 1, "time": 0, "kind": "node", "id": 0, "role": "root", "text": "?"}),
+            json!({"v": 1, "time": 1, "kind": "spend", "resource": "tokens", "amount": spent, "node": 0}),
+            json!({"v": 1, "time": 1, "kind": "answer", "node": 0, "text": "a", "chosen": true, "correct": correct}),
+            json!({"v": 1, "time": 1, "kind": "end", "why": "answer"}),
+        ];
+        let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+        std::fs::write(
+            folder.join(format!("q{index}.jsonl")),
+            text.join("\n") + "\n",
+        )
+        .expect("a log");
+    }
+    let csv = play(
+        &place,
+        &["eval", "bavt", "--sweep", "tokens", "--format", "csv"],
+    );
+    assert_eq!(csv.code, Some(0), "{}", csv.stderr);
+    let rows: Vec<&str> = csv.stdout.lines().collect();
+    assert!(
+        rows[1].starts_with("bavt,500,0.5,0.0,1.0,390.0"),
+        "{rows:?}"
+    );
+    assert!(
+        rows[2].starts_with("bavt,2000,1.0,1.0,1.0,1500.0"),
+        "{rows:?}"
+    );
+    let wrong = play(&place, &["eval", "bavt", "--sweep", "minutes"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(
+        wrong.stderr.contains("recorded: tokens"),
+        "{}",
+        wrong.stderr
+    );
+    run(&place, "good", &[(10, "0.9")]);
+    let mixed = play(&place, &["eval", "bavt", "good"]);
+    assert!(
+        mixed.stderr.contains("evaluate them apart"),
+        "{}",
+        mixed.stderr
+    );
+    assert_eq!(calls(&place), 0);
+}
+
+#[test]
 fn a_worker_that_fails_is_not_asked_for_every_game() {
     let place = Place::new();
     let skills: Vec<(u64, String)> = (1..=6).map(|step| (step, format!("0.{step}"))).collect();

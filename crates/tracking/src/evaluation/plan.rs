@@ -21,6 +21,8 @@ pub enum Kind {
     Tournament,
     /// Every policy by itself at several values of a setting.
     Sweep,
+    /// Recorded searches by their budgets; nothing is played.
+    Searches,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Scores => "scores",
             Self::Tournament => "tournament",
             Self::Sweep => "sweep",
+            Self::Searches => "searches",
         }
     }
 }

@@ -123,7 +123,7 @@ pub struct Missing {
 pub struct Results {
     /// What was compared.
     pub kind: Kind,
-    /// The environment's id.
+    /// The environment's id; the resource of recorded searches.
     pub environment: String,
     /// How it was played.
     pub options: PlayOptions,
@@ -148,6 +148,9 @@ pub struct Results {
     pub missing: Vec<Missing>,
     /// Units in all.
     pub units: usize,
+    /// Recorded searches that do not count: they go on, or nobody judged their answer.
+    #[serde(default)]
+    pub unjudged: usize,
 }
 
 impl Results {
@@ -173,6 +176,7 @@ impl Results {
             sweep: Vec::new(),
             missing: missing(&units, games, failures),
             units: units.len(),
+            unjudged: 0,
         };
         for unit in &units {
             let team = games.get(unit).and_then(|games| games.teams.first());

@@ -59,6 +59,9 @@ pub enum Field {
     Jobs,
 }
 
+/// Resources of recorded searches; a sweep over them plays nothing.
+const RESOURCES: [&str; 2] = ["tokens", "tool_calls"];
+
 /// Every field, in the order of the form.
 const FIELDS: [Field; 12] = [
     Field::What,
@@ -103,7 +106,8 @@ impl Field {
             Field::Policies => "runs or checkpoint folders, with spaces between",
             Field::Checkpoints if form.what() == What::Curve => "all or every:N",
             Field::Checkpoints => "best, last, step-N, all or every:N",
-            Field::Setting => "budget_calls, epsilon or execution",
+            Field::Setting if form.is_recorded() => "what recorded searches spent",
+            Field::Setting => "what is changed: calls, epsilon, half of MANSA",
             Field::Values => match form.text(Field::Setting) {
                 "epsilon" => "chances from 0 to 1, with commas between",
                 "execution" => "il, mansa, cl, with commas between",
@@ -123,7 +127,13 @@ impl Field {
     fn choices(self) -> &'static [&'static str] {
         match self {
             Field::What => &["scores", "curve", "tournament", "sweep"],
-            Field::Setting => &["budget_calls", "epsilon", "execution"],
+            Field::Setting => &[
+                "budget_calls",
+                "epsilon",
+                "execution",
+                RESOURCES[0],
+                RESOURCES[1],
+            ],
             Field::Execution => &["as trained", "mansa", "il", "cl"],
             _ => &[],
         }
@@ -198,9 +208,24 @@ impl Form {
         found.unwrap_or_default()
     }
 
+    /// Whether recorded searches are judged instead of policies played.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.what() == What::Sweep && RESOURCES.contains(&self.text(Field::Setting))
+    }
+
+    /// Makes it about recorded searches.
+    pub fn set_recorded(&mut self) {
+        self.set(Field::What, "sweep");
+        self.set(Field::Setting, RESOURCES[0]);
+    }
+
     /// The fields that matter now.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {
+        if self.is_recorded() {
+            return vec![Field::What, Field::Policies, Field::Setting];
+        }
         let sweep = self.what() == What::Sweep;
         let swept = self.text(Field::Setting);
         let shown = |field: &Field| match field {
@@ -301,6 +326,10 @@ impl Form {
         let mut words: Vec<String> = vec![command.to_owned()];
         let policies = self.text(Field::Policies).split_whitespace();
         words.extend(policies.map(str::to_owned));
+        if self.is_recorded() {
+            words.extend(["--sweep", self.text(Field::Setting)].map(str::to_owned));
+            return words;
+        }
         let mut flag = |name: &str, value: &str| {
             words.push(name.to_owned());
             words.push(value.to_owned());
@@ -405,6 +434,19 @@ mod tests {
             sweep.command("runs"),
             "concord eval a b --sweep epsilon=0,0.05,0.1,0.2 --keep"
         );
+    }
+
+    #[test]
+    fn recorded_searches_are_judged_without_playing() {
+        let mut form = form("scores");
+        form.set_recorded();
+        assert_eq!(form.command("runs"), "concord eval a b --sweep tokens");
+        assert_eq!(form.first_problem(), None);
+        form.step(Field::Setting, true);
+        assert_eq!(form.command("runs"), "concord eval a b --sweep tool_calls");
+        form.step(Field::Setting, true);
+        assert_eq!(form.text(Field::Setting), "budget_calls");
+        assert!(form.fields().contains(&Field::Values));
     }
 
     #[test]

@@ -285,7 +285,7 @@ fn curves(results: &Results) -> Vec<Curve> {
                 }
             }
         }
-        Kind::Sweep => {
+        Kind::Sweep | Kind::Searches => {
             for row in &results.sweep {
                 let policy = row.policy.and_then(|policy| results.policies.get(policy));
                 let name = policy.map_or("", |policy| policy.name.as_str());
@@ -311,6 +311,7 @@ fn draw_plot(shown: &Shown, curves: Vec<Curve>, theme: &Theme, frame: &mut Frame
     let [line, chart] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
     let spent = shown.results.sweep.iter().any(|row| row.spent.is_some());
     let across = match (shown.results.kind, spent) {
+        (Kind::Searches, _) => "share of right answers over what was spent",
         (Kind::Sweep, true) => "mean return over the share of central calls",
         (Kind::Sweep, false) => "mean return over the value",
         _ => "mean return over steps of training",
