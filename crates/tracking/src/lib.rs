@@ -31,6 +31,7 @@ mod git;
 pub mod history;
 pub mod liveness;
 pub mod meta;
+pub mod queue;
 pub mod report;
 pub mod run_folder;
 pub mod samples;

@@ -43,7 +43,12 @@ pub enum Liveness {
 impl ProcessIdentity {
     /// This process; `None` where `/proc` is not mounted.
     pub fn current() -> Option<Self> {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// The process of this machine with that number; `None` when there is none, or where
+    /// `/proc` is not mounted.
+    pub fn of(pid: u32) -> Option<Self> {
         Some(Self {
             pid,
             start_time: start_time(pid)?,
@@ -51,10 +56,15 @@ impl ProcessIdentity {
         })
     }
 
+    /// Whether it is a process of this machine, which signals can reach.
+    pub fn is_here(&self) -> bool {
+        self.machine == this_machine()
+    }
+
     /// Whether the process runs, `heartbeat` and `now` in seconds since 1970.
     pub fn liveness(&self, heartbeat: f64, now: f64) -> Liveness {
         let silent_secs = now - heartbeat;
-        if self.machine == this_machine() {
+        if self.is_here() {
             match start_time(self.pid) {
                 Some(start) if start == self.start_time => {
                     if silent_secs > HEARTBEAT_LIMIT_SECS {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::atomic::sync_folder;
 use crate::clock::{unix_seconds, utc_stamp};
@@ -137,7 +138,7 @@ impl RunFolder {
     }
 
     /// The run that a user means: a path, an id, a part of an id that fits one run
-    /// only, or `last`.
+    /// only, or `last`. Archived runs give way to others that fit.
     ///
     /// # Errors
     /// No run or several runs fit; the message offers the nearest.
@@ -150,14 +151,19 @@ impl RunFolder {
             return Ok(run.clone());
         }
         if reference == "last"
-            && let Some(run) = runs.last()
+            && let Some(run) = (runs.iter().rev())
+                .find(|run| !run.is_archived())
+                .or(runs.last())
         {
             return Ok(run.clone());
         }
-        let fitting: Vec<&Self> = runs
+        let mut fitting: Vec<&Self> = runs
             .iter()
             .filter(|run| !reference.is_empty() && run.id().contains(reference))
             .collect();
+        if fitting.len() > 1 && fitting.iter().any(|run| !run.is_archived()) {
+            fitting.retain(|run| !run.is_archived());
+        }
         match fitting.as_slice() {
             [run] => Ok((*run).clone()),
             [] => Err(TrackingError::UnknownRun {
@@ -251,6 +257,39 @@ impl RunFolder {
         self.path.join("lock")
     }
 
+    /// `queue.json`: the run's place in the queue; see [`crate::queue`].
+    pub fn ticket(&self) -> PathBuf {
+        self.path.join("queue.json")
+    }
+
+    /// `archived`: there when the run was put aside; lists leave it out.
+    pub fn archive_mark(&self) -> PathBuf {
+        self.path.join("archived")
+    }
+
+    /// Whether the run was put aside.
+    pub fn is_archived(&self) -> bool {
+        self.archive_mark().exists()
+    }
+
+    /// Puts the run aside, or takes it back; nothing of it is changed or deleted.
+    ///
+    /// # Errors
+    /// The folder is gone or cannot be written.
+    pub fn set_archived(&self, archived: bool) -> Result<(), TrackingError> {
+        let mark = self.archive_mark();
+        if archived {
+            let text = format!("put aside {}\n", utc_stamp(unix_seconds()));
+            return crate::write_atomic(&mark, text.as_bytes());
+        }
+        match fs::remove_file(&mark) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(TrackingError::io("take back", &mark, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads `meta.json`.
     ///
     /// # Errors
@@ -281,6 +320,23 @@ impl RunFolder {
             .collect();
         found.sort();
         found
+    }
+
+    /// As [`RunFolder::lock`], waiting at most `limit` for a holder who is about to give
+    /// it up: whoever starts a worker holds it until he has written so.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lock_within(&self, limit: Duration) -> Result<RunLock, TrackingError> {
+        let end = Instant::now() + limit;
+        loop {
+            match self.lock() {
+                Err(TrackingError::InUse { .. }) if Instant::now() < end => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Takes the right to write this run, until the returned value is dropped or the
