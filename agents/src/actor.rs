@@ -13,10 +13,12 @@ use std::time::Instant;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use tracking::LiveStage;
 
 use crate::AgentsError;
+use crate::live::Showing;
 use crate::mansa::budget::Grant;
-use crate::rollout::{ActingStreams, EpisodeBatch, PlayOrder, Rollout};
+use crate::rollout::{ActingStreams, EpisodeBatch, Moment, PlayOrder, Rollout};
 
 /// Weights at one moment.
 #[derive(Debug)]
@@ -94,7 +96,8 @@ pub struct Actors {
 const WAITING_ORDERS: usize = 64;
 
 impl Actors {
-    /// Starts one thread per rollout, named `actor-0`, `actor-1`, ...
+    /// Starts one thread per rollout, named `actor-0`, `actor-1`, ... Episodes are shown on
+    /// `stage`, whose environments are numbered in the order of the rollouts.
     ///
     /// # Errors
     /// When a thread cannot be started.
@@ -102,7 +105,9 @@ impl Actors {
         actors: Vec<(Rollout, ActingStreams)>,
         initial: WeightSnapshot,
         queue_capacity: usize,
+        stage: &Arc<LiveStage>,
     ) -> Result<Self, AgentsError> {
+        let mut environments = 0;
         let (outbox, rounds) = bounded(queue_capacity.max(1));
         let latest = Arc::new(Mutex::new(initial));
         let mut orders = Vec::new();
@@ -112,8 +117,11 @@ impl Actors {
             let (sender, inbox) = bounded(WAITING_ORDERS);
             let latest = Arc::clone(&latest);
             let outbox = outbox.clone();
+            let first = environments;
+            environments += rollout.environments();
             let mut actor = Actor {
                 index,
+                showing: Showing::new(Arc::clone(stage), first..environments),
                 rollout,
                 streams,
                 latest,
@@ -206,6 +214,7 @@ impl Drop for Actors {
 
 struct Actor {
     index: usize,
+    showing: Showing,
     rollout: Rollout,
     streams: ActingStreams,
     latest: Arc<Mutex<WeightSnapshot>>,
@@ -245,7 +254,9 @@ impl Actor {
                 .share(),
         };
         self.rollout.set_weights(&weights.values);
-        let episodes = self.rollout.play(&order.play, &mut self.streams, |_| {})?;
+        let showing = &mut self.showing;
+        let see = |moment: &Moment| showing.see(moment);
+        let episodes = self.rollout.play(&order.play, &mut self.streams, see)?;
         let state = ActorState {
             environment: self.rollout.environment_mut().save(),
             streams: self.streams.clone(),
@@ -327,7 +338,8 @@ mod tests {
         };
         let rollout = Rollout::new(batch, team, parameters, true, false);
         let stream = ActingStreams::new(1, "exploration", 0);
-        let actors = Actors::start(vec![(rollout, stream)], weights, 1).unwrap();
+        let stage = LiveStage::new(1);
+        let actors = Actors::start(vec![(rollout, stream)], weights, 1, &stage).unwrap();
         let order = RoundOrder {
             play: PlayOrder::greedy(1.0, Execution::Mansa),
             weights: RoundWeights::Latest,

@@ -138,6 +138,9 @@ impl CrossPlay {
                     rewards,
                     calls: &[],
                     running: &running,
+                    actions: if time == 0 { &[] } else { &chosen },
+                    returns: &returns,
+                    decision: None,
                 });
             }
             if time == limit || !running.contains(&true) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use configs::train::{LoggingConfig, TrainConfig};
 use envs::EnvironmentSpec;
@@ -183,6 +183,11 @@ impl<'a> Reporter<'a> {
         self.status.state = state;
         self.status.message = message;
         self.write_status(counters, true);
+    }
+
+    /// Time that the run was parked, which counts for no rate.
+    pub fn leave_out(&mut self, parked: Duration) {
+        self.last_figures += parked;
     }
 
     /// Tells that the run is alive.

@@ -114,6 +114,19 @@ pub struct Moment<'a> {
     pub calls: &'a [u8],
     /// Which environments are still in their episode. `[environments]`
     pub running: &'a [bool],
+    /// The joint action of the step; empty after the reset. `[environments, agents]`
+    pub actions: &'a [u8],
+    /// Undiscounted team return of each episode so far. `[environments]`
+    pub returns: &'a [f64],
+    /// What decides central calls, where something does.
+    pub decision: Option<&'a Decision>,
+}
+
+impl Moment<'_> {
+    /// Share of the budget of central calls that is left, 0 to 1; nothing without a budget.
+    pub fn budget_left(&self, environment: usize) -> Option<f64> {
+        self.decision?.budget_left(environment)
+    }
 }
 
 /// An environment batch with everything needed to act in it.
@@ -214,6 +227,9 @@ impl Rollout {
                 },
                 calls: if last { &[] } else { decision.calls() },
                 running: &running,
+                actions: if time == 0 { &[] } else { &chosen },
+                returns: &record.returns,
+                decision: Some(&decision),
             });
             if last {
                 break;

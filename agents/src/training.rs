@@ -5,6 +5,7 @@
 //! play with the newest weights and rounds are taken in as they come; the number of
 //! rounds under way bounds how stale they can be.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use configs::train::{AlgorithmKind, CallBudget, Execution, RuntimeMode, TrainConfig};
@@ -14,7 +15,7 @@ use nn::parameters::Parameters;
 use nn::random::RandomStream;
 use nn::schedule::LinearSchedule;
 use tch::{Device, Tensor};
-use tracking::{EvaluationPurpose, RunState};
+use tracking::{EvaluationPurpose, LiveStage, RunState};
 
 use crate::AgentsError;
 use crate::actor::{ActorState, Actors, Round, RoundOrder, RoundWeights, WeightSnapshot};
@@ -28,6 +29,10 @@ use crate::policy_gradient::PolicyGradientLearner;
 use crate::q_learning::QLearner;
 use crate::report::{Reporter, TrainingFigures};
 use crate::rollout::{ActingStreams, PlayOrder, Rollout};
+use crate::stopwatch::Stopwatch;
+
+/// How often a parked training tells that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What a running training can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +67,14 @@ pub struct Training<'a> {
     state: RunningState,
     commands: Receiver<Command>,
     reporter: Reporter<'a>,
-    started: Instant,
-    seconds_before: f64,
+    stopwatch: Stopwatch,
     figures: TrainingFigures,
 }
 
 impl<'a> Training<'a> {
     /// Builds learner, actors and evaluator; with `resume`, from that checkpoint (its name
-    /// within the run folder, and its path).
+    /// within the run folder, and its path). Its episodes can be watched on `stage`, which
+    /// has a place for each of [`TrainConfig::environments`].
     ///
     /// # Errors
     /// An unknown environment, a checkpoint that does not fit, a thread that does not start.
@@ -78,6 +83,7 @@ impl<'a> Training<'a> {
         device: Device,
         commands: Receiver<Command>,
         reporter: Reporter<'a>,
+        stage: &Arc<LiveStage>,
         resume: Option<(&str, &std::path::Path)>,
     ) -> Result<Self, AgentsError> {
         let options = environment_options(&config.environment);
@@ -127,7 +133,7 @@ impl<'a> Training<'a> {
             copy(),
         )?;
         let initial = snapshot(learner.as_ref());
-        let actors = Actors::start(players, initial, config.runtime.queue_capacity)?;
+        let actors = Actors::start(players, initial, config.runtime.queue_capacity, stage)?;
         let counters = Counters {
             next_checkpoint: config.checkpoint.interval_steps,
             budget: match config.algorithm.switch.budget {
@@ -157,11 +163,10 @@ impl<'a> Training<'a> {
                 end: config.exploration.epsilon_end,
                 steps: config.exploration.anneal_steps,
             },
-            seconds_before: state.counters.progress.seconds,
+            stopwatch: Stopwatch::start(state.counters.progress.seconds),
             state,
             commands,
             reporter,
-            started: Instant::now(),
             figures: TrainingFigures::default(),
         };
         if let Some((name, _)) = resume {
@@ -506,7 +511,7 @@ impl<'a> Training<'a> {
         loop {
             let command = if paused.is_some() {
                 self.reporter.heartbeat(&self.state.counters);
-                self.commands.recv_timeout(Duration::from_millis(500)).ok()
+                self.commands.recv_timeout(HEARTBEAT).ok()
             } else {
                 self.commands.try_recv().ok()
             };
@@ -519,13 +524,15 @@ impl<'a> Training<'a> {
                 Some(Command::CheckpointNow) => self.write_checkpoint()?,
                 Some(Command::Pause) if paused.is_none() => {
                     self.tick();
+                    self.stopwatch.pause();
                     self.reporter
                         .state(RunState::Paused, &self.state.counters, "");
                     paused = Some(Instant::now());
                 }
                 Some(Command::Resume) => {
                     if let Some(since) = paused.take() {
-                        self.seconds_before -= since.elapsed().as_secs_f64();
+                        self.stopwatch.go_on();
+                        self.reporter.leave_out(since.elapsed());
                         self.reporter
                             .state(RunState::Running, &self.state.counters, "");
                     }
@@ -538,8 +545,7 @@ impl<'a> Training<'a> {
     }
 
     fn tick(&mut self) {
-        self.state.counters.progress.seconds =
-            self.seconds_before + self.started.elapsed().as_secs_f64();
+        self.state.counters.progress.seconds = self.stopwatch.seconds();
     }
 
     fn report(&mut self) {

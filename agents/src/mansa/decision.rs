@@ -269,6 +269,13 @@ impl Decision {
         }
     }
 
+    /// Share of the budget that is left in an episode, 0 to 1; nothing without a budget or
+    /// when nothing is decided.
+    pub fn budget_left(&self, episode: usize) -> Option<f64> {
+        let bounded = self.record.is_some() && self.allowance != CallAllowance::Unbounded;
+        bounded.then(|| f64::from(self.allowance.remaining(episode)))
+    }
+
     /// The policy that acts in an episode's step to come.
     pub fn policy(&self, episode: usize) -> usize {
         match self.rule {

@@ -102,7 +102,9 @@ impl Writing {
 }
 
 fn run(run: &RunFolder, resumed: bool) -> ExitCode {
-    let _lock = run.lock().expect("nobody else writes this run");
+    let _lock = run
+        .lock_within(Duration::from_secs(5))
+        .expect("nobody else writes this run");
     let behaviour = std::env::var("FAKE_WORKER").unwrap_or_default();
     let mut signals = Signals::new([SIGINT, SIGTERM]).expect("signals");
     let options = SinkOptions {

@@ -20,17 +20,26 @@ pub struct Listeners {
     ended: Option<Sender<()>>,
 }
 
+/// Catches SIGINT, SIGTERM and SIGHUP from here on; [`listen`] acts on those that came in
+/// between.
+///
+/// # Errors
+/// When signals cannot be caught.
+pub fn catch() -> std::io::Result<Signals> {
+    Signals::new([SIGINT, SIGTERM, SIGHUP])
+}
+
 /// Starts listening. The first SIGINT, SIGTERM or SIGHUP stops the training with a
 /// checkpoint; the second one runs `leave` and ends the process at once.
 ///
 /// # Errors
-/// When signals cannot be caught or a thread not started.
+/// When a thread cannot be started.
 pub fn listen(
+    mut signals: Signals,
     control: Option<Receiver<ControlCommand>>,
     leave: impl Fn() + Send + 'static,
 ) -> std::io::Result<(Receiver<Command>, Listeners)> {
     let (sender, receiver) = bounded(WAITING);
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let handle = signals.handle();
     let stop = sender.clone();
     let mut threads = vec![

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use agents::report::Reporter;
 use agents::training::{Outcome, Training};
 use configs::RunConfig;
 use configs::train::TrainConfig;
+use signal_hook::iterator::Signals;
 use tracking::event::HyperParameter;
 use tracking::{
-    ConsoleMode, ControlServer, EventKind, RunFolder, RunState, SinkOptions, Status, Tracker,
-    TrackerThread,
+    ConsoleMode, ControlServer, EventKind, LiveStage, RunFolder, RunState, SinkOptions, Status,
+    StatusWriter, Tracker, TrackerThread,
 };
 
 use crate::commands;
@@ -20,11 +23,19 @@ use crate::exit::{
     BAD_CONFIG, DONE, ENVIRONMENT, Failure, INTERNAL, INTERRUPTED, LEFT_AT_ONCE, complain,
 };
 
+/// Who starts a worker holds the folder's lock until he has written so.
+const STARTER: Duration = Duration::from_secs(5);
+
 /// Runs the job of the folder and leaves its last state in it, whatever happens.
 pub fn run(run_dir: &Path, resume: bool, json: bool) -> Result<u8, Failure> {
+    // First of all: loading and preparing takes a while, and a signal that comes meanwhile
+    // is a stop like any other.
+    let signals = commands::catch()
+        .map_err(|error| Failure::new(ENVIRONMENT, format!("signals: {error}")))?;
     let run = RunFolder::open(run_dir)?;
-    let _lock = run.lock()?;
-    let result = prepared(&run, resume, json);
+    let _lock = run.lock_within(STARTER)?;
+    starting(&run);
+    let result = prepared(&run, resume, json, signals);
     if let Err(failure) = &result {
         // Failures before the events are open show in the status alone.
         leave_status(&run, RunState::Failed, failure.code, &failure.to_string());
@@ -32,7 +43,21 @@ pub fn run(run_dir: &Path, resume: bool, json: bool) -> Result<u8, Failure> {
     result
 }
 
-fn prepared(run: &RunFolder, resume: bool, json: bool) -> Result<u8, Failure> {
+/// The state until the training says `running`. A disk too full for it ends the run
+/// later, with better words.
+fn starting(run: &RunFolder) {
+    let status = Status {
+        state: RunState::Starting,
+        exit_code: None,
+        message: String::new(),
+        ..run.status().unwrap_or_default()
+    };
+    if let Err(error) = StatusWriter::new(run).write(&status, true) {
+        complain(&error.to_string());
+    }
+}
+
+fn prepared(run: &RunFolder, resume: bool, json: bool, signals: Signals) -> Result<u8, Failure> {
     tracking::atomic::recover_folders(&run.checkpoints_folder())?;
     let RunConfig::Train(config) = read_config(run)? else {
         return Err(Failure::new(
@@ -57,7 +82,8 @@ fn prepared(run: &RunFolder, resume: bool, json: bool) -> Result<u8, Failure> {
         ..SinkOptions::default()
     };
     let (tracker, sinks) = TrackerThread::start(run, options)?;
-    let (control, server) = match ControlServer::start(run) {
+    let stage = LiveStage::new(config.environments());
+    let (control, server) = match ControlServer::start_on_stage(run, Arc::clone(&stage)) {
         Ok((receiver, server)) => (Some(receiver), Some(server)),
         Err(error) => {
             tracker.warning(
@@ -68,7 +94,7 @@ fn prepared(run: &RunFolder, resume: bool, json: bool) -> Result<u8, Failure> {
         }
     };
     let leaving = run.clone();
-    let (commands, listeners) = commands::listen(control, move || {
+    let (commands, listeners) = commands::listen(signals, control, move || {
         leave_status(
             &leaving,
             RunState::Interrupted,
@@ -82,7 +108,7 @@ fn prepared(run: &RunFolder, resume: bool, json: bool) -> Result<u8, Failure> {
             values: hyper_parameters(&config),
         });
     }
-    let device_name = format!("{device:?}").to_lowercase();
+    let device_name = tracking::queue::device_key(&format!("{device:?}").to_lowercase());
     let reporter = Reporter::new(run, tracker.clone(), device_name, config.total_steps);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let training = Training::new(
@@ -90,6 +116,7 @@ fn prepared(run: &RunFolder, resume: bool, json: bool) -> Result<u8, Failure> {
             device,
             commands,
             reporter,
+            &stage,
             checkpoint
                 .as_ref()
                 .map(|(name, path)| (name.as_str(), path.as_path())),

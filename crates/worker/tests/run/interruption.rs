@@ -11,7 +11,7 @@ use crate::folder::{TestRun, outcome};
 /// Long enough to be interrupted between two checkpoints.
 const LONG: &[&str] = &["total_steps=40000", "checkpoint.interval_steps=4000"];
 
-fn signal(child: &std::process::Child, name: &str) {
+pub(crate) fn signal(child: &std::process::Child, name: &str) {
     let status = Command::new("kill")
         .args([name, &child.id().to_string()])
         .status()
@@ -41,13 +41,21 @@ fn last_checkpoint(run: &TestRun) -> Vec<(String, Vec<u8>)> {
 }
 
 pub(crate) fn killed_and_resumed_equals_straight(extra: &[&str]) {
+    interrupted_and_resumed_equals_straight(extra, |run| run.wait_for_checkpoint());
+}
+
+/// Kills a run once `meanwhile` is through with it.
+pub(crate) fn interrupted_and_resumed_equals_straight(
+    extra: &[&str],
+    meanwhile: impl FnOnce(&TestRun),
+) {
     let sets = [LONG, extra].concat();
     let straight = TestRun::new(&sets);
     assert_eq!(outcome(&straight.run()), (0, String::new()));
 
     let killed = TestRun::new(&sets);
     let mut child = killed.start();
-    killed.wait_for_checkpoint();
+    meanwhile(&killed);
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
     let (step, _) = killed.folder.checkpoints().into_iter().max().unwrap();
@@ -129,6 +137,22 @@ fn sigterm_writes_a_checkpoint_and_exits_5() {
         step, status.progress.step,
         "the checkpoint is older than the end"
     );
+}
+
+/// Long before the training begins: the worker has only just taken the folder.
+#[test]
+fn a_signal_while_the_worker_prepares_is_a_stop_too() {
+    let run = TestRun::new(&["total_steps=100000000"]);
+    let mut child = run.start();
+    run.wait_until("the worker takes the folder", |run| {
+        let status = run.folder.status();
+        status.is_ok_and(|status| status.state == RunState::Starting)
+    });
+    signal(&child, "-TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let status = run.folder.status().unwrap();
+    assert_eq!(status.state, RunState::Interrupted);
+    assert!(!run.folder.checkpoints().is_empty());
 }
 
 #[test]

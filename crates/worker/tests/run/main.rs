@@ -7,5 +7,7 @@ mod device;
 mod folder;
 mod interruption;
 mod learning;
+mod live;
 mod mansa;
+mod parking;
 mod scoring;
