@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracking::{
-    Axis, ControlCommand, ControlServer, EvaluationPurpose, EventKind, Progress, RunFolder,
-    RunState, SinkOptions, Status, StatusWriter, Tracker, TrackerThread,
+    Axis, ControlCommand, ControlServer, EvaluationPurpose, EventKind, LiveFrame, LiveStage,
+    Progress, RunFolder, RunState, SinkOptions, Status, StatusWriter, Tracker, TrackerThread,
 };
 
 /// Nobody waits longer for a test.
@@ -29,6 +29,10 @@ fn main() -> ExitCode {
     };
     match arguments.first().map(String::as_str) {
         Some("run") => {
+            if std::env::var("FAKE_WORKER").is_ok_and(|behaviour| behaviour == "slow") {
+                // As if it loaded a large library: no handler, no socket yet.
+                std::thread::sleep(Duration::from_secs(1));
+            }
             let folder = PathBuf::from(after("--run-dir").expect("concord names the run folder"));
             run(
                 &RunFolder::open(&folder).expect("concord made the run folder"),
@@ -112,7 +116,9 @@ fn run(run: &RunFolder, resumed: bool) -> ExitCode {
         ..SinkOptions::default()
     };
     let (tracker, thread) = TrackerThread::start(run, options).expect("a writable log");
-    let server = (behaviour != "deaf").then(|| ControlServer::start(run).expect("a socket"));
+    let stage = LiveStage::new(2);
+    let server = (behaviour != "deaf")
+        .then(|| ControlServer::start_on_stage(run, stage.clone()).expect("a socket"));
     let status = Status {
         total_steps: 100,
         steps_per_second: Some(10.0),
@@ -142,10 +148,12 @@ fn run(run: &RunFolder, resumed: bool) -> ExitCode {
         checkpoint: String::new(),
     });
     let (state, code, message) = match behaviour.as_str() {
-        "wait" | "deaf" => wait(
+        "wait" | "deaf" | "slow" => wait(
             &mut signals,
             server.as_ref().map(|(commands, _)| commands),
+            &stage,
             run,
+            &mut writing,
         ),
         "stubborn" => stubborn(&mut signals),
         "diverge" => (RunState::Failed, 4, "the loss is NaN at update 310"),
@@ -172,21 +180,56 @@ type Ending = (RunState, u8, &'static str);
 fn wait(
     signals: &mut Signals,
     commands: Option<&crossbeam::channel::Receiver<ControlCommand>>,
+    stage: &LiveStage,
     run: &RunFolder,
+    writing: &mut Writing,
 ) -> Ending {
     let start = Instant::now();
+    let mut stop = false;
     while start.elapsed() < LONGEST {
-        let stop = commands.is_some_and(|commands| {
-            commands
-                .recv_timeout(Duration::from_millis(5))
-                .is_ok_and(|command| command == ControlCommand::Stop)
-        });
+        play(stage);
+        let command =
+            commands.and_then(|commands| commands.recv_timeout(Duration::from_millis(5)).ok());
+        match command {
+            Some(ControlCommand::Stop) => stop = true,
+            Some(ControlCommand::Pause) => writing.state(RunState::Paused, None, ""),
+            Some(ControlCommand::Resume) => writing.state(RunState::Running, None, ""),
+            Some(ControlCommand::CheckpointNow) => {
+                let _ = std::fs::remove_dir_all(run.checkpoint(10));
+                std::fs::create_dir_all(run.checkpoint(10)).expect("a checkpoint");
+            }
+            Some(ControlCommand::Ping) | None => {}
+        }
         if stop || signals.pending().next().is_some() {
             std::fs::create_dir_all(run.checkpoint(10)).expect("a checkpoint");
             return (RunState::Interrupted, 5, "");
         }
     }
     (RunState::Failed, 1, "nobody stopped the test's worker")
+}
+
+/// An episode of two steps for everybody who waits for one.
+fn play(stage: &LiveStage) {
+    for watcher in stage.waiting(0..2) {
+        for step in 0..3 {
+            watcher.show(LiveFrame {
+                environment: watcher.environment(),
+                step,
+                scene: serde_json::json!({
+                    "title": "Foraging", "rows": 1, "cols": 3, "step": step, "step_limit": 2,
+                    "note": "", "marks": [
+                        {"row": 0, "col": step, "kind": "agent", "label": "A", "level": 1},
+                    ],
+                }),
+                central: (step < 2).then_some(step == 1),
+                budget_left: Some(0.5),
+                episode_return: step as f64 / 2.0,
+                reward: 0.5,
+                actions: vec![4],
+                over: step == 2,
+            });
+        }
+    }
 }
 
 /// In the middle of a long step: only the second signal is heard.

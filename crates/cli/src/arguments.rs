@@ -65,10 +65,22 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Follow a run that is already running; ctrl-c leaves it running
     Attach(Attach),
-    /// Stop a run: it finishes its step and writes a checkpoint
-    Stop(Stop),
-    /// Continue a run from its last checkpoint
+    /// Stop runs: they finish their step and write a checkpoint
+    Stop(Control),
+    /// Park runs between steps; they keep their device and memory
+    Pause(Control),
+    /// Let paused runs go on
+    Unpause(Control),
+    /// Let runs write a checkpoint now and go on
+    Checkpoint(Control),
+    /// End the processes of runs at once, without a checkpoint
+    Kill(Kill),
+    /// Continue a run: a paused one as it is, an ended one from its last checkpoint
     Resume(Resume),
+    /// Hide ended runs from the lists; nothing is deleted
+    Archive(Archive),
+    /// Runs that wait for their device: list, move, remove
+    Queue(QueueArguments),
     /// What this machine offers, and what to do about each problem
     Doctor(Doctor),
 }
@@ -144,6 +156,9 @@ pub(crate) struct Train {
     /// Start the run and leave it running
     #[arg(long, conflicts_with_all = ["ui", "jobs"])]
     pub(crate) detach: bool,
+    /// Let the runs wait in the queue until their device is free, and return at once
+    #[arg(long, conflicts_with_all = ["ui", "jobs", "detach", "dry_run"])]
+    pub(crate) queue: bool,
     /// Show the resolved configuration and the plan, and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -322,6 +337,9 @@ pub(crate) struct Runs {
     /// Only runs whose id contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// List archived runs too
+    #[arg(long)]
+    pub(crate) archived: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
 }
@@ -437,6 +455,12 @@ pub(crate) struct Compare {
 pub(crate) struct Attach {
     #[command(flatten)]
     pub(crate) run: RunArgument,
+    /// Print the episodes that one of its environments plays, as they are played
+    #[arg(long, value_name = "ENVIRONMENT", conflicts_with = "ui")]
+    pub(crate) watch: Option<usize>,
+    /// Leave after that many moments
+    #[arg(long, value_name = "N", requires = "watch")]
+    pub(crate) frames: Option<u64>,
     /// How progress is shown [default: $CONCORD_UI or auto]
     #[arg(long, value_enum, value_name = "UI")]
     pub(crate) ui: Option<Ui>,
@@ -444,15 +468,84 @@ pub(crate) struct Attach {
     pub(crate) format: FormatArgument,
 }
 
+/// What is asked of running runs.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Stop {
-    #[command(flatten)]
-    pub(crate) run: RunArgument,
-    /// Seconds to wait for its end
+pub(crate) struct Control {
+    /// Runs: ids, parts of ids, paths, or `last`
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Seconds to wait until it is done
     #[arg(long, value_name = "S", default_value_t = 120.0)]
     pub(crate) timeout: f64,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Kill {
+    /// Runs: ids, parts of ids, paths, or `last`
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Do it: what was learnt since the last checkpoint is lost
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Archive {
+    /// Runs: ids, parts of ids, paths, or `last`
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Take them back into the lists
+    #[arg(long)]
+    pub(crate) undo: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub(crate) struct QueueArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Queue>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Queue {
+    /// The waiting runs, by device and position; what `concord queue` alone does
+    List,
+    /// Move a waiting run within the line for its device
+    Move {
+        /// Its id, a part of it, its path, or `last`
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Where to
+        #[arg(value_enum, value_name = "WHERE")]
+        to: Direction,
+    },
+    /// Take waiting runs out of the queue; their folders stay
+    Remove {
+        /// Runs: ids, parts of ids, paths, or `last`
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<String>,
+    },
+    /// Start waiting runs as their devices become free, until none waits; started by itself
+    Work,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// One place ahead
+    Up,
+    /// One place back
+    Down,
+    /// To the front
+    Top,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -465,6 +558,9 @@ pub(crate) struct Resume {
     /// Start the worker and leave it running
     #[arg(long, conflicts_with = "ui")]
     pub(crate) detach: bool,
+    /// Let it wait in the queue until its device is free, and return at once
+    #[arg(long, conflicts_with_all = ["ui", "detach"])]
+    pub(crate) queue: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
 }

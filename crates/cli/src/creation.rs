@@ -16,6 +16,17 @@ pub(crate) fn create(
     origins: &Origins,
     extra: BTreeMap<String, String>,
 ) -> Result<RunFolder, Failure> {
+    create_from(root, name, config, origins.to_json(), extra)
+}
+
+/// As [`create`], with the text of `origin.json`; empty where origins are not known.
+pub(crate) fn create_from(
+    root: &Path,
+    name: String,
+    config: &RunConfig,
+    origin_json: String,
+    extra: BTreeMap<String, String>,
+) -> Result<RunFolder, Failure> {
     let RunConfig::Train(train) = config else {
         return Err(Failure::arguments(
             "this is no training: its job is another - see `concord --help`",
@@ -40,7 +51,7 @@ pub(crate) fn create(
         task,
         seed: train.seed,
         config_toml: config.to_toml(),
-        origin_json: origins.to_json(),
+        origin_json,
         device: train.runtime.device.to_string(),
         total_steps: train.total_steps,
         command: std::env::args().collect(),

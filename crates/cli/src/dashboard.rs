@@ -1,17 +1,15 @@
 //! The dashboard with the runs and workers of this program behind it.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Child;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tracking::RunFolder;
-use tui::{Answer, Host, Leave, Options, Request};
+use tui::{Leave, Options};
 
 use crate::arguments::{Format, Global, Ui};
-use crate::commands::control::resumable;
 use crate::commands::train::{conclude, observer};
 use crate::failure::Failure;
 use crate::follow::{Ending, Followed, Interrupts, OnInterrupt, follow};
@@ -19,110 +17,11 @@ use crate::launcher::Launcher;
 use crate::observers::Bars;
 use crate::output::tell;
 use crate::surroundings::{editor, has_bars, of_terminal, preferences};
-use crate::{evaluations, scene, worker};
+use crate::{scene, scheduler, worker};
 
-/// Workers started by this program, by run; kept so that they can be waited for.
-#[derive(Default)]
-struct Workers(Mutex<HashMap<String, Child>>);
+mod host;
 
-impl Workers {
-    fn add(&self, id: &str, child: Child) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.to_owned(), child);
-    }
-
-    fn take(&self, id: &str) -> Option<Child> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
-    }
-}
-
-/// What the dashboard may ask for.
-struct Program {
-    global: Global,
-    root: PathBuf,
-    workers: Arc<Workers>,
-    launcher: Launcher,
-}
-
-impl Host for Program {
-    fn carry_out(&self, request: Request, tell: &dyn Fn(Answer)) -> Answer {
-        match request {
-            Request::Stop(id) => said(self.stop(&id)),
-            Request::Kill(id) => said(self.kill(&id)),
-            Request::Resume(id) => said(self.resume(&id)),
-            Request::Save {
-                path,
-                text,
-                replace,
-            } => said(save(&path, &text, replace)),
-            Request::Launcher(request) => {
-                Answer::Launcher(self.launcher.carry_out(&self.root, request))
-            }
-            Request::Evaluation(request) => Answer::Evaluation(evaluations::carry_out(
-                &self.global,
-                &self.root,
-                request,
-                &|answer| tell(Answer::Evaluation(answer)),
-            )),
-            other => Answer::Said(Err(format!("cannot do this yet: {other:?}"))),
-        }
-    }
-}
-
-fn said(result: Result<String, Failure>) -> Answer {
-    Answer::Said(result.map_err(|failure| failure.message))
-}
-
-/// Writes a text to a file; an existing one only when it may be replaced.
-fn save(path: &str, text: &str, replace: bool) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::environment(format!(
-            "cannot write {path}: {error} - name another file or free disk space"
-        ))
-    };
-    if !replace && Path::new(path).exists() {
-        return Err(Failure::arguments(format!(
-            "{path} exists - name another file, or say that it may be replaced"
-        )));
-    }
-    tracking::write_atomic(Path::new(path), text.as_bytes())
-        .map_err(|error| failed(std::io::Error::other(error)))?;
-    Ok(format!("wrote {path}"))
-}
-
-impl Program {
-    fn run(&self, id: &str) -> Result<RunFolder, Failure> {
-        Ok(RunFolder::open(&self.root.join(id))?)
-    }
-
-    fn stop(&self, id: &str) -> Result<String, Failure> {
-        Ok(match worker::ask_to_stop(&self.run(id)?)? {
-            worker::Asked::Socket => format!("{id} stops after its step, with a checkpoint"),
-            worker::Asked::Signal => format!("{id} does not answer on its socket; sent SIGTERM"),
-        })
-    }
-
-    fn kill(&self, id: &str) -> Result<String, Failure> {
-        worker::kill(&self.run(id)?)?;
-        Ok(format!(
-            "ended the process of {id}; r resumes it from its last checkpoint"
-        ))
-    }
-
-    fn resume(&self, id: &str) -> Result<String, Failure> {
-        let run = self.run(id)?;
-        let from_checkpoint = resumable(&run)?;
-        let path = worker::locate(&self.global)?;
-        let child = worker::spawn(&path, &run, from_checkpoint)?;
-        self.workers.add(id, child);
-        Ok(format!("{id} goes on"))
-    }
-}
+use host::{Program, Workers};
 
 fn options(global: &Global, root: &Path, workers: &Arc<Workers>) -> Options {
     Options {
@@ -152,6 +51,7 @@ pub(crate) fn root_flag(global: &Global) -> String {
 
 /// Opens the dashboard over all runs.
 pub(crate) fn open(global: &Global, root: &Path, selected: Option<String>) -> Result<(), Failure> {
+    scheduler::ensure(global, root);
     let workers = Arc::new(Workers::default());
     let leave = tui::run(Options {
         selected,
@@ -182,6 +82,7 @@ pub(crate) fn launch(
     let id = run.id();
     let workers = Arc::new(Workers::default());
     workers.add(&id, worker::spawn(worker, run, resume)?);
+    scheduler::ensure(global, root);
     let opened = tui::run(Options {
         foreground: Some(id.clone()),
         ..options(global, root, &workers)

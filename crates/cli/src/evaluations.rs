@@ -78,7 +78,7 @@ fn list(root: &Path) -> Result<Vec<Listed>, Failure> {
 
 fn cancel(root: &Path, id: &str) -> Result<(), Failure> {
     match find(root, id)?.player() {
-        Some(process) => worker::signal(process.pid, Signal::TERM),
+        Some(process) => worker::signal(&process, Signal::TERM),
         None => Err(Failure::arguments(format!(
             "{id} is not being played - r goes on with it"
         ))),

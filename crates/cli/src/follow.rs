@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tracking::{Event, EventReader, RunFolder, RunState, Status, unix_seconds};
+use tracking::{Event, EventReader, ProcessIdentity, RunFolder, RunState, Status, unix_seconds};
 
 use crate::failure::{ENVIRONMENT, Failure, INTERRUPTED};
 use crate::output::tell;
@@ -181,6 +181,11 @@ impl Interrupts {
         self.count > 0
     }
 
+    /// Whether a signal came.
+    pub(crate) fn arrived(&mut self) -> bool {
+        self.signals.pending().count() > 0
+    }
+
     /// Passes signals on; true when the runs are to be left alone.
     fn pass_on(&mut self, followed: &mut [Followed<'_>]) -> bool {
         let arrived: Vec<i32> = self.signals.pending().collect();
@@ -222,7 +227,7 @@ fn step(one: &mut Followed<'_>, count: usize) {
             Err(failure) => match one.child.as_ref() {
                 Some(child) => {
                     one.observer.say(&format!("stopping {id}"));
-                    worker::signal(child.id(), rustix::process::Signal::TERM)
+                    signal_child(child, rustix::process::Signal::TERM)
                 }
                 None => Err(failure),
             },
@@ -235,15 +240,20 @@ fn step(one: &mut Followed<'_>, count: usize) {
         }
         _ => {
             one.observer.say(&format!("killing {id}"));
-            match one.child.as_ref() {
-                Some(child) => worker::signal(child.id(), rustix::process::Signal::KILL),
-                None => worker::kill(&one.run),
+            match (worker::kill(&one.run), one.child.as_ref()) {
+                (Ok(true), _) | (Ok(false), None) => Ok(()),
+                (_, Some(child)) => signal_child(child, rustix::process::Signal::KILL),
+                (Err(failure), None) => Err(failure),
             }
         }
     };
     if let Err(failure) = done {
         one.observer.say(&failure.message);
     }
+}
+
+fn signal_child(child: &Child, signal: rustix::process::Signal) -> Result<(), Failure> {
+    ProcessIdentity::of(child.id()).map_or(Ok(()), |process| worker::signal(&process, signal))
 }
 
 /// Follows runs, starting the next as soon as one of at most `jobs` ended, until all

@@ -6,6 +6,7 @@
 mod allocations;
 mod arguments;
 mod commands;
+mod control;
 mod creation;
 mod dashboard;
 mod evaluations;
@@ -18,6 +19,7 @@ mod plan;
 mod plot;
 mod result;
 mod scene;
+mod scheduler;
 mod settings;
 mod surroundings;
 mod worker;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Command};
+use control::Wish;
 use failure::Failure;
 
 #[global_allocator]
@@ -73,9 +76,21 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Runs(arguments)) => commands::runs::runs(global, arguments),
         Some(Command::Show(arguments)) => commands::runs::show(global, arguments),
         Some(Command::Compare(arguments)) => commands::compare::compare(global, arguments),
-        Some(Command::Attach(arguments)) => commands::control::attach(global, arguments),
+        Some(Command::Attach(arguments)) => commands::resume::attach(global, arguments),
         Some(Command::Stop(arguments)) => commands::control::stop(global, arguments),
-        Some(Command::Resume(arguments)) => commands::control::resume(global, arguments),
+        Some(Command::Pause(arguments)) => {
+            commands::control::control(global, arguments, Wish::Pause)
+        }
+        Some(Command::Unpause(arguments)) => {
+            commands::control::control(global, arguments, Wish::Unpause)
+        }
+        Some(Command::Checkpoint(arguments)) => {
+            commands::control::control(global, arguments, Wish::Checkpoint)
+        }
+        Some(Command::Kill(arguments)) => commands::control::kill(global, arguments),
+        Some(Command::Resume(arguments)) => commands::resume::resume(global, arguments),
+        Some(Command::Archive(arguments)) => commands::control::archive(global, arguments),
+        Some(Command::Queue(arguments)) => commands::queue::queue(global, arguments),
         Some(Command::Doctor(arguments)) => commands::doctor::doctor(global, arguments),
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn runs(global: &Global, arguments: &Runs) -> Result<(), Failure> {
             .filter
             .as_ref()
             .is_none_or(|text| run.id().contains(text.as_str()))
+            && (arguments.archived || !run.is_archived())
     };
     let mut table = Table::new(&[
         "id",

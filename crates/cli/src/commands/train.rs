@@ -18,6 +18,7 @@ use crate::observers::{Bars, JsonLines, Lines, Silent};
 use crate::output::{print, print_json, tell};
 use crate::plan;
 use crate::result::RunResult;
+use crate::scheduler;
 use crate::settings;
 use crate::surroundings::{has_bars, interface, runs_root};
 use crate::worker;
@@ -32,6 +33,9 @@ pub(crate) fn train(global: &Global, arguments: &Train) -> Result<(), Failure> {
     let root = runs_root(global);
     if arguments.detach {
         return detach(global, arguments, &loaded, &worker, &root);
+    }
+    if arguments.queue {
+        return enqueue(global, arguments, &loaded, &worker, &root);
     }
     let mut ui = interface(arguments.ui)?;
     if ui == Ui::Tui && arguments.seeds > 1 {
@@ -48,6 +52,22 @@ pub(crate) fn train(global: &Global, arguments: &Train) -> Result<(), Failure> {
     }
     let endings = run_all(arguments, &loaded, &worker, &root, ui)?;
     conclude(&endings, ui, arguments.format.format)
+}
+
+/// Makes the run of every seed and lets it wait for its device.
+fn enqueue(
+    global: &Global,
+    arguments: &Train,
+    loaded: &Loaded,
+    worker: &Path,
+    root: &Path,
+) -> Result<(), Failure> {
+    let mut waiting = Vec::new();
+    for offset in 0..arguments.seeds {
+        let run = create(root, arguments, loaded, offset)?;
+        waiting.push(scheduler::enqueue(global, root, &run, worker)?);
+    }
+    super::queue::enqueued(&waiting, arguments.format.format)
 }
 
 fn detach(

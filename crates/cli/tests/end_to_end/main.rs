@@ -2,9 +2,11 @@
 
 mod arguments;
 mod comparison;
+mod control;
 mod dashboard;
 mod environments;
 mod evaluations;
 mod experiments;
 mod harness;
 mod lifecycle;
+mod queue;

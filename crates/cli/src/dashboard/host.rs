@@ -1,0 +1,231 @@
+//! What the dashboard asks of this program.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use configs::RunConfig;
+use tracking::queue::{self, Move};
+use tracking::{RunFolder, RunState};
+use tui::host::{Launch, QueueEntry};
+use tui::{Answer, Host, Request};
+
+use crate::arguments::Global;
+use crate::control::{Wish, ask, resumable};
+use crate::creation;
+use crate::failure::Failure;
+use crate::launcher::Launcher;
+use crate::{evaluations, scheduler, settings, worker};
+
+/// Workers started by this program, by run; kept so that they can be waited for. They have
+/// sessions of their own and outlive it.
+#[derive(Default)]
+pub(super) struct Workers(Mutex<HashMap<String, Child>>);
+
+impl Workers {
+    pub(super) fn add(&self, id: &str, child: Child) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned(), child);
+    }
+
+    pub(super) fn take(&self, id: &str) -> Option<Child> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
+    }
+}
+
+/// What the dashboard may ask for.
+pub(super) struct Program {
+    pub(super) global: Global,
+    pub(super) root: PathBuf,
+    pub(super) workers: Arc<Workers>,
+    pub(super) launcher: Launcher,
+}
+
+impl Host for Program {
+    fn carry_out(&self, request: Request, tell: &dyn Fn(Answer)) -> Answer {
+        match request {
+            Request::Stop(id) => said(self.stop(&id)),
+            Request::Kill(id) => said(self.wish(&id, Wish::Kill)),
+            Request::Pause(id) => said(self.wish(&id, Wish::Pause)),
+            Request::Unpause(id) => said(self.wish(&id, Wish::Unpause)),
+            Request::Checkpoint(id) => said(self.wish(&id, Wish::Checkpoint)),
+            Request::Resume(id) => said(self.resume(&id)),
+            Request::Archive { ids, undo } => said(self.archive(&ids, undo)),
+            Request::Launch(launch) => {
+                Answer::Launched(self.launch(&launch).map_err(|failure| failure.message))
+            }
+            Request::Queue => self.queue(Ok(())),
+            Request::QueueMove { id, up } => {
+                let to = if up { Move::Up } else { Move::Down };
+                let moved = self.run(&id).and_then(|run| {
+                    queue::shift(&self.root, &run, to)?;
+                    Ok(())
+                });
+                self.queue(moved)
+            }
+            Request::QueueRemove(id) => {
+                let removed = self.run(&id).and_then(|run| {
+                    queue::take_out(&self.root, &run)?;
+                    Ok(())
+                });
+                self.queue(removed)
+            }
+            Request::Save {
+                path,
+                text,
+                replace,
+            } => said(save(&path, &text, replace)),
+            Request::Launcher(request) => {
+                Answer::Launcher(self.launcher.carry_out(&self.root, request))
+            }
+            Request::Evaluation(request) => Answer::Evaluation(evaluations::carry_out(
+                &self.global,
+                &self.root,
+                request,
+                &|answer| tell(Answer::Evaluation(answer)),
+            )),
+        }
+    }
+}
+
+fn said(result: Result<String, Failure>) -> Answer {
+    Answer::Said(result.map_err(|failure| failure.message))
+}
+
+/// Writes a text to a file; an existing one only when it may be replaced.
+fn save(path: &str, text: &str, replace: bool) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::environment(format!(
+            "cannot write {path}: {error} - name another file or free disk space"
+        ))
+    };
+    if !replace && Path::new(path).exists() {
+        return Err(Failure::arguments(format!(
+            "{path} exists - name another file, or say that it may be replaced"
+        )));
+    }
+    tracking::write_atomic(Path::new(path), text.as_bytes())
+        .map_err(|error| failed(std::io::Error::other(error)))?;
+    Ok(format!("wrote {path}"))
+}
+
+impl Program {
+    fn run(&self, id: &str) -> Result<RunFolder, Failure> {
+        Ok(RunFolder::open(&self.root.join(id))?)
+    }
+
+    fn wish(&self, id: &str, wish: Wish) -> Result<String, Failure> {
+        ask(&self.run(id)?, wish).map(|pending| pending.said)
+    }
+
+    /// A run that waits is taken out of the queue.
+    fn stop(&self, id: &str) -> Result<String, Failure> {
+        let run = self.run(id)?;
+        if queue::ticket(&run).is_some() && worker::state(&run) == RunState::Queued {
+            queue::take_out(&self.root, &run)?;
+            return Ok(format!("{id} left the queue"));
+        }
+        ask(&run, Wish::Stop).map(|pending| pending.said)
+    }
+
+    fn resume(&self, id: &str) -> Result<String, Failure> {
+        let run = self.run(id)?;
+        if matches!(worker::state(&run), RunState::Paused | RunState::Pausing) {
+            return self.wish(id, Wish::Unpause);
+        }
+        let from_checkpoint = resumable(&run)?;
+        self.start(&run, from_checkpoint)?;
+        Ok(format!("{id} goes on"))
+    }
+
+    fn start(&self, run: &RunFolder, from_checkpoint: bool) -> Result<(), Failure> {
+        let path = worker::locate(&self.global)?;
+        let child = worker::spawn(&path, run, from_checkpoint)?;
+        self.workers.add(&run.id(), child);
+        Ok(())
+    }
+
+    /// All that can be, and the first reason where one cannot.
+    fn archive(&self, ids: &[String], undo: bool) -> Result<String, Failure> {
+        let wish = if undo { Wish::TakeBack } else { Wish::Archive };
+        let mut refused = None;
+        let mut done = Vec::new();
+        for id in ids {
+            match self.wish(id, wish) {
+                Ok(said) => done.push(said),
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
+        }
+        match (done.as_slice(), refused) {
+            (_, Some(failure)) => Err(failure),
+            ([one], None) => Ok(one.clone()),
+            (several, None) => {
+                let verb = if undo { "listed again" } else { "archived" };
+                Ok(format!("{} runs {verb}", several.len()))
+            }
+        }
+    }
+
+    /// Makes the run and starts it or lets it wait; further seeds wait behind it.
+    fn launch(&self, launch: &Launch) -> Result<String, Failure> {
+        let config = RunConfig::from_toml(&launch.target, &launch.config_toml)
+            .map_err(|problems| Failure::problems(&format!("`{}`", launch.target), &problems))?;
+        settings::environment(&config).map_err(|error| {
+            let problem = settings::option_problem(&error);
+            Failure::problems(&format!("`{}`", launch.target), &[problem])
+        })?;
+        let worker = worker::locate(&self.global)?;
+        let group = match launch.name.trim() {
+            "" => Path::new(&launch.target).file_stem().map_or_else(
+                || launch.target.clone(),
+                |s| s.to_string_lossy().into_owned(),
+            ),
+            name => name.to_owned(),
+        };
+        let mut first = None;
+        for offset in 0..=launch.further_seeds {
+            let seed = config.seed().wrapping_add(u64::from(offset));
+            let name = if launch.further_seeds > 0 {
+                format!("{group}-s{seed}")
+            } else {
+                group.clone()
+            };
+            let run = creation::create_from(
+                &self.root,
+                name,
+                &config.clone().with_seed(seed),
+                launch.origin_json.clone(),
+                BTreeMap::new(),
+            )?;
+            if offset == 0 && !launch.queued {
+                self.start(&run, false)?;
+            } else {
+                scheduler::enqueue(&self.global, &self.root, &run, &worker)?;
+            }
+            first.get_or_insert(run.id());
+        }
+        Ok(first.unwrap_or_default())
+    }
+
+    /// The queue after something was done to it.
+    fn queue(&self, done: Result<(), Failure>) -> Answer {
+        let line = done.and_then(|()| Ok(queue::waiting(&self.root)?));
+        Answer::Queue(match line {
+            Ok(line) => Ok(line
+                .into_iter()
+                .map(|one| QueueEntry {
+                    id: one.run.id(),
+                    device: one.ticket.device,
+                    reason: one.reason,
+                })
+                .collect()),
+            Err(failure) => Err(failure.message),
+        })
+    }
+}
