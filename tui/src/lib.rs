@@ -16,6 +16,7 @@ pub mod host;
 pub mod keys;
 pub mod log;
 pub mod look;
+pub mod machine;
 pub mod model;
 pub mod panes;
 pub mod pattern;
