@@ -91,6 +91,8 @@ pub struct RunSummary {
     pub archived: bool,
     /// What a queued run waits for.
     pub waits_for: String,
+    /// Its worker's process, while it lives on this machine.
+    pub pid: Option<u32>,
     /// What is not as it should be with its folder or its process; empty when all is well.
     pub trouble: String,
 }

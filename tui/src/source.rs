@@ -16,7 +16,7 @@ mod words;
 
 pub use episodes::frames;
 pub use list::RunList;
-pub(crate) use reading::{Watched, read_runs};
+pub(crate) use reading::{Watched, Workers, read_runs, watch_machine};
 pub use watcher::{Watcher, news_after};
 pub use words::{Scores, describe};
 

@@ -12,6 +12,7 @@ use crate::detail::{Detail, Episode, EvaluationPoint};
 use crate::host::{Answer, Request};
 use crate::keys::{self, Action, Move};
 use crate::look::Seen;
+use crate::machine::Snapshot;
 use crate::model::{Confirmation, Leave, Model, Overlay, Prompt, Purpose, Question};
 use crate::panes::{self, Pane};
 use crate::run::{RunSummary, is_alive, role, shown};
@@ -46,6 +47,8 @@ pub enum Msg {
     Runs(Vec<RunSummary>),
     /// News of one run.
     News(News),
+    /// A look at the machine.
+    Machine(Arc<Snapshot>),
     /// Something that a job pane looks at was read.
     Seen(Seen),
     /// What came of a request.
@@ -128,6 +131,7 @@ fn apply(model: &mut Model, message: Msg) -> Vec<Cmd> {
         Msg::Resized(columns, rows) => model.size = (columns, rows),
         Msg::Runs(runs) => return runs_read(model, runs),
         Msg::News(news) => news_read(model, news),
+        Msg::Machine(snapshot) => model.panes.machine.look(snapshot),
         Msg::Seen(seen) => panes::seen(model, seen),
         Msg::Answer(Answer::Said(Ok(text))) => model.notify(text, Role::Ok),
         Msg::Answer(Answer::Said(Err(text))) => model.notify(text, Role::Bad),

@@ -15,7 +15,7 @@ use super::{FRAME, Options};
 use crate::error::TuiError;
 use crate::host::{Answer, Host, Request};
 use crate::look::{self, Look};
-use crate::source::{Watched, read_runs};
+use crate::source::{Watched, Workers, read_runs, watch_machine};
 use crate::update::{Cmd, MouseKind, Msg};
 
 /// How long threads may take to end; the slowest one looks up every 100 milliseconds.
@@ -77,8 +77,16 @@ impl Threads {
 
         let (over, to) = (Arc::clone(&threads.over), messages.clone());
         let (root, render) = (options.root.clone(), Arc::clone(&options.render));
+        let workers = Workers::default();
+        let found = Arc::clone(&workers);
         threads.spawn("tui-source", messages, move || {
-            read_runs(&over, &to, &watched, &root, &*render);
+            read_runs(&over, &to, &watched, &root, &*render, &found);
+        })?;
+
+        let (over, to) = (Arc::clone(&threads.over), messages.clone());
+        let root = options.root.clone();
+        threads.spawn("tui-machine", messages, move || {
+            watch_machine(&over, &to, &root, &workers);
         })?;
 
         let (over, to) = (Arc::clone(&threads.over), messages.clone());

@@ -1,7 +1,6 @@
 //! A snapshot as rows: what the panel draws and what `concord machine` prints.
 
 use super::{Share, Snapshot};
-use crate::figures::number;
 use crate::theme::Role;
 
 /// From these shares on something is worth a look, and then bad.
@@ -79,7 +78,7 @@ pub fn rows(snapshot: &Snapshot) -> Vec<Row> {
             value: Some(busy * count as f64),
             total: Some(count as f64),
             unit: "cores",
-            text: format!("{} of {count} cores", number(busy * count as f64)),
+            text: format!("{:.2} of {count} cores", busy * count as f64),
             ..Row::new("processors", "all")
         });
     }

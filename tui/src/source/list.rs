@@ -118,6 +118,13 @@ impl RunList {
         changed
     }
 
+    /// The runs with a worker on this machine, and its process number.
+    #[must_use]
+    pub fn workers(&self) -> Vec<(String, u32)> {
+        let worker = |run: &RunSummary| Some((run.id.clone(), run.pid?));
+        self.runs.iter().filter_map(worker).collect()
+    }
+
     /// The runs as last seen, newest first.
     #[must_use]
     pub fn runs(&self) -> Vec<RunSummary> {
@@ -162,12 +169,12 @@ impl Known {
     }
 
     /// What the files say at this moment.
-    fn judge(&mut self, now: f64, here: &str) {
+    fn judge(&mut self, now: f64, machine: &str) {
         let broken = Status::default();
         let status = self.status.as_ref().unwrap_or(&broken);
         self.beat.hear(status.heartbeat, now);
         let liveness = match status.liveness(now) {
-            _ if is_elsewhere(status, here) => self.beat.liveness(now),
+            _ if is_elsewhere(status, machine) => self.beat.liveness(now),
             other => other,
         };
         let at_work = !status.state.is_final() && status.state != RunState::Queued;
@@ -177,6 +184,10 @@ impl Known {
         } else {
             status.state
         };
+        let here = status.process.as_ref().filter(|_| at_work && !gone);
+        let pid = here
+            .filter(|_| !is_elsewhere(status, machine))
+            .map(|process| process.pid);
         let trouble = self.trouble(state, liveness, now);
         let summary = &mut self.summary;
         summary.state = state;
@@ -200,6 +211,7 @@ impl Known {
             RunState::Queued => status.message.clone(),
             _ => String::new(),
         };
+        summary.pid = pid;
         summary.trouble = trouble;
     }
 

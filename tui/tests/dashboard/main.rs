@@ -7,6 +7,8 @@ mod documentation;
 mod evaluate;
 mod fixture;
 mod launcher;
+mod logs;
+mod machine;
 mod reducer;
 mod runs;
 mod screens;
