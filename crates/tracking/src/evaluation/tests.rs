@@ -191,6 +191,18 @@ fn a_policy_without_games_leaves_the_others_ranked() {
 }
 
 #[test]
+fn one_missing_pair_leaves_out_the_later_of_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, mut all) = three(folder.path());
+    all.remove(&pair(0, 2));
+    let results = Results::of(&plan, &all, &BTreeMap::new(), &Bootstrap::default());
+    assert_eq!(results.unranked(), [2]);
+    // Against each other only: (0.6 + 0.2 + 0.2 + 0.2) / 4 for both.
+    assert!(close(results.ranking[0].cross_play.estimate, 0.3));
+    assert!(results.ranking.iter().all(|one| one.rank == 1));
+}
+
+#[test]
 fn a_sweep_tells_what_was_spent() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan(folder.path(), &["a"], Kind::Sweep, 2);
