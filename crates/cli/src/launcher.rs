@@ -40,6 +40,7 @@ impl Launcher {
                 Answer::Starts(Box::new(starts(root)))
             }
             Request::Text(path) => {
+                let path = from_home(path);
                 let text = read(&path);
                 Answer::Text(path, text)
             }
@@ -48,7 +49,7 @@ impl Launcher {
                 config_toml,
             } => Answer::Plan(number, self.plan(root, &config_toml).map(Box::new)),
             Request::Folder(path) => {
-                let folder = list(&path);
+                let folder = list(&from_home(path.clone()));
                 Answer::Folder(path, folder)
             }
             Request::Preview(path) => {
@@ -60,6 +61,7 @@ impl Launcher {
                 text,
                 replace,
             } => {
+                let path = from_home(path);
                 let saved = save(&path, &text, replace);
                 Answer::Saved(path, saved)
             }
@@ -80,6 +82,14 @@ impl Launcher {
     }
 }
 
+/// `~/` as shells read it: people type it.
+fn from_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), configs::env::path("HOME")) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path,
+    }
+}
+
 fn starts(root: &Path) -> Starts {
     let mut runs = RunFolder::list(root).unwrap_or_default();
     runs.sort_by_key(|run| std::cmp::Reverse(run.id()));
@@ -92,8 +102,15 @@ fn starts(root: &Path) -> Starts {
             .collect(),
         variables: settings::variables(),
         environments: environments(),
-        devices: Vec::new(),
+        devices: devices(),
     }
+}
+
+/// The graphics cards that the driver lists, in the words of `runtime.device`.
+fn devices() -> Vec<String> {
+    let cards = std::fs::read_dir("/proc/driver/nvidia/gpus");
+    let count = cards.map_or(0, |cards| cards.flatten().count());
+    (0..count).map(|index| format!("cuda:{index}")).collect()
 }
 
 /// Ids to choose from: those of the presets, and the environments that have one id only.
@@ -278,4 +295,154 @@ fn save(path: &Path, text: &str, replace: bool) -> Result<(), NotSaved> {
             other => other.to_string(),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    fn planned(text: &str) -> Result<Box<Plan>, Vec<Problem>> {
+        let request = Request::Plan {
+            number: 4,
+            config_toml: text.to_owned(),
+        };
+        match Launcher::default().carry_out(Path::new("no-runs-here"), request) {
+            Answer::Plan(4, plan) => plan,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_preset_has_a_plan() {
+        for preset in presets::all() {
+            let plan = planned(preset.text)
+                .unwrap_or_else(|problems| panic!("{}: {problems:?}", preset.name));
+            let mebibytes = plan.memory.total() >> 20;
+            assert!(
+                (130..2_000).contains(&mebibytes),
+                "{}: {mebibytes} MiB",
+                preset.name
+            );
+            assert!(
+                plan.parameters > 100 && plan.disk.total() > 10_000,
+                "{}",
+                preset.name
+            );
+            assert_eq!(plan.time.seconds, None);
+        }
+    }
+
+    #[test]
+    fn an_unknown_environment_and_an_option_that_it_does_not_take_are_problems() {
+        let unknown = "version = 1\nenvironment = { id = \"Foraging-8x8-2p-2f-coop-v9\" }\n";
+        let problems = planned(unknown).expect_err("it is unknown");
+        assert_eq!(problems[0].path, "environment.id");
+        assert!(problems[0].hint.contains("Foraging-8x8-2p-2f-coop-v3"));
+        let option = "version = 1\nenvironment = { id = \"climbing\", sight = 3 }\n";
+        let problems = planned(option).expect_err("a matrix has no sight");
+        assert!(problems[0].path.starts_with("environment"), "{problems:?}");
+    }
+
+    #[test]
+    fn configurations_of_a_folder_are_found_with_what_is_wrong() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), "good.toml", "# for a try\nversion = 1\n");
+        write(folder.path(), "broken.toml", "version = 1\nseed = = 2\n");
+        write(folder.path(), "newer.toml", "version = 9\n");
+        write(folder.path(), "wrong.toml", "version = 1\nseed = -1\n");
+        write(folder.path(), "Cargo.toml", "[package]\nversion = \"1\"\n");
+        write(folder.path(), "notes.txt", "version = 1\n");
+        std::fs::create_dir(folder.path().join("folder.toml")).expect("a folder");
+        std::fs::write(folder.path().join("bytes.toml"), [0xff, 0xfe]).expect("a file");
+        let found: Vec<(String, String)> = files(folder.path())
+            .into_iter()
+            .map(|file| {
+                let name = file
+                    .path
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned());
+                (name.unwrap_or_default(), file.about)
+            })
+            .collect();
+        let about = |name: &str| {
+            let found = found.iter().find(|(known, _)| known == name);
+            found.map(|(_, about)| about.as_str())
+        };
+        assert_eq!(about("good.toml"), Some("for a try"));
+        assert!(about("broken.toml").is_some_and(|text| text.contains("not valid TOML")));
+        assert!(about("newer.toml").is_some_and(|text| text.contains("newer Concord")));
+        assert!(about("wrong.toml").is_some_and(|text| text.contains("seed")));
+        assert!(about("bytes.toml").is_some_and(|text| text.contains("cannot read")));
+        assert!(about("folder.toml").is_some_and(|text| text.contains("cannot read")));
+        assert_eq!((about("Cargo.toml"), about("notes.txt")), (None, None));
+        assert_eq!(files(&folder.path().join("missing")), []);
+    }
+
+    #[test]
+    fn folders_are_listed_folders_first_and_models_tell_what_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), "b.toml", "# b\nversion = 1\n");
+        write(folder.path(), "A.toml", "");
+        let model = folder.path().join("model");
+        std::fs::create_dir(&model).expect("a folder");
+        write(
+            &model,
+            "config.json",
+            r#"{"model_type": "qwen2", "hidden_size": 896}"#,
+        );
+        write(&model, "model.safetensors", &"x".repeat(2_048));
+        let listed = list(folder.path()).expect("a list");
+        let names: Vec<&str> = listed
+            .entries
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        assert_eq!(names, ["model", "A.toml", "b.toml"]);
+        assert!(listed.path.is_absolute());
+        assert_eq!(
+            glance(&model),
+            ["model: qwen2", "hidden size: 896", "weights: 2.0 KiB"]
+        );
+        assert_eq!(
+            glance(&folder.path().join("b.toml")),
+            ["# b", "version = 1"]
+        );
+        assert_eq!(glance(folder.path()), Vec::<String>::new());
+        assert_eq!(glance(&folder.path().join("none")), ["cannot be read"]);
+        let missing = list(&folder.path().join("none")).expect_err("it is not there");
+        assert!(missing.contains("cannot read"), "{missing}");
+    }
+
+    #[test]
+    fn saving_replaces_only_when_told_and_says_what_failed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mine.toml");
+        assert_eq!(save(&path, "a", false), Ok(()));
+        assert_eq!(save(&path, "b", false), Err(NotSaved::Exists));
+        assert_eq!(std::fs::read_to_string(&path).expect("a file"), "a");
+        assert_eq!(save(&path, "b", true), Ok(()));
+        assert_eq!(std::fs::read_to_string(&path).expect("a file"), "b");
+        for wrong in [
+            folder.path().join("none/mine.toml"),
+            path.join("inside.toml"),
+        ] {
+            let Err(NotSaved::Failed(text)) = save(&wrong, "c", false) else {
+                panic!("{} was written", wrong.display());
+            };
+            assert!(
+                text.contains("name a file in a folder that exists"),
+                "{text}"
+            );
+        }
+        assert!(matches!(
+            save(Path::new(""), "c", false),
+            Err(NotSaved::Failed(_))
+        ));
+    }
 }

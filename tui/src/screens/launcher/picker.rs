@@ -172,11 +172,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
             let width = inner.width as usize;
             let room = width.saturating_sub(name_width + 10);
             let unicode = model.theme.unicode();
+            let group = if width < 40 {
+                " ".to_owned()
+            } else {
+                format!(" {:6} ", entry.group())
+            };
             let line = Line::from(vec![
-                Span::styled(
-                    format!(" {:6} ", entry.group()),
-                    model.theme.style(Role::Muted),
-                ),
+                Span::styled(group, model.theme.style(Role::Muted)),
                 Span::styled(
                     fit(&entry.name(), name_width, unicode),
                     model.theme.style(Role::Strong),
