@@ -17,7 +17,7 @@ mod words;
 pub use episodes::frames;
 pub use list::RunList;
 pub(crate) use reading::{Watched, Workers, read_runs, watch_machine};
-pub use watcher::{Watcher, news_after};
+pub use watcher::{Watcher, log_of, news_after};
 pub use words::{Scores, describe};
 
 /// Makes a frame of a recorded scene; the binary knows the environments.

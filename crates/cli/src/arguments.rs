@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tui::comparison::EVALUATION;
 use tui::curve::axes::XAxis;
 
+use crate::commands::log::LevelName;
+
 mod evaluation;
 
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
@@ -81,6 +83,8 @@ pub(crate) enum Command {
     Archive(Archive),
     /// Runs that wait for their device: list, move, remove
     Queue(QueueArguments),
+    /// Processors, memory, disk, workers and devices at this moment
+    Machine(MachineLook),
     /// What this machine offers, and what to do about each problem
     Doctor(Doctor),
 }
@@ -374,6 +378,8 @@ pub(crate) struct Show {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) log: usize,
     #[command(flatten)]
+    pub(crate) choice: LogChoice,
+    #[command(flatten)]
     pub(crate) format: FormatArgument,
 }
 
@@ -419,6 +425,36 @@ impl From<Axis> for XAxis {
             Axis::Tokens => XAxis::Tokens,
         }
     }
+}
+
+/// Which lines of a log are wanted; any of these prints the log alone.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogChoice {
+    /// Print the log alone: lines of at least this level
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) level: Option<LevelName>,
+    /// Print the log alone: lines of this target
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<String>,
+    /// Print the log alone: lines that match, ! inverts
+    #[arg(long = "match", value_name = "REGEX")]
+    pub(crate) matching: Option<String>,
+}
+
+impl LogChoice {
+    /// Whether the log alone is asked for.
+    pub(crate) fn is_some(&self) -> bool {
+        self.level.is_some() || self.target.is_some() || self.matching.is_some()
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MachineLook {
+    /// Seconds between the two looks that rates are measured between
+    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) format: FormatArgument,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -91,6 +91,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Resume(arguments)) => commands::resume::resume(global, arguments),
         Some(Command::Archive(arguments)) => commands::control::archive(global, arguments),
         Some(Command::Queue(arguments)) => commands::queue::queue(global, arguments),
+        Some(Command::Machine(arguments)) => commands::machine::machine(global, arguments),
         Some(Command::Doctor(arguments)) => commands::doctor::doctor(global, arguments),
     }
 }

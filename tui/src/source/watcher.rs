@@ -4,8 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracking::event::line::Line;
+use tracking::event_log::Polled;
 use tracking::history::Follower;
-use tracking::{ConsoleReader, Event, EventKind, History, LogLine, RunFolder};
+use tracking::{
+    ConsoleReader, Event, EventKind, EventReader, History, LogLine, RunFolder, TrackingError,
+};
 
 use super::episodes::Episodes;
 use super::{SceneRenderer, Scores};
@@ -187,6 +191,27 @@ pub fn news_after(known: &History, id: &str, events: Vec<Event>) -> News {
     score(&mut scores, &history, &mut news);
     news.history = Some(Arc::new(history));
     news
+}
+
+/// The whole log of a run as the screen shows it: what its events tell, then its console.
+///
+/// # Errors
+/// The run's events cannot be read.
+pub fn log_of(run: &RunFolder) -> Result<Vec<LogLine>, TrackingError> {
+    let mut scores = Scores::default();
+    let mut lines = VecDeque::new();
+    let mut reader = EventReader::open(&run.events());
+    let mut polled = Polled::Replaced;
+    while polled == Polled::Replaced {
+        lines.clear();
+        polled = reader.poll_lines(u64::MAX, &mut |line| {
+            if let Line::Other(event) = line {
+                keep(&mut lines, scores.tell(&event).into_iter().collect());
+            }
+        })?;
+    }
+    keep(&mut lines, ConsoleReader::open(&run.console_log()).poll());
+    Ok(lines.into())
 }
 
 #[cfg(test)]

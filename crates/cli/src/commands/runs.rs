@@ -141,6 +141,14 @@ pub(crate) fn table(results: &[RunResult]) -> Table {
 /// `concord show`.
 pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
     let run = RunFolder::find(&runs_root(global), &arguments.run.run)?;
+    if arguments.choice.is_some() {
+        return super::log::log(
+            &run,
+            arguments.log,
+            &arguments.choice,
+            arguments.format.format,
+        );
+    }
     let result = RunResult::read(run)?;
     if let Some(filter) = &arguments.scalars {
         return show_scalars(&result, filter, arguments.format.format);

@@ -9,4 +9,5 @@ mod evaluations;
 mod experiments;
 mod harness;
 mod lifecycle;
+mod machine_and_logs;
 mod queue;
