@@ -80,10 +80,10 @@ impl Curve {
         line.iter().copied().chain(dots)
     }
 
-    /// The value nearest to a position, with where it is: `None` outside the curve's
-    /// range, so that nothing is read where nothing was measured.
+    /// The value nearest to a position, with where it is: `None` further than `beyond`
+    /// outside the curve's range, so that nothing is read where nothing was measured.
     #[must_use]
-    pub fn read(&self, x: f64) -> Option<(f64, f64)> {
+    pub fn read(&self, x: f64, beyond: f64) -> Option<(f64, f64)> {
         let dots: Vec<(f64, f64)> = self.dots.iter().map(|dot| (dot.x, dot.y)).collect();
         let points = if self.points.is_empty() {
             &dots
@@ -91,7 +91,7 @@ impl Curve {
             &self.points
         };
         let (first, last) = (points.first()?.0, points.last()?.0);
-        if !(first..=last).contains(&x) {
+        if !(first - beyond..=last + beyond).contains(&x) {
             return None;
         }
         let after = points.partition_point(|point| point.0 < x);
@@ -254,15 +254,23 @@ impl Plot {
         (low <= high).then_some([from, high])
     }
 
+    /// How far beyond its end a curve is still read: about a column of the screen.
+    #[must_use]
+    pub fn reach(&self) -> f64 {
+        let range = self.extent().map(|extent| self.view.window.range(extent));
+        range.map_or(0.0, |[low, high]| (high - low) / 100.0)
+    }
+
     /// The values of every curve at the cursor.
     #[must_use]
     pub fn readout(&self) -> Vec<(&Curve, Option<(f64, f64)>)> {
         let Some(x) = self.view.cursor else {
             return Vec::new();
         };
+        let reach = self.reach();
         self.curves
             .iter()
-            .map(|curve| (curve, curve.read(x)))
+            .map(|curve| (curve, curve.read(x, reach)))
             .collect()
     }
 }

@@ -366,3 +366,32 @@ proptest! {
         let _ = draw(&model, width, height);
     }
 }
+
+#[test]
+fn ten_curves_of_a_thousand_points_on_a_large_terminal() {
+    let mut model = focused();
+    send(&mut model, Msg::Resized(200, 60));
+    let names: Vec<String> = (0..10).map(|index| format!("z/{index}")).collect();
+    let mut values = Vec::new();
+    for step in 0..1_000_u64 {
+        for (index, name) in names.iter().enumerate() {
+            let value = (step as f64 * 0.02 + index as f64).sin();
+            values.push((name.as_str(), Axis::EnvSteps, step, value));
+        }
+    }
+    tell(&mut model, &values);
+    model.panes.chart.overlaid.extend(names);
+    letter(&mut model, 'e');
+    letter(&mut model, '.');
+    for grid in [false, true] {
+        model.panes.chart.grid = grid;
+        let started = std::time::Instant::now();
+        for _ in 0..10 {
+            let _ = draw(&model, 200, 60);
+        }
+        let each = started.elapsed().as_secs_f64() / 10.0;
+        println!("grid {grid}: {:.2} ms a frame", each * 1e3);
+        // For a build without optimisation on a busy machine; `xtask bench` measures.
+        assert!(each < 1.0, "{each} s a frame");
+    }
+}

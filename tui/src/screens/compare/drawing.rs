@@ -98,7 +98,7 @@ fn legend<'a>(model: &'a Model, plot: &'a Plot, places: &Places) -> Paragraph<'a
         let text = format!("{sign} {}", printable(&curve.name));
         let mut item = vec![Span::styled(text, theme.style(Role::Series(curve.series)))];
         if let Some(x) = plot.view.cursor {
-            let text = format!(" {}", value_at(compared, x));
+            let text = format!(" {}", value_at(compared, x, plot.reach()));
             item.push(Span::styled(text, theme.style(Role::Strong)));
         }
         items.push(item);
@@ -119,8 +119,8 @@ fn legend<'a>(model: &'a Model, plot: &'a Plot, places: &Places) -> Paragraph<'a
 }
 
 /// The value nearest to a position, with its interval where there is one.
-fn value_at(compared: &ComparedCurve, x: f64) -> String {
-    let Some((at, value)) = compared.curve.read(x) else {
+fn value_at(compared: &ComparedCurve, x: f64, reach: f64) -> String {
+    let Some((at, value)) = compared.curve.read(x, reach) else {
         return "-".to_owned();
     };
     let band = compared.band.iter().find(|point| point.x == at);
@@ -171,10 +171,12 @@ fn draw_table(model: &Model, frame: &mut Frame, area: Rect) {
     for table in Table::ALL {
         let chosen = table == state.table;
         let role = if chosen { Role::Focus } else { Role::Muted };
-        title.push(Span::styled(
-            format!(" {} ", table.title()),
-            theme.style(role),
-        ));
+        let text = if chosen {
+            format!(" [{}] ", table.title())
+        } else {
+            format!("  {}  ", table.title())
+        };
+        title.push(Span::styled(text, theme.style(role)));
     }
     let block = bordered(theme, Role::Muted).title(Line::from(title));
     let inner = block.inner(area);

@@ -101,12 +101,11 @@ impl Canvas {
         };
         let (dx, dy) = (to.0.abs_diff(from.0), to.1.abs_diff(from.1));
         let steps = dx.max(dy);
+        let slope = |from: usize, to: usize| (to as f64 - from as f64) / steps.max(1) as f64;
+        let (across, down) = (slope(from.0, to.0), slope(from.1, to.1));
         for step in 0..=steps {
-            let part = |from: usize, to: usize| {
-                let share = step as f64 / steps.max(1) as f64;
-                (from as f64 + (to as f64 - from as f64) * share).round() as usize
-            };
-            self.dot(part(from.0, to.0), part(from.1, to.1), layer, series);
+            let at = |from: usize, slope: f64| (from as f64 + slope * step as f64 + 0.5) as usize;
+            self.dot(at(from.0, across), at(from.1, down), layer, series);
         }
     }
 

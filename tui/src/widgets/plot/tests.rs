@@ -143,9 +143,10 @@ fn curves_differ_by_signs_where_there_are_no_colours() {
 #[test]
 fn the_readout_is_a_measured_value_inside_the_curves_range() {
     let one = curve(&[(10.0, 1.0), (20.0, 2.0), (40.0, 4.0)]);
-    assert_eq!(one.read(14.0), Some((10.0, 1.0)));
-    assert_eq!(one.read(16.0), Some((20.0, 2.0)));
-    assert_eq!((one.read(9.0), one.read(41.0)), (None, None));
+    assert_eq!(one.read(14.0, 0.0), Some((10.0, 1.0)));
+    assert_eq!(one.read(16.0, 0.0), Some((20.0, 2.0)));
+    assert_eq!((one.read(9.0, 0.0), one.read(41.0, 0.0)), (None, None));
+    assert_eq!(one.read(41.0, 1.0), Some((40.0, 4.0)));
     let dots = Curve {
         dots: vec![Dot {
             x: 5.0,
@@ -155,7 +156,7 @@ fn the_readout_is_a_measured_value_inside_the_curves_range() {
         }],
         ..Curve::default()
     };
-    assert_eq!(dots.read(5.0), Some((5.0, 0.5)));
+    assert_eq!(dots.read(5.0, 0.0), Some((5.0, 0.5)));
 }
 
 #[test]
