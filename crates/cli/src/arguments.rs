@@ -374,6 +374,15 @@ pub(crate) struct Show {
     /// Print a recorded episode step by step: best, step-N, or a file
     #[arg(long, value_name = "WHICH")]
     pub(crate) episode: Option<String>,
+    /// Print how a switch divided training between central and independent policies
+    #[arg(long)]
+    pub(crate) switch: bool,
+    /// Print stages, metrics and the N newest samples of a fine-tuning
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "5")]
+    pub(crate) samples: Option<usize>,
+    /// Print the tree of a question's search; without QUESTION the list of questions
+    #[arg(long, value_name = "QUESTION", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) search: Option<String>,
     /// Add the last N lines of the console
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) log: usize,

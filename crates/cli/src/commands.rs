@@ -14,6 +14,7 @@ pub(crate) mod machine;
 pub(crate) mod policy;
 pub(crate) mod queue;
 pub(crate) mod resume;
+pub(crate) mod recorded;
 pub(crate) mod runs;
 pub(crate) mod tournament;
 pub(crate) mod train;

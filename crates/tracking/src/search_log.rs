@@ -30,10 +30,12 @@ use crate::event::encoding::{number, optional_number};
 mod log;
 mod reader;
 mod replay;
+mod rows;
 
 pub use log::{Answer, Change, NodeInfo, Question, SearchLog};
 pub use reader::{SLICE, SearchReader, Slice, questions};
 pub use replay::{Budget, Order, Replay};
+pub use rows::Row;
 
 /// Version of the lines of a search log.
 pub const SEARCH_LOG_VERSION: u32 = 1;

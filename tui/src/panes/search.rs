@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use ratatui::crossterm::event::KeyCode::{self, Char, End, Left, Right};
 use ratatui::layout::{Position, Rect};
-use tracking::search_log::{Change, Order, Replay};
+use tracking::search_log::{Change, Order, Replay, Row};
 
 use crate::keys::{self, Binding, Move};
 use crate::look::{Look, Seen};
@@ -17,10 +17,9 @@ use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
 
 mod draw;
-mod rows;
 
+pub use draw::answer_text;
 pub(crate) use draw::draw;
-pub use rows::Row;
 
 /// A whole replay lasts at most this many seconds.
 const REPLAY_SECONDS: f64 = 30.0;
@@ -240,7 +239,7 @@ impl State {
                 self.opened.remove(node);
             }
         }
-        self.rows = rows::build(self);
+        self.rows = self.replay.rows(self.order, &|node| self.is_open(node));
         let at = selected.and_then(|node| self.rows.iter().position(|row| row.node == node));
         self.cursor = at
             .unwrap_or(self.cursor)

@@ -12,6 +12,7 @@ pub mod metrics;
 mod responses;
 
 pub(crate) use draw::draw;
+pub use responses::figures;
 
 /// Lines that a page scrolls by.
 const PAGE: usize = 10;

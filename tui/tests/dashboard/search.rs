@@ -381,7 +381,7 @@ fn a_hundred_thousand_nodes_are_drawn_in_no_time() {
     let mut model = searching(true);
     let mut events = vec![node(0, None, "root")];
     for id in 1..100_000_u64 {
-        let parent = if id < 50_000 { 0 } else { id - 50_000 };
+        let parent = u64::saturating_sub(id, 50_000);
         events.push(node(id, Some(parent), "a step of the search"));
         events.push(value(id, (id % 89) as f64 / 89.0));
         events.push(spend("tokens", 3.0, id));

@@ -6,6 +6,7 @@ use tracking::{RunFolder, RunState, unix_seconds};
 use tui::figures::{age, duration};
 
 use crate::arguments::{Format, Global, Runs, Show};
+use crate::commands::recorded;
 use crate::failure::Failure;
 use crate::output::{Table, json_number, json_option, print, print_json, tell};
 use crate::result::{RunResult, Score};
@@ -140,6 +141,9 @@ pub(crate) fn table(results: &[RunResult]) -> Table {
 
 /// `concord show`.
 pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
+    if let Some(printed) = recorded::show_file(arguments) {
+        return printed;
+    }
     let run = RunFolder::find(&runs_root(global), &arguments.run.run)?;
     if arguments.choice.is_some() {
         return super::log::log(
@@ -149,7 +153,17 @@ pub(crate) fn show(global: &Global, arguments: &Show) -> Result<(), Failure> {
             arguments.format.format,
         );
     }
+    if let Some(question) = &arguments.search {
+        return recorded::show_search(&run, question, arguments.format.format);
+    }
     let result = RunResult::read(run)?;
+    if let Some(count) = arguments.samples {
+        return recorded::show_samples(&result.history, count, arguments.format.format);
+    }
+    if arguments.switch {
+        let until = result.status.total_steps;
+        return recorded::show_switch(&result.history, until, arguments.format.format);
+    }
     if let Some(filter) = &arguments.scalars {
         return show_scalars(&result, filter, arguments.format.format);
     }

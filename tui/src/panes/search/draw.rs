@@ -5,9 +5,9 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
-use tracking::search_log::{Answer, Budget, Replay};
+use tracking::search_log::{Answer, Budget, Replay, Row};
 
-use super::{Row, State};
+use super::State;
 use crate::figures::{count, number, printable};
 use crate::model::Model;
 use crate::panes::Pane;
@@ -414,7 +414,9 @@ fn note(replay: &Replay, node: u32, of_pruning: bool) -> Option<&str> {
     matching.last().and_then(|at| log.note(at))
 }
 
-fn answer_text(answer: &Answer) -> String {
+/// An answer in words: how it came about and whether it is correct.
+#[must_use]
+pub fn answer_text(answer: &Answer) -> String {
     let mut text = format!("answer: {}", answer.text);
     if answer.backstop {
         text.push_str(" (forced: budget ran out)");

@@ -157,7 +157,8 @@ fn one<'a>(
 }
 
 /// What is known of a response, in words.
-pub(super) fn figures(response: &Response) -> String {
+#[must_use]
+pub fn figures(response: &Response) -> String {
     let mut parts = Vec::new();
     if let Some(rate) = response.win_rate {
         let shown = if rate.is_finite() {
