@@ -11,3 +11,4 @@ mod harness;
 mod lifecycle;
 mod machine_and_logs;
 mod queue;
+mod recorded;
