@@ -129,7 +129,11 @@ fn apply(model: &mut Model, message: Msg) -> Vec<Cmd> {
             return screens::evaluate::tick(model);
         }
         Msg::Resized(columns, rows) => model.size = (columns, rows),
-        Msg::Runs(runs) => return runs_read(model, runs),
+        Msg::Runs(runs) => {
+            let mut commands = runs_read(model, runs);
+            commands.extend(screens::launcher::runs_changed(model));
+            return commands;
+        }
         Msg::News(news) => news_read(model, news),
         Msg::Machine(snapshot) => model.panes.machine.look(snapshot),
         Msg::Seen(seen) => panes::seen(model, seen),

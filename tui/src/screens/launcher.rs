@@ -205,6 +205,14 @@ fn open_queue(model: &mut Model) -> Vec<Cmd> {
     vec![Cmd::Ask(host::Request::Queue)]
 }
 
+/// The runs were read again: the queue may have moved on.
+pub(crate) fn runs_changed(model: &Model) -> Vec<Cmd> {
+    if model.screen == ScreenKind::Launcher && model.launcher.view == View::Queue {
+        return vec![Cmd::Ask(host::Request::Queue)];
+    }
+    Vec::new()
+}
+
 pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
     match model.launcher.view {
         View::Picker => {

@@ -206,7 +206,7 @@ fn a_preset_is_found_by_a_few_letters_changed_and_started() {
     );
     assert_eq!(press(&mut model, "y"), [Cmd::Copy(command(&model))]);
     press(&mut model, "sa b\t4\t ");
-    let whole = "concord train demo --set total_steps=20000 --set algorithm.kind=qmix --name 'a b' --seeds 14";
+    let whole = "concord train demo --set total_steps=20000 --set algorithm.kind=qmix --name 'a b' --seeds 4";
     assert_eq!(command(&model), whole);
     let asked = press(&mut model, "\n");
     let [Cmd::Ask(Any::Launch(launch))] = asked.as_slice() else {
@@ -228,7 +228,7 @@ fn a_preset_is_found_by_a_few_letters_changed_and_started() {
         Launch {
             target: "demo".to_owned(),
             name: "a b".to_owned(),
-            further_seeds: 13,
+            further_seeds: 3,
             queued: true,
             ..Launch::default()
         }
@@ -482,6 +482,9 @@ fn the_queue_is_shown_ordered_and_emptied() {
         up: false,
     };
     assert_eq!(press(&mut model, "J"), [Cmd::Ask(lower)]);
+    // A run that moves on is seen.
+    let commands = send(&mut model, Msg::Runs(Vec::new()));
+    assert!(commands.contains(&Cmd::Ask(Any::Queue)), "{commands:?}");
     assert_eq!(press(&mut model, "x"), []);
     assert_eq!(press(&mut model, "y"), [Cmd::Ask(Any::QueueRemove(second))]);
     send(
@@ -526,7 +529,20 @@ fn screens() {
         &mut long,
         &format!("\n{}\n\u{1b}", "long-日本-name-".repeat(12)),
     );
+    let mut queue = picker();
+    press(&mut queue, "Q");
+    let waiting = (2..40).map(|index| QueueEntry {
+        id: format!("20270115-120000-demo-s{index}"),
+        device: "cpu".to_owned(),
+        reason: format!(
+            "waits for cpu: {} ahead, 20270115-120000-demo-s1 is running",
+            index - 2
+        ),
+    });
+    send(&mut queue, Msg::Answer(Told::Queue(Ok(waiting.collect()))));
+    press(&mut queue, "jjj");
     let all = [
+        ("queue", queue),
         ("picker", picker()),
         ("form", form("demo")),
         ("problems", wrong),

@@ -34,7 +34,7 @@ pub enum Popup {
     /// The path of a file to be written.
     Save(Input),
     /// The last look before a start.
-    Sheet(sheet::Field),
+    Sheet(sheet::Sheet),
     /// A text to be read.
     Text(Text),
     /// A file to be found.
@@ -148,7 +148,7 @@ pub(super) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
                 Vec::new()
             }
         }
-        Popup::Sheet(field) => sheet::typed(model, field, key),
+        Popup::Sheet(sheet) => sheet::typed(model, sheet, key),
         Popup::Text(text) => in_text(model, text, key),
         Popup::Files(files) => in_files(model, files, key),
         Popup::Mend(mend) => match key.code {
@@ -303,7 +303,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
             let text = "Enter writes it, Esc does not; a file that exists is asked about";
             frame.render_widget(Line::styled(text, model.theme.style(Role::Muted)), hint);
         }
-        Popup::Sheet(field) => sheet::draw(model, frame, area, *field),
+        Popup::Sheet(sheet) => sheet::draw(model, frame, area, *sheet),
         Popup::Text(text) => draw_text(model, frame, area, text),
         Popup::Files(files) => files::draw(files, &model.theme, frame, centred(area, 110, 34)),
         Popup::Mend(mend) => draw_mend(model, frame, area, mend),

@@ -1,7 +1,7 @@
 //! The runs that wait for a device.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
@@ -122,7 +122,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         Column::number("#"),
         Column::text("run"),
         Column::text("device"),
-        Column::text("waits for"),
+        Column::text("why it waits"),
     ];
     let rows: Vec<Vec<(String, Role)>> = queue
         .all()
@@ -137,16 +137,19 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
             ]
         })
         .collect();
-    let mut drawn = lines(
-        &columns,
-        &rows,
-        Some(queue.at()),
-        inner.width as usize,
-        &model.theme,
-    );
-    let visible = (inner.height as usize).max(2);
+    // A reason is often longer than its column.
+    let why = queue.entry().map_or("", |entry| entry.reason.as_str());
+    let why = look::wrapped(why, inner.width as usize);
+    let why_height = u16::try_from(why.len()).unwrap_or(1).min(inner.height / 3);
+    let [list, below] =
+        Layout::vertical([Constraint::Min(1), Constraint::Length(why_height)]).areas(inner);
+    let width = list.width as usize;
+    let mut drawn = lines(&columns, &rows, Some(queue.at()), width, &model.theme);
+    let visible = (list.height as usize).max(2);
     let first = crate::view::first_row(queue.at(), rows.len(), visible - 1);
     let body: Vec<Line> = drawn.drain(1..).skip(first).collect();
     drawn.extend(body);
-    frame.render_widget(Paragraph::new(drawn), inner);
+    frame.render_widget(Paragraph::new(drawn), list);
+    let why: Vec<Line> = why.into_iter().map(Line::from).collect();
+    frame.render_widget(Paragraph::new(why), below);
 }

@@ -31,6 +31,24 @@ pub enum Field {
     When,
 }
 
+/// The window's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sheet {
+    /// What has the keys.
+    field: Field,
+    /// Whether a number was typed since the field has them; the first digit replaces it.
+    typed: bool,
+}
+
+impl Sheet {
+    fn at(field: Field) -> Popup {
+        Popup::Sheet(Self {
+            field,
+            typed: false,
+        })
+    }
+}
+
 const FIELDS: [Field; 3] = [Field::Name, Field::Seeds, Field::When];
 
 /// A start is refused while something is wrong, with the reason.
@@ -61,25 +79,27 @@ pub(super) fn open(model: &mut Model) -> Vec<Cmd> {
         );
         return Vec::new();
     }
-    model.launcher.popup = Popup::Sheet(Field::Name);
+    model.launcher.popup = Sheet::at(Field::Name);
     Vec::new()
 }
 
-pub(super) fn typed(model: &mut Model, field: Field, key: KeyEvent) -> Vec<Cmd> {
+pub(super) fn typed(model: &mut Model, sheet: Sheet, key: KeyEvent) -> Vec<Cmd> {
+    let field = sheet.field;
     let at = FIELDS.iter().position(|one| *one == field).unwrap_or(0);
     let to = |by: usize| FIELDS[(at + by) % FIELDS.len()];
-    let mut next = field;
     match key.code {
         KeyCode::Enter => return start(model, field),
-        KeyCode::Tab | KeyCode::Down => next = to(1),
-        KeyCode::BackTab | KeyCode::Up => next = to(FIELDS.len() - 1),
-        _ => edit(model, field, key),
+        KeyCode::Tab | KeyCode::Down => model.launcher.popup = Sheet::at(to(1)),
+        KeyCode::BackTab | KeyCode::Up => model.launcher.popup = Sheet::at(to(FIELDS.len() - 1)),
+        _ => {
+            edit(model, sheet, key);
+            model.launcher.popup = Popup::Sheet(Sheet { field, typed: true });
+        }
     }
-    model.launcher.popup = Popup::Sheet(next);
     Vec::new()
 }
 
-fn edit(model: &mut Model, field: Field, key: KeyEvent) {
+fn edit(model: &mut Model, sheet: Sheet, key: KeyEvent) {
     let Some(form) = &mut model.launcher.form else {
         return;
     };
@@ -88,7 +108,7 @@ fn edit(model: &mut Model, field: Field, key: KeyEvent) {
         input.press(key);
         input.text().clone_into(text);
     };
-    match (field, key.code) {
+    match (sheet.field, key.code) {
         (Field::When, KeyCode::Char(' ' | 'h' | 'l') | KeyCode::Left | KeyCode::Right) => {
             form.queued = !form.queued;
         }
@@ -102,6 +122,10 @@ fn edit(model: &mut Model, field: Field, key: KeyEvent) {
                 count.saturating_sub(1).max(1)
             };
             form.seeds = next.to_string();
+        }
+        (Field::Seeds, KeyCode::Char('0'..='9')) if !sheet.typed => {
+            form.seeds.clear();
+            typed(&mut form.seeds);
         }
         (Field::Seeds, _) => typed(&mut form.seeds),
         (Field::Name, _) => typed(&mut form.name),
@@ -118,14 +142,14 @@ fn start(model: &mut Model, field: Field) -> Vec<Cmd> {
             form.seeds
         );
         model.notify(text, Role::Bad);
-        model.launcher.popup = Popup::Sheet(Field::Seeds);
+        model.launcher.popup = Sheet::at(Field::Seeds);
         return Vec::new();
     };
     if form.errors() > 0 {
         return open(model);
     }
     let Some(config) = form.draft.ready() else {
-        model.launcher.popup = Popup::Sheet(field);
+        model.launcher.popup = Sheet::at(field);
         return Vec::new();
     };
     let name = form.name.trim().to_owned();
@@ -142,7 +166,8 @@ fn start(model: &mut Model, field: Field) -> Vec<Cmd> {
     vec![Cmd::Ask(Request::Launch(launch))]
 }
 
-pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, field: Field) {
+pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, sheet: Sheet) {
+    let field = sheet.field;
     let Some(form) = &model.launcher.form else {
         return;
     };
