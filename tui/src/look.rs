@@ -378,6 +378,7 @@ fn moment(live: LiveFrame, render: &SceneRenderer) -> Option<LiveMoment> {
     // The renderer of the program knows which actions are worth showing.
     if let Some(object) = scene.as_object_mut() {
         object.insert("actions".to_owned(), serde_json::json!(live.actions));
+        object.insert("reward".to_owned(), serde_json::json!(live.reward));
     }
     Some(LiveMoment {
         frame: render(&scene)?,

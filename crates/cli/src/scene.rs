@@ -29,26 +29,36 @@ pub(crate) fn from_json(value: &serde_json::Value) -> Option<WorldFrame> {
     }
     let mut frame = frame(&scene);
     if let Some(actions) = value.get("actions").and_then(serde_json::Value::as_array) {
-        mark_loading(&mut frame, &scene, actions);
+        let reward = value.get("reward").and_then(serde_json::Value::as_f64);
+        let rewarded = reward.is_some_and(|reward| reward > 0.0);
+        mark_loading(&mut frame, &scene, actions, rewarded);
     }
     Some(frame)
 }
 
-/// Agents that just loaded food are bold, and the caption names them.
-fn mark_loading(frame: &mut WorldFrame, scene: &Scene, actions: &[serde_json::Value]) {
+/// Agents that load food are bold, and the caption names them: those that chose to and
+/// stand at a food, or whose food is gone with a reward. Far from food the action does
+/// nothing.
+fn mark_loading(
+    frame: &mut WorldFrame,
+    scene: &Scene,
+    actions: &[serde_json::Value],
+    rewarded: bool,
+) {
     if !scene.title.starts_with("Foraging") {
         return;
     }
-    let agents = scene.marks.iter();
-    let agents = agents.filter(|mark| mark.kind == MarkKind::Agent);
+    let of = |kind| scene.marks.iter().filter(move |mark| mark.kind == kind);
     let mut names = Vec::new();
-    for (mark, _) in agents
-        .zip(actions)
-        .filter(|(_, action)| action.as_u64() == Some(LOAD))
-    {
-        names.push(mark.label.as_str());
-        let row = frame.rows.get_mut(mark.row);
-        if let Some(cell) = row.and_then(|row| row.get_mut(mark.col)) {
+    for (agent, action) in of(MarkKind::Agent).zip(actions) {
+        let at_food = of(MarkKind::Food)
+            .any(|food| food.row.abs_diff(agent.row) + food.col.abs_diff(agent.col) == 1);
+        if action.as_u64() != Some(LOAD) || !(at_food || rewarded) {
+            continue;
+        }
+        names.push(agent.label.as_str());
+        let row = frame.rows.get_mut(agent.row);
+        if let Some(cell) = row.and_then(|row| row.get_mut(agent.col)) {
             cell.1 = Role::Strong;
         }
     }
@@ -232,6 +242,46 @@ mod tests {
             .collect();
         assert_eq!(steps, ["", "0", "4", "9"]);
         assert_eq!(strip(&[], 40), "\n");
+    }
+
+    #[test]
+    fn agents_that_load_are_bold_and_named_and_central_calls_are_known() {
+        let mark = |col, kind, label: &str| Mark {
+            row: 1,
+            col,
+            kind,
+            label: label.to_owned(),
+            level: Some(1),
+        };
+        let mut scene = Scene {
+            marks: vec![
+                mark(1, MarkKind::Food, ""),
+                mark(0, MarkKind::Agent, "A"),
+                mark(2, MarkKind::Agent, "B"),
+            ],
+            ..scene()
+        };
+        scene.note = "return 0.00 · central call".to_owned();
+        let drawn = |actions: serde_json::Value, reward: f64, scene: &Scene| {
+            let mut value = serde_json::to_value(scene).expect("a scene is JSON");
+            value["actions"] = actions;
+            value["reward"] = reward.into();
+            from_json(&value).expect("a frame")
+        };
+        let frame = drawn(serde_json::json!([5, 0]), 0.0, &scene);
+        assert_eq!(frame.rows[1][0], ("A1 ".to_owned(), Role::Strong));
+        assert_eq!(frame.rows[1][2].1, Role::Series(2));
+        assert!(frame.caption.ends_with("  A loading"), "{}", frame.caption);
+        assert!(frame.central && frame.agents == [(1, 0), (1, 2)]);
+        scene.marks.remove(0);
+        let far = drawn(serde_json::json!([5, 5]), 0.0, &scene);
+        assert!(!far.caption.contains("loading"));
+        let eaten = drawn(serde_json::json!([5, 5]), 1.0, &scene);
+        assert!(
+            eaten.caption.ends_with("  A, B loading"),
+            "{}",
+            eaten.caption
+        );
     }
 
     #[test]

@@ -257,7 +257,11 @@ pub(crate) fn look(model: &Model, run: &RunSummary) -> Look {
     Look::World {
         run: run.id.clone(),
         episode: state.chosen.clone(),
-        map: None,
+        // The map of the same evaluation, where there is one.
+        map: state
+            .chosen
+            .clone()
+            .filter(|name| state.maps.contains(name)),
         live: live.then_some(state.environment),
     }
 }

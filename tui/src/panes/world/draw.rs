@@ -210,19 +210,30 @@ fn draw_board(model: &Model, frame: &mut Frame, area: Rect) {
     frame.render_widget(grid::caption(&text, &model.theme), below);
 }
 
-/// What a live frame's caption says beyond the step, which the title has.
+/// What a live frame's caption says beyond the step, which the title has, and the return,
+/// which the live moment has.
 fn live_words(caption: &str) -> String {
-    match caption.split_once("  ") {
-        Some((_, words)) => format!("  {words}"),
-        None => String::new(),
-    }
+    let parts = caption.split("  ").skip(1);
+    let parts = parts.filter(|part| !part.starts_with("return"));
+    parts.fold(String::new(), |text, part| format!("{text}  {part}"))
 }
 
+/// Both maps where there is room for them alone on the pane, else the one that is chosen.
 fn draw_map(model: &Model, frame: &mut Frame, area: Rect, (name, map): (&str, &CallMap)) {
-    let size = (usize::from(area.width), usize::from(area.height));
-    let by_distance = model.panes.world.by_distance;
-    let lines = heat::lines(name, map, by_distance, size, &model.theme);
-    frame.render_widget(Paragraph::new(lines), area);
+    let state = &model.panes.world;
+    let mut draw = |area: Rect, by_distance: bool| {
+        let size = (usize::from(area.width), usize::from(area.height));
+        let lines = heat::lines(name, map, by_distance, size, &model.theme);
+        frame.render_widget(Paragraph::new(lines), area);
+    };
+    if state.view != View::Calls || area.width < BESIDE.0 || map.distances.is_empty() {
+        draw(area, state.by_distance);
+        return;
+    }
+    let halves = Layout::horizontal([Constraint::Fill(1); 2]).spacing(2);
+    let [left, right] = halves.areas(area);
+    draw(left, state.by_distance);
+    draw(right, !state.by_distance);
 }
 
 fn draw_switch(model: &Model, frame: &mut Frame, area: Rect, timeline: &SwitchTimeline) {
