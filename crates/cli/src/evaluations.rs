@@ -51,8 +51,8 @@ pub(crate) fn carry_out(
             Ok(Begun::Played(folder, jobs)) => play(global, root, &folder, jobs, tell),
             Err(failure) => done(None, Err(failure.message)),
         },
-        Request::Resume(id) => match find(root, &id) {
-            Ok(folder) => play(global, root, &folder, 1, tell),
+        Request::Resume { id, jobs } => match find(root, &id) {
+            Ok(folder) => play(global, root, &folder, jobs.clamp(1, 256), tell),
             Err(failure) => done(Some(id), Err(failure.message)),
         },
     }
@@ -140,6 +140,13 @@ fn follow(
     jobs: u32,
     tell: &dyn Fn(Answer),
 ) -> Result<String, Failure> {
+    // The one that plays must not lose its log to one that is refused.
+    if folder.player().is_some() {
+        return Err(Failure::arguments(format!(
+            "{} is being played already - wait for it, or end it with x",
+            folder.id()
+        )));
+    }
     let path = folder.path().join(LOG);
     let failed = |what: &str, error: std::io::Error| {
         Failure::environment(format!(

@@ -18,6 +18,7 @@ pub mod contender;
 pub mod folder;
 pub mod plan;
 pub mod results;
+mod reuse;
 pub mod searches;
 
 pub use contender::{Contender, Sizes, mismatch};

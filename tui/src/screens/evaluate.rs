@@ -405,7 +405,9 @@ fn go_on(model: &mut Model) -> Vec<Cmd> {
             EvaluationState::Running => "is being played",
             EvaluationState::Done => "is complete",
             EvaluationState::Interrupted | EvaluationState::Failed => {
-                return vec![ask(Request::Resume(one.id.clone()))];
+                let jobs = model.evaluate.form.text(Field::Jobs).parse().unwrap_or(1);
+                let id = one.id.clone();
+                return vec![ask(Request::Resume { id, jobs })];
             }
         },
     };

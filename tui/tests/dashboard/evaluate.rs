@@ -197,7 +197,10 @@ fn a_running_evaluation_is_cancelled_and_an_interrupted_one_goes_on() {
     let id = |name: &str| format!("20261124-{name}-tournament");
     assert_eq!(
         letter(&mut model, 'r'),
-        asked(Request::Resume(id("101000")))
+        asked(Request::Resume {
+            id: id("101000"),
+            jobs: 1
+        })
     );
     letter(&mut model, 'j');
     assert_eq!(letter(&mut model, 'r'), Vec::new());

@@ -170,28 +170,31 @@ fn play(
     jobs: u32,
     format: Format,
 ) -> Result<(), Failure> {
-    let played = {
-        let _lock = folder.lock()?;
-        let worker = worker::locate(global)?;
-        let played = playing::play(folder, &worker, jobs as usize)?;
-        let results = folder.results();
-        if played != Played::Stopped || !results.scores.is_empty() {
-            keep(folder, &results)?;
-        }
-        played
-    };
+    let lock = folder.lock()?;
+    let taken = folder.take_over()?;
+    if taken > 0 {
+        tell(&format!(
+            "{taken} games are taken over from earlier evaluations"
+        ));
+    }
+    let worker = worker::locate(global)?;
+    let played = playing::play(folder, &worker, jobs as usize)?;
+    // Who stops wants it soon: the games are kept, and tables can be made at any time.
+    if played == Played::Stopped {
+        drop(lock);
+        tell(&format!(
+            "stopped; {} of {} games are kept - go on with `concord evaluation resume {}`",
+            folder.done(),
+            folder.plan.units().len(),
+            folder.path().display()
+        ));
+        return Err(Failure::silent(INTERRUPTED));
+    }
     let results = folder.results();
+    keep(folder, &results)?;
+    drop(lock);
     match played {
-        Played::Everything => show(folder, &results, format),
-        Played::Stopped => {
-            tell(&format!(
-                "stopped; {} of {} games are kept - go on with `concord evaluation resume {}`",
-                results.units - results.missing.len(),
-                results.units,
-                folder.path().display()
-            ));
-            Err(Failure::silent(INTERRUPTED))
-        }
+        Played::Everything | Played::Stopped => show(folder, &results, format),
         Played::WithFailures => {
             show(folder, &results, format)?;
             let reasons = results.missing.iter().filter_map(|one| one.reason.as_ref());

@@ -150,13 +150,27 @@ fn a_tournament_scores_ranks_and_keeps() {
     let again = play(&place, &arguments);
     assert_eq!((again.code, calls(&place)), (Some(0), 6));
     assert_eq!(again.json(), json);
+    // One more policy plays its own games only.
+    run(&place, "more", &[(10, "0.3")]);
+    let more = [
+        &["tournament", "good", "fair", "poor", "more"][..],
+        &HUNDRED,
+    ]
+    .concat();
+    let more = play(&place, &more);
+    assert_eq!((more.code, calls(&place)), (Some(0), 10));
+    assert!(
+        more.stderr.contains("6 games are taken over"),
+        "{}",
+        more.stderr
+    );
     // Another folder and another order of workers give the same numbers as well.
     let other = [&arguments[..], &["--out", "elsewhere", "--jobs", "3"]].concat();
     let elsewhere = play(&place, &other).json();
-    assert_eq!(calls(&place), 12);
+    assert_eq!(calls(&place), 16);
     assert_eq!(elsewhere["ranking"], json["ranking"]);
     assert_eq!(elsewhere["improvement"], json["improvement"]);
-    assert_eq!(evaluations(&place).len(), 1);
+    assert_eq!(evaluations(&place).len(), 2);
 }
 
 #[test]

@@ -288,6 +288,31 @@ fn a_folder_keeps_what_is_done_and_refuses_what_is_not_its_own() {
 }
 
 #[test]
+fn games_of_an_earlier_evaluation_are_taken_over_when_nothing_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (three, all) = three(folder.path());
+    let at = |name: &str| folder.path().join("evaluations").join(name);
+    let first = EvaluationFolder::create(&at("first"), three.clone()).unwrap();
+    for (unit, games) in &all {
+        first.keep(*unit, games).unwrap();
+    }
+    // B and C of the first are A and B of the second; a new one joins.
+    let mut other = plan(folder.path(), &["b", "c", "d"], Kind::Tournament, 2);
+    let second = EvaluationFolder::create(&at("second"), other.clone()).unwrap();
+    assert_eq!(second.take_over().unwrap(), 3);
+    assert_eq!(second.games(pair(0, 1)), first.games(pair(1, 2)));
+    assert_eq!(second.take_over().unwrap(), 0);
+    // Another order of the two deals other seats, another seed other starts.
+    let turned = plan(folder.path(), &["c", "b"], Kind::Tournament, 2);
+    let turned = EvaluationFolder::create(&at("turned"), turned).unwrap();
+    assert_eq!(turned.take_over().unwrap(), 2);
+    assert_eq!(turned.games(pair(0, 1)), None);
+    other.options.seed = 7;
+    let seeded = EvaluationFolder::create(&at("seeded"), other).unwrap();
+    assert_eq!(seeded.take_over().unwrap(), 0);
+}
+
+#[test]
 fn a_policy_that_changes_or_vanishes_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let one = policy(folder.path(), "a", same);

@@ -11,7 +11,12 @@ pub enum Request {
     /// [`Answer::Progress`] on the way and [`Answer::Done`].
     Start(Vec<String>),
     /// Play what is missing of an evaluation; answered in the same way.
-    Resume(String),
+    Resume {
+        /// The evaluation.
+        id: String,
+        /// Workers at the same time.
+        jobs: u32,
+    },
     /// End the process that plays an evaluation.
     Cancel(String),
     /// All evaluations of the folder of runs; answered by [`Answer::List`].
