@@ -377,3 +377,45 @@ fn preferences_move_keys_and_a_wrong_file_is_told_and_not_used() {
     screen.press("q");
     assert_eq!(screen.end(), Some(0));
 }
+
+/// The first journey: from an empty folder to a run that is followed, changed in an editor on
+/// the way, and to a second one by the command that the launcher shows.
+#[test]
+fn a_run_is_made_in_the_launcher_and_followed() {
+    let place = Place::new();
+    let editor = [("VISUAL", "sed -i 's/^seed = 1$/seed = 7/'")];
+    let mut screen = Screen::of_size(&place, "", &[], (100, 30), &editor);
+    screen.until(NO_RUNS);
+    screen.press("n");
+    screen.until("start from");
+    screen.press("/smoke\r\r");
+    screen.until("preset smoke");
+    screen.until("ready");
+    screen.press("e");
+    screen.until("concord train smoke --seed 7");
+    screen.press("p");
+    screen.until("program and LibTorch");
+    screen.press("ps");
+    screen.until("Enter starts it");
+    screen.press("first\r");
+    screen.until("is on its way");
+    screen.until("finished with exit code 0");
+    screen.press("q");
+    assert_eq!(screen.end(), Some(0));
+    let folder = place.run_folder();
+    assert!(
+        folder.to_string_lossy().ends_with("-first"),
+        "{}",
+        folder.display()
+    );
+    let config = std::fs::read_to_string(folder.join("config.toml")).expect("a configuration");
+    let again = place.run(&["config", "show", "smoke", "--set", "seed=7"]);
+    let plain: Vec<&str> = again
+        .stdout
+        .lines()
+        .map(|line| line.split("  # ").next().unwrap_or(line))
+        .collect();
+    assert_eq!(config.trim(), plain.join("\n").trim());
+    let origins = std::fs::read_to_string(folder.join("origin.json")).expect("origins");
+    assert!(origins.contains("seed=7"), "{origins}");
+}
