@@ -5,6 +5,7 @@
 
 mod environments;
 mod machine;
+mod terminal;
 mod training;
 
 use std::fs;
@@ -26,6 +27,8 @@ struct Effort {
     /// Turns that each side gets; the median counts.
     turns: usize,
     quick: bool,
+    /// Whether a figure beyond its limit is an error.
+    assert: bool,
     /// The machine's load averages from before: what else it had to do.
     load_before: Vec<f64>,
 }
@@ -42,6 +45,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         seconds: 3.0,
         turns: 3,
         quick: false,
+        assert: false,
         load_before: Vec::new(),
     };
     let mut checkout = None;
@@ -55,6 +59,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
                 effort.turns = 1;
                 effort.quick = true;
             }
+            "--assert" => effort.assert = true,
             "--epymarl" => {
                 let folder = rest
                     .next()
@@ -67,10 +72,10 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
                         .context("--epymarl-python needs an interpreter")?,
                 );
             }
-            "environments" | "training" => names.push(argument),
+            "environments" | "training" | "terminal" => names.push(argument),
             other => bail!(
-                "unknown option of bench: {other} - allowed: environments, training, --quick, \
-                 --epymarl DIR, --epymarl-python FILE"
+                "unknown option of bench: {other} - allowed: environments, training, terminal, \
+                 --quick, --assert, --epymarl DIR, --epymarl-python FILE"
             ),
         }
     }
@@ -100,6 +105,14 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         let rows = training::measure(&effort, peer.as_ref())?;
         training::print(&rows);
         save("training", &effort, &json!(rows))?;
+    }
+    if wanted("terminal") {
+        let found = terminal::measure(&effort)?;
+        terminal::print(&found);
+        save("terminal", &effort, &found)?;
+        if effort.assert {
+            terminal::assert(&found)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

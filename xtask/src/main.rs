@@ -30,7 +30,8 @@ usage: cargo xtask <task> [options]
   check [NAME ..]                       format, lints, docs, layering, licences, house rules
   parity [SCRIPT ..]                    the Python references run again and compared
   bench [environments] [training]       speed beside the Python peers, into docs/data/
-        [--quick] [--epymarl DIR] [--epymarl-python FILE]
+        [terminal]                      the dashboard: long runs, many runs, frames, memory, overhead
+        [--quick] [--assert] [--epymarl DIR] [--epymarl-python FILE]
   tour [SCRIPT ..]                      plays docs/tour/*.tour in tmux and keeps the screens
 ";
 

@@ -224,7 +224,7 @@ fn train(case: &Case, effort: &Effort) -> Result<f64> {
 const RATE: &str = "runtime/env_steps_per_second";
 
 /// Steps per second between the first point after the warm-up and the last, from `events.jsonl`.
-fn rate_of_events(text: &str) -> Option<f64> {
+pub(super) fn rate_of_events(text: &str) -> Option<f64> {
     let mut points = text.lines().filter_map(|line| {
         let event: Value = serde_json::from_str(line).ok()?;
         let counts =
