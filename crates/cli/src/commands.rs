@@ -9,6 +9,7 @@ pub(crate) mod env;
 pub(crate) mod eval;
 pub(crate) mod evaluation;
 pub(crate) mod experiment;
+pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod policy;

@@ -73,7 +73,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Policy(command)) => commands::policy::policy(global, command),
         Some(Command::Env(command)) => commands::env::env(command),
         Some(Command::Config(command)) => commands::config::config(command),
-        Some(Command::Runs(arguments)) => commands::runs::runs(global, arguments),
+        Some(Command::Runs(arguments)) => commands::list::runs(global, arguments),
         Some(Command::Show(arguments)) => commands::runs::show(global, arguments),
         Some(Command::Compare(arguments)) => commands::compare::compare(global, arguments),
         Some(Command::Attach(arguments)) => commands::resume::attach(global, arguments),

@@ -1,98 +1,17 @@
-//! `concord runs` and `concord show`.
+//! `concord show`.
 
 use configs::{RunConfig, diff};
 use serde_json::{Value, json};
-use tracking::{RunFolder, RunState, unix_seconds};
-use tui::figures::{age, duration};
+use tracking::RunFolder;
+use tui::figures::duration;
 
-use crate::arguments::{Format, Global, Runs, Show};
+use crate::arguments::{Format, Global, Show};
 use crate::commands::recorded;
 use crate::failure::Failure;
-use crate::output::{Table, json_number, json_option, print, print_json, tell};
+use crate::output::{Table, json_number, json_option, print, print_json};
 use crate::result::{RunResult, Score};
 use crate::surroundings::runs_root;
 use crate::worker;
-
-/// `concord runs`.
-pub(crate) fn runs(global: &Global, arguments: &Runs) -> Result<(), Failure> {
-    let root = runs_root(global);
-    let all = RunFolder::list(&root)?;
-    let wanted = |run: &&RunFolder| {
-        arguments
-            .filter
-            .as_ref()
-            .is_none_or(|text| run.id().contains(text.as_str()))
-            && (arguments.archived || !run.is_archived())
-    };
-    let mut table = Table::new(&[
-        "id",
-        "state",
-        "step",
-        "total_steps",
-        "progress",
-        "last_evaluation",
-        "best_evaluation",
-        "steps_per_second",
-        "seed",
-        "heard",
-        "message",
-        "folder",
-    ])
-    .hide(&["total_steps", "steps_per_second", "folder", "seed"]);
-    let now = unix_seconds();
-    let matching: Vec<&RunFolder> = all.iter().rev().filter(wanted).collect();
-    for run in matching.iter().take(arguments.limit) {
-        let status = run.status().unwrap_or_default();
-        let state = status.observed_state(now);
-        let heard = match arguments.format.format {
-            Format::Table if status.heartbeat > 0.0 => {
-                json!(format!("{} ago", age(now - status.heartbeat)))
-            }
-            Format::Table => Value::Null,
-            Format::Json | Format::Csv => json_number(status.heartbeat),
-        };
-        let share = if state == RunState::Finished {
-            Some(1.0)
-        } else {
-            status.fraction()
-        };
-        let progress = match arguments.format.format {
-            Format::Table => share.map_or(Value::Null, |share| {
-                json!(format!("{:.0}%", (share * 100.0).floor()))
-            }),
-            Format::Json | Format::Csv => json_option(share),
-        };
-        table.row(vec![
-            json!(run.id()),
-            json!(state.name()),
-            json!(status.progress.step),
-            json!(status.total_steps),
-            progress,
-            json_option(status.last_evaluation),
-            json_option(status.best_evaluation),
-            json_option(status.steps_per_second),
-            run.meta().map_or(Value::Null, |meta| json!(meta.seed)),
-            heard,
-            json!(status.message),
-            json!(run.path()),
-        ]);
-    }
-    if table.is_empty() && arguments.format.format == Format::Table {
-        tell(&format!(
-            "no runs in {} - start one with `concord train demo`",
-            root.display()
-        ));
-        return Ok(());
-    }
-    if matching.len() > arguments.limit && arguments.format.format == Format::Table {
-        tell(&format!(
-            "{} of {} runs; --limit shows more",
-            arguments.limit,
-            matching.len()
-        ));
-    }
-    table.print(arguments.format.format)
-}
 
 /// A row per run with its scores; also what `compare` and several seeds print.
 pub(crate) fn table(results: &[RunResult]) -> Table {

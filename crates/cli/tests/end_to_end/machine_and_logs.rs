@@ -1,4 +1,4 @@
-//! The dashboard's machine panel and log pane as commands.
+//! The dashboard's list of runs, machine panel and log pane as commands.
 
 use std::io::Write;
 
@@ -76,4 +76,31 @@ fn the_log_by_level_target_and_match() {
     assert!(disk.stdout.contains("nearly full") && !disk.stdout.contains("hello"));
     let none = place.run(&["show", "one", "--target", "dusk"]);
     assert!(none.stderr.contains("this run has: "), "{}", none.stderr);
+}
+
+#[test]
+fn the_list_of_runs_tells_what_is_wrong() {
+    let place = Place::new();
+    place.run(&["train", "demo", "--name", "one", "--ui", "none"]);
+    let list = |format: &str| place.run(&["runs", "--format", format]);
+    let run = &list("json").json()[0];
+    assert_eq!(
+        (&run["job"], &run["trouble"]),
+        (&"train".into(), &"".into())
+    );
+    assert_eq!(run["progress"], serde_json::json!(1.0));
+    assert_eq!(
+        (&run["pid"], &run["archived"]),
+        (&serde_json::Value::Null, &false.into())
+    );
+
+    let folder = place.path().join(run["folder"].as_str().expect("a folder"));
+    let status = folder.join("status.json");
+    let text = std::fs::read_to_string(&status).expect("a status");
+    let newer = text.replace("\"version\": 1", "\"version\": 7");
+    assert_ne!(newer, text);
+    std::fs::write(&status, newer).expect("a status");
+    assert!(list("csv").stdout.contains("written by a newer version"));
+    let table = list("table").stdout;
+    assert!(table.contains("status 7, this one knows 1"), "{table}");
 }
