@@ -15,6 +15,7 @@ use tui::screens::launcher::View;
 use tui::screens::launcher::requests::{
     Answer, Entry, FileStart, Folder, NotSaved, Request, Starts,
 };
+use tui::update::MouseKind;
 use tui::{Answer as Told, Cmd, Msg};
 
 use crate::fixture::{control, draw, empty, key, letter, run, send, text};
@@ -262,6 +263,10 @@ fn a_start_is_refused_with_the_reason_and_leads_to_the_problem() {
     assert!(text(&model, 100, 30).contains("algorithm.learning_rate"));
     press(&mut model, "n");
     assert!(text(&model, 100, 30).contains("batch larger than the replay"));
+    focus(&mut model, "replay.capacity");
+    let other = "takes part in replay.batch_episodes: batch larger than the replay";
+    assert!(text(&model, 100, 30).contains(other));
+    press(&mut model, "\u{1b}");
     assert_eq!(model.launcher.form().unwrap().command("runs"), None);
     press(&mut model, "y");
     assert!(notice(&model).contains("no command yet"));
@@ -615,4 +620,32 @@ proptest! {
         draw(&model, 80, 24);
         draw(&model, 33, 11);
     }
+}
+
+#[test]
+fn a_click_chooses_and_a_second_one_opens() {
+    let mut model = picker();
+    let click = |model: &mut Model, row: u16| {
+        let commands = send(model, Msg::Mouse(MouseKind::Click, 5, row));
+        answered(model, commands)
+    };
+    // Below the header and the border: two files, then the first preset.
+    click(&mut model, 4);
+    assert_eq!(model.launcher.view(), View::Picker);
+    click(&mut model, 4);
+    assert_eq!(command(&model), "concord train demo");
+    // Below the summary as well: the heading, the seed, the steps.
+    click(&mut model, 5);
+    press(&mut model, "+");
+    assert_eq!(value(&model, "total_steps"), "310_000");
+    click(&mut model, 5);
+    press(&mut model, "7\n");
+    assert_eq!(value(&model, "total_steps"), "7");
+    // Outside of the list nothing happens, and nothing behind a window.
+    click(&mut model, 0);
+    click(&mut model, 23);
+    press(&mut model, "d");
+    click(&mut model, 4);
+    assert!(text(&model, 80, 24).contains("changed against preset demo"));
+    assert!(text(&model, 80, 24).contains("total_steps: 300000 -> 7"));
 }

@@ -277,6 +277,14 @@ fn draw_detail(model: &Model, form: &Form, frame: &mut Frame, area: Rect) {
                     Line::styled(printable(&words(problem)), style(role))
                 })
                 .collect();
+            // A contradiction stands at one setting; the others that take part point to it.
+            let path = setting.field.path;
+            for problem in form.problems() {
+                if problem.path != path && problem.related.iter().any(|other| other == path) {
+                    let text = format!("takes part in {}: {}", problem.path, problem.message);
+                    used.push(Line::styled(printable(&text), style(Role::Warn)));
+                }
+            }
             if let Popup::Value(value) = &model.launcher.popup {
                 used = value
                     .complaint(setting)
