@@ -3,7 +3,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use tracking::NewRun;
-use tracking::control::{ControlServer, LiveStage};
+use tracking::control::{ControlServer, LiveFrame, LiveStage};
 
 use super::*;
 

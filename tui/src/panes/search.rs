@@ -17,9 +17,10 @@ use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
 
 mod draw;
+mod node;
 
-pub use draw::answer_text;
 pub(crate) use draw::draw;
+pub use node::answer_text;
 
 /// A whole replay lasts at most this many seconds.
 const REPLAY_SECONDS: f64 = 30.0;

@@ -426,3 +426,36 @@ fn no_size_and_no_place_panics() {
         }
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_log_in_any_pieces_with_any_keys_is_shown(
+        steps in proptest::collection::vec((0_u8..8, 0_u64..9, 0_u64..9, -2.0..60.0_f64), 0..60),
+        keys in proptest::collection::vec(proptest::sample::select("hlobjkgG ,.0$[]JKz".chars().collect::<Vec<_>>()), 0..60),
+    ) {
+        let mut model = searching(true);
+        let mut keys = keys.into_iter();
+        for (kind, one, other, number) in steps {
+            let events = vec![match kind {
+                0..3 => node(one, one.checked_sub(other), "x"),
+                3 => value(one, number),
+                4 => spend("tokens", number, one),
+                5 => event(number, Kind::Prune { id: one, why: "y".into() }),
+                6 => event(number, Kind::Budget { resource: "tokens".into(), limit: number }),
+                _ => event(number, Kind::Visit { id: one, probability: None, ratio: Some(number) }),
+            }];
+            seen(&mut model, "q", events, other == 8 && kind == 0);
+            if let Some(key) = keys.next() {
+                letter(&mut model, key);
+            }
+            send(&mut model, Msg::Tick(NOW + number));
+            draw(&model, (one * 13) as u16, (other * 3) as u16);
+            let state = &model.panes.search;
+            let last = state.rows().len().saturating_sub(1);
+            proptest::prop_assert!(state.cursor <= last);
+            proptest::prop_assert!(state.rows().len() <= state.replay.node_count());
+        }
+    }
+}
