@@ -1,12 +1,12 @@
 //! Scores, curves over checkpoints, tournaments and sweeps: chosen in a form, played by a
 //! process of its own, kept in folders that this screen lists and shows.
 
-use ratatui::crossterm::event::KeyCode::{BackTab, Char, Enter, Left, Right, Tab};
+use ratatui::crossterm::event::KeyCode::Enter;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
-use tracking::evaluation::{EvaluationState, Kind, Results};
+use tracking::evaluation::{EvaluationState, Results};
 
 use crate::host;
-use crate::keys::{self, Binding, Move};
+use crate::keys::Move;
 use crate::model::Model;
 use crate::sheet::Sheet;
 use crate::sheet::evaluation as tables;
@@ -14,123 +14,21 @@ use crate::theme::Role;
 use crate::update::Cmd;
 use crate::widgets::input::Input;
 
+mod actions;
+mod answers;
 mod drawing;
 pub mod form;
 pub mod requests;
 mod results;
 
+pub use actions::{Action, BINDINGS};
+pub(crate) use answers::answered;
 pub(crate) use drawing::{clicked, draw};
 use form::{Field, Form};
-use requests::{Answer, Request};
+use requests::Request;
 
 /// Seconds between two looks at the folders while something is played.
 const LOOK_EVERY: f64 = 2.0;
-
-/// What its keys ask for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Action {
-    /// The next part of the screen.
-    NextPart,
-    /// The previous part of the screen.
-    PreviousPart,
-    /// Edit the field, or open the evaluation.
-    Open,
-    /// The next value of the field, or further to the right.
-    More,
-    /// The previous value of the field, or back to the left.
-    Less,
-    /// Begin the evaluation.
-    Start,
-    /// End the chosen evaluation; what is played stays.
-    Cancel,
-    /// Play what is missing of the chosen evaluation.
-    Continue,
-    /// Copy the command.
-    Copy,
-    /// Write the shown results to a file.
-    Export,
-    /// The next table.
-    NextTable,
-    /// The previous table.
-    PreviousTable,
-}
-
-const fn row(
-    keys: &'static [KeyCode],
-    shown: &'static str,
-    action: Action,
-    help: &'static str,
-) -> Binding {
-    Binding::new(keys, shown, keys::Action::Evaluate(action), help)
-}
-
-/// Its rows of the key table.
-pub const BINDINGS: &[Binding] = &[
-    row(
-        &[Tab],
-        "Tab",
-        Action::NextPart,
-        "next part: new evaluation, earlier ones, tables",
-    )
-    .footer("part"),
-    row(&[BackTab], "S-Tab", Action::PreviousPart, "previous part"),
-    row(
-        &[Enter],
-        "Enter",
-        Action::Open,
-        "edit the field, or open the evaluation",
-    )
-    .footer("edit"),
-    row(
-        &[Char('l'), Right],
-        "l Right",
-        Action::More,
-        "next value of the field; in a table to the right",
-    ),
-    row(
-        &[Char('h'), Left],
-        "h Left",
-        Action::Less,
-        "previous value of the field; in a table to the left",
-    ),
-    row(
-        &[Char('s')],
-        "s",
-        Action::Start,
-        "start the evaluation in the form",
-    )
-    .footer("start"),
-    row(
-        &[Char('x')],
-        "x",
-        Action::Cancel,
-        "end the chosen evaluation; what is played is kept",
-    )
-    .footer("cancel"),
-    row(
-        &[Char('r')],
-        "r",
-        Action::Continue,
-        "play what is missing of the chosen evaluation",
-    )
-    .footer("resume"),
-    row(
-        &[Char('y')],
-        "y",
-        Action::Copy,
-        "copy the command that does what the form says",
-    )
-    .footer("copy"),
-    row(
-        &[Char('e')],
-        "e",
-        Action::Export,
-        "write the shown results to a file: .md, .csv or .json",
-    )
-    .footer("export"),
-    row(&[Char(']')], "]", Action::NextTable, "next table").footer("table"),
-    row(&[Char('[')], "[", Action::PreviousTable, "previous table"),
-];
 
 /// A part of the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -507,94 +405,4 @@ pub(crate) fn back(model: &mut Model) -> bool {
         return true;
     }
     false
-}
-
-/// What came of a request of this screen.
-pub(crate) fn answered(model: &mut Model, answer: host::Answer) -> Vec<Cmd> {
-    let host::Answer::Evaluation(answer) = answer else {
-        return Vec::new();
-    };
-    match answer {
-        Answer::List(listed) => take_list(model, listed),
-        Answer::Read(id, read) => {
-            take_results(model, id, read.map(|results| *results));
-            Vec::new()
-        }
-        Answer::Progress { id, done, units } => {
-            let state = &mut model.evaluate;
-            let known = state.listed.iter_mut().find(|one| one.id == id);
-            match known {
-                Some(one) => {
-                    (one.done, one.units) = (done, units);
-                    one.state = EvaluationState::Running;
-                    Vec::new()
-                }
-                None => {
-                    state.chosen = Some(id);
-                    state.looked = model.now;
-                    vec![ask(Request::List)]
-                }
-            }
-        }
-        Answer::Done { id, outcome } => {
-            let (text, role) = match outcome {
-                Ok(text) => (text, Role::Ok),
-                Err(text) => (text, Role::Bad),
-            };
-            model.notify(text, role);
-            let mut commands = vec![ask(Request::List)];
-            if let Some(id) = id {
-                let state = &mut model.evaluate;
-                let shown = state.shown.as_ref().is_none_or(|shown| shown.id == id);
-                if shown || state.chosen.as_ref() == Some(&id) {
-                    state.chosen = Some(id.clone());
-                    commands.push(ask(Request::Read(id)));
-                }
-            }
-            commands
-        }
-    }
-}
-
-fn take_list(model: &mut Model, listed: Result<Vec<Listed>, String>) -> Vec<Cmd> {
-    let state = &mut model.evaluate;
-    state.loaded = true;
-    match listed {
-        Ok(listed) => {
-            state.problem = None;
-            state.listed = listed;
-            if state.chosen().is_none() {
-                state.chosen = state.listed.first().map(|one| one.id.clone());
-            }
-        }
-        Err(problem) => state.problem = Some(problem),
-    }
-    Vec::new()
-}
-
-fn take_results(model: &mut Model, id: String, read: Result<Results, String>) {
-    let state = &mut model.evaluate;
-    match read {
-        Ok(results) => {
-            let before = state.shown.take().filter(|shown| shown.id == id);
-            let sheets = tables::sheets(&results);
-            let table = before.as_ref().map_or(0, |shown| shown.table);
-            state.problem = None;
-            if results.kind == Kind::Searches {
-                state.part = Part::Tables;
-            }
-            state.shown = Some(Shown {
-                id,
-                table: table.min(sheets.len().saturating_sub(1)),
-                scroll: before.map_or((0, 0), |shown| shown.scroll),
-                results,
-                sheets,
-            });
-        }
-        Err(problem) => {
-            state.shown = None;
-            state.problem = Some(problem.clone());
-            model.notify(problem, Role::Bad);
-        }
-    }
 }

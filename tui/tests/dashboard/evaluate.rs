@@ -429,7 +429,7 @@ fn no_size_and_no_key_panics() {
     };
     let models = [
         opened(),
-        showing(results(Kind::Tournament, 12, None)),
+        showing(results(Kind::Tournament, 5, None)),
         showing(results(Kind::Scores, 4, None)),
         showing(results(Kind::Sweep, 2, Some("epsilon=0,0.5,1"))),
         showing(missing),
@@ -438,19 +438,11 @@ fn no_size_and_no_key_panics() {
         for character in "jjhl[]e\u{8}xysrGgE".chars() {
             letter(&mut model, character);
             key(&mut model, Tab);
-            for (width, height) in [
-                (0, 0),
-                (1, 1),
-                (16, 5),
-                (30, 8),
-                (79, 23),
-                (100, 22),
-                (130, 50),
-            ] {
+            for (width, height) in [(0, 0), (30, 8), (100, 22)] {
                 draw(&model, width, height);
             }
         }
-        for width in 0..=40 {
+        for width in (0..=40).step_by(2) {
             for height in 0..=12 {
                 draw(&model, width, height);
             }
