@@ -121,4 +121,40 @@ mod tests {
         let beyond = frames.next(std::time::Duration::from_millis(300)).unwrap();
         assert_eq!(beyond, None);
     }
+
+    /// Ten frames a second must stay far below a hundredth of a core, and no watcher must be
+    /// as good as free. The best of many counts, since the machine may be busy.
+    #[test]
+    fn a_frame_costs_little_and_no_watcher_next_to_nothing() {
+        let options = envs::EnvironmentOptions::default();
+        let make = || envs::make("Foraging-15x15-4p-5f-v3", &options);
+        let batch = envs::vectorise(&make, 2, ResetMode::Hold, 1).unwrap();
+        let moment = Moment {
+            environment: batch.as_ref(),
+            rewards: &[0.0; 8],
+            calls: &[1, 0],
+            running: &[true, true],
+            actions: &[0; 8],
+            returns: &[0.5, 0.25],
+            decision: None,
+        };
+        let best = |call: &mut dyn FnMut()| {
+            let time = |_| {
+                let start = std::time::Instant::now();
+                call();
+                start.elapsed()
+            };
+            (0..2000).map(time).min().unwrap()
+        };
+        let watched = best(&mut || drop(std::hint::black_box(frame(1, 1, &moment))));
+        let mut showing = Showing::new(LiveStage::new(2), 0..2);
+        let first = Moment {
+            rewards: &[],
+            ..moment
+        };
+        let unwatched = best(&mut || (0..1000).for_each(|_| showing.see(&first))) / 1000;
+        println!("a frame: {watched:?}; a look without a watcher: {unwatched:?}");
+        assert!(watched.as_micros() < 200, "{watched:?}");
+        assert!(unwatched.as_nanos() < 1000, "{unwatched:?}");
+    }
 }
