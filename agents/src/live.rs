@@ -43,8 +43,7 @@ impl Showing {
 fn frame(environment: usize, index: usize, moment: &Moment) -> LiveFrame {
     let agents = moment.environment.spec().agents;
     let own = index * agents..(index + 1) * agents;
-    let mut scene = moment.environment.scene(index);
-    scene.note = format!("return {:.2}", moment.returns[index]);
+    let scene = moment.environment.scene(index);
     let call = moment.calls.get(index).filter(|_| moment.running[index]);
     LiveFrame {
         environment,
