@@ -385,11 +385,14 @@ fn ten_curves_of_a_thousand_points_on_a_large_terminal() {
     letter(&mut model, '.');
     for grid in [false, true] {
         model.panes.chart.grid = grid;
-        let started = std::time::Instant::now();
-        for _ in 0..10 {
-            let _ = draw(&model, 200, 60);
-        }
-        let each = started.elapsed().as_secs_f64() / 10.0;
+        // The fastest of some: others use the machine too.
+        let each = (0..30)
+            .map(|_| {
+                let started = std::time::Instant::now();
+                let _ = draw(&model, 200, 60);
+                started.elapsed().as_secs_f64()
+            })
+            .fold(f64::INFINITY, f64::min);
         println!("grid {grid}: {:.2} ms a frame", each * 1e3);
         // For a build without optimisation on a busy machine; `xtask bench` measures.
         assert!(each < 1.0, "{each} s a frame");

@@ -443,3 +443,29 @@ proptest! {
         let _ = draw(&model, width, height);
     }
 }
+
+#[test]
+fn a_comparison_of_ten_runs_is_computed_between_frames() {
+    let mut model = empty();
+    let ids: Vec<String> = (0..10)
+        .map(|index| format!("20261124-10000{index}-run-s{index}"))
+        .collect();
+    let runs = ids
+        .iter()
+        .map(|id| run(id, RunState::Finished, 1e5))
+        .collect();
+    send(&mut model, Msg::Runs(runs));
+    model.panes.runs.marked.extend(ids.iter().cloned());
+    letter(&mut model, 'c');
+    for (seed, id) in ids.iter().enumerate() {
+        send(&mut model, news(id, history("mansa", seed as u64, 100_000)));
+    }
+    // Once a second at most: mean, then interquartile mean over ten seeds, then each run.
+    for key in ['i', 'i', 'f'] {
+        let started = std::time::Instant::now();
+        letter(&mut model, key);
+        println!("{key}: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        assert_eq!(model.compare.metrics.len(), 3);
+    }
+    assert_eq!(model.compare.sheets[0].rows.len(), 10);
+}
