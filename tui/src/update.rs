@@ -191,6 +191,15 @@ fn runs_read(model: &mut Model, runs: Vec<RunSummary>) -> Vec<Cmd> {
     if let Some(id) = model.wanted.take_if(|id| known(id)) {
         return select(model, id);
     }
+    if model.selected.as_ref() == Some(&model.detail.id) && !known(&model.detail.id) {
+        // Its worker may not have made its folder yet; one that was read was there.
+        let was_there = model.detail.history.events > 0 || before.is_some();
+        if was_there {
+            let text = format!("the folder of {} was removed", model.detail.id);
+            model.notify(text, Role::Warn);
+        }
+    }
+    let known = |id: &String| model.runs.iter().any(|run| run.id == *id);
     let gone = model.run().is_none_or(|run| run.id != model.detail.id);
     let wanted = model
         .selected

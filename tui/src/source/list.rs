@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use tracking::Liveness;
+use tracking::event::line::Line;
 use tracking::liveness::HEARTBEAT_LIMIT_SECS;
 use tracking::run_folder::RUN_FOLDER_VERSION;
 use tracking::status::STATUS_VERSION;
-use tracking::{Meta, ProcessIdentity, RunFolder, RunState, Status};
+use tracking::{EventReader, Meta, ProcessIdentity, RunFolder, RunState, Status};
 
 use crate::figures::duration;
 use crate::run::RunSummary;
@@ -24,6 +25,11 @@ const WAITING_SECS: f64 = 60.0;
 const LOADING_SECS: f64 = 120.0;
 /// A heartbeat may be this far ahead: clocks differ a little.
 const AHEAD_SECS: f64 = 5.0;
+
+/// Share of comparisons won, of a fine-tuning.
+const WIN_RATE: &str = "preference/win_rate";
+/// Bytes of a log that are looked through for it.
+const TAIL: u64 = 64 * 1024;
 
 /// The runs under a folder, newest first.
 #[derive(Debug)]
@@ -161,6 +167,10 @@ impl Known {
         }
         self.written = written;
         self.status = read_status(&file);
+        if self.summary.job == "finetune" {
+            let latest = latest_win_rate(&self.folder.events());
+            self.summary.win_rate = latest.or(self.summary.win_rate);
+        }
         // A resume with other settings rewrites what describes the run.
         if self.meta.is_err() {
             self.meta = self.folder.meta().map_err(|error| error.to_string());
@@ -267,6 +277,22 @@ impl Known {
             _ => String::new(),
         }
     }
+}
+
+/// The last win rate among the latest lines of a log; the status does not tell it.
+fn latest_win_rate(events: &Path) -> Option<f64> {
+    let length = fs::metadata(events).ok()?.len();
+    let mut reader = EventReader::open_at(events, length.saturating_sub(TAIL));
+    let mut latest = None;
+    let mut take = |line: Line<'_>| {
+        if let Line::Scalar(scalar) = line
+            && scalar.name == WIN_RATE
+        {
+            latest = Some(scalar.value);
+        }
+    };
+    reader.poll_lines(u64::MAX, &mut take).ok()?;
+    latest
 }
 
 fn is_elsewhere(status: &Status, here: &str) -> bool {

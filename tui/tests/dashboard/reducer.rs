@@ -314,3 +314,18 @@ fn a_resume_takes_back_what_lies_beyond_its_checkpoint() {
         Some("continuing from ckpt/step-50000")
     );
 }
+
+#[test]
+fn a_run_whose_folder_is_removed_while_shown_is_told_and_another_is_shown() {
+    let mut model = typical();
+    assert_eq!(model.detail.id, FIRST);
+    let rest: Vec<_> = model.runs.iter().skip(1).cloned().collect();
+    send(&mut model, Msg::Runs(rest));
+    let notice = model.notice.as_ref().map(|notice| notice.text.as_str());
+    assert_eq!(
+        notice,
+        Some("the folder of lbf-8x8-2p-iql-0007 was removed")
+    );
+    assert_eq!(model.selected.as_deref(), Some(SECOND));
+    assert_eq!(model.detail.id, SECOND);
+}

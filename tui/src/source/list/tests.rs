@@ -249,3 +249,24 @@ fn an_ended_run_that_is_resumed_is_noticed() {
     let found = (0..ENDED_EVERY).any(|_| seen(&mut list, NOW).state == RunState::Running);
     assert!(found);
 }
+
+#[test]
+fn a_fine_tuning_tells_its_latest_win_rate() {
+    let root = tempfile::tempdir().expect("a folder");
+    let new = NewRun {
+        name: "a".into(),
+        job: "finetune".into(),
+        ..NewRun::default()
+    };
+    let run = RunFolder::create(root.path(), &new).expect("a run");
+    let line = |sequence: u64, value: f64| {
+        format!(
+            "{{\"v\":1,\"seq\":{sequence},\"time\":1.5,\"kind\":\"scalar\",\"name\":\"{WIN_RATE}\",\
+             \"value\":{value},\"axis\":\"learner_updates\",\"step\":{sequence}}}\n"
+        )
+    };
+    let text: String = (0..2_000).map(|index| line(index, 0.25)).collect();
+    std::fs::write(run.events(), text + &line(2_000, 0.75)).expect("a log");
+    let summary = seen(&mut RunList::new(root.path()), NOW);
+    assert_eq!(summary.win_rate, Some(0.75));
+}
