@@ -104,6 +104,17 @@ impl RunSummary {
         if self.state == RunState::Finished {
             return Some(1.0);
         }
-        (self.total_steps > 0.0).then(|| gauge_ratio(self.step / self.total_steps))
+        let (done, _) = self.done();
+        (self.total_steps > 0.0).then(|| gauge_ratio(done / self.total_steps))
+    }
+
+    /// What was done of the total, and what a kind of job counts.
+    #[must_use]
+    pub fn done(&self) -> (f64, &'static str) {
+        match self.job.as_str() {
+            "finetune" => (self.updates, "updates"),
+            "search" => (self.step, "questions"),
+            _ => (self.step, "steps"),
+        }
     }
 }

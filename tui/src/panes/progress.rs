@@ -55,16 +55,17 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
 /// The bar is made by hand: ratatui's gauge panics on shares that are not finite
 /// and needs characters beyond ASCII.
 fn bar_line<'a>(model: &Model, run: &RunSummary, width: usize) -> Line<'a> {
+    let (done, unit) = run.done();
     let Some(share) = run.progress() else {
         return Line::styled(
-            format!(" {} steps", count(run.step)),
+            format!(" {} {unit}", count(done)),
             model.theme.style(Role::Strong),
         );
     };
     let percent = (share * 100.0).floor();
     let label = format!(
-        " {percent:>3.0}%  {} / {} steps",
-        count(run.step),
+        " {percent:>3.0}%  {} / {} {unit}",
+        count(done),
         count(run.total_steps)
     );
     let room = width.saturating_sub(label.chars().count() + 2);
@@ -99,7 +100,7 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
     ) {
         let text = match (run.message.is_empty(), run.exit_code) {
             (false, _) => printable(&run.message),
-            (true, Some(code)) => format!("left with exit code {code}; see the logs (4)"),
+            (true, Some(code)) => format!("left with exit code {code}; see the logs (6)"),
             (true, None) => "its process is gone; r resumes from the last checkpoint".to_owned(),
         };
         parts.push((text, role(run.state)));
@@ -121,7 +122,7 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
     }
     if let Some(rate) = run
         .steps_per_second
-        .filter(|rate| *rate > 0.0 && is_alive(run.state))
+        .filter(|rate| *rate > 0.0 && is_alive(run.state) && run.done().1 == "steps")
     {
         parts.push((format!("{} steps/s", count(rate.round())), Role::Text));
         if run.total_steps > run.step {
@@ -134,7 +135,7 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
     if run.seconds > 0.0 {
         parts.push((format!("{} spent", duration(run.seconds)), Role::Muted));
     }
-    if run.updates > 0.0 {
+    if run.updates > 0.0 && run.done().1 != "updates" {
         parts.push((format!("{} updates", count(run.updates)), Role::Muted));
     }
     let separator = if model.theme.unicode() {

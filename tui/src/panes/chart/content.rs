@@ -26,7 +26,9 @@ pub fn shown_curve(model: &Model) -> Option<(&str, Axis, &Series)> {
             .find(|(name, ..)| *name == wanted)
     };
     let chosen = model.panes.chart.curve.as_deref().and_then(find);
-    chosen.or_else(|| model.detail.main_curve().and_then(find))
+    chosen
+        .or_else(|| model.detail.main_curve().and_then(find))
+        .or_else(|| curve_names(model).first().copied().and_then(find))
 }
 
 /// Whether the chart shows returns, so that evaluation points belong in it.

@@ -18,6 +18,8 @@ use crate::view::fit;
 
 /// Cells of a small curve.
 const SPARK: usize = 10;
+/// Cells of everything but the name: signs, shape, value.
+pub(super) const BESIDE_NAME: usize = 3 + 1 + SPARK + 9;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, names: &[&str]) {
     if area.height == 0 || area.width < 8 {
@@ -26,11 +28,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, names: &[&str])
     let shown = shown_curve(model).map(|(name, ..)| name);
     let visible = area.height as usize;
     let first = first_listed(model, names, visible);
+    let (longest, width) = (longest(names), area.width as usize);
     let mut lines = Vec::new();
     for name in names.iter().skip(first).take(visible) {
         if let Some(series) = model.detail.history.series(name) {
             let chosen = shown == Some(*name);
-            lines.push(line(model, name, series, chosen, area.width as usize));
+            lines.push(line(model, name, series, chosen, (longest, width)));
         }
     }
     if names.is_empty() && !model.panes.chart.filter.is_empty() {
@@ -40,9 +43,26 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, names: &[&str])
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn line<'a>(model: &Model, name: &str, series: &Series, chosen: bool, width: usize) -> Line<'a> {
+/// Cells of the longest name.
+pub(super) fn longest(names: &[&str]) -> usize {
+    let cells = |name: &&str| Span::raw(*name).width();
+    names.iter().map(cells).max().unwrap_or(0)
+}
+
+fn line<'a>(
+    model: &Model,
+    name: &str,
+    series: &Series,
+    chosen: bool,
+    (longest, width): (usize, usize),
+) -> Line<'a> {
     let theme = model.theme;
-    let spark_width = if width >= 32 { SPARK } else { 0 };
+    // A name that is cut says less than a shape that is left out.
+    let spark_width = if width >= longest + BESIDE_NAME {
+        SPARK
+    } else {
+        0
+    };
     let name_width = width.saturating_sub(3 + 9 + spark_width + usize::from(spark_width > 0));
     let last = series.last().map(|point| point.value);
     let name_role = match (chosen, model.focus == Pane::Metrics) {

@@ -3,6 +3,7 @@
 use ratatui::layout::{Constraint, Layout as Split, Position, Rect};
 
 use super::content::plot;
+use super::list::{BESIDE_NAME, longest};
 use super::{curve_names, shown_curve};
 use crate::model::Model;
 use crate::panes::Pane;
@@ -41,9 +42,11 @@ pub(super) fn parts(model: &Model, inner: Rect) -> Parts {
     if model.panes.chart.grid {
         return grid(inner, curve_names(model).len());
     }
-    let names = curve_names(model).len() as u16;
+    let names = curve_names(model);
+    let wanted = u16::try_from(longest(&names) + BESIDE_NAME).unwrap_or(u16::MAX);
+    let names = names.len() as u16;
     let (chart, list) = if inner.width >= BESIDE {
-        let width = (inner.width / 3).clamp(34, 54);
+        let width = wanted.clamp(34, 64).min(inner.width * 2 / 5);
         let [chart, list] =
             Split::horizontal([Constraint::Min(1), Constraint::Length(width)]).areas(inner);
         (chart, list)
