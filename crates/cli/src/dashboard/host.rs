@@ -229,3 +229,113 @@ impl Program {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn program(place: &Path, script: &str) -> Program {
+        let worker = place.join("worker");
+        std::fs::write(&worker, script).expect("a script");
+        std::fs::set_permissions(&worker, PermissionsExt::from_mode(0o755)).expect("executable");
+        Program {
+            global: Global {
+                run_dir: Some(place.join("runs")),
+                worker: Some(worker),
+            },
+            root: place.join("runs"),
+            workers: Arc::default(),
+            launcher: Launcher::default(),
+        }
+    }
+
+    fn text_of(preset: &str) -> String {
+        let loaded = configs::load(&configs::LoadRequest::named(preset));
+        loaded.expect("a preset").config.to_toml()
+    }
+
+    #[test]
+    fn a_launched_run_has_its_folder_its_settings_and_a_worker_that_outlives_us() {
+        let place = tempfile::tempdir().expect("a folder");
+        let program = program(place.path(), "#!/bin/sh\nexec sleep 60\n");
+        let launch = Launch {
+            target: "presets/smoke.toml".to_owned(),
+            config_toml: text_of("smoke"),
+            ..Launch::default()
+        };
+        let answer = program.carry_out(Request::Launch(launch.clone()), &|_| {});
+        let Answer::Launched(Ok(id)) = answer else {
+            panic!("{answer:?}")
+        };
+        assert!(id.ends_with("-smoke"), "{id}");
+        let run = program.run(&id).expect("a run");
+        let status = run.status().expect("a status");
+        assert_eq!(status.state, RunState::Starting);
+        let process = status.process.expect("a process");
+        let pid = rustix::process::Pid::from_raw(process.pid as i32);
+        assert_eq!(rustix::process::getsid(pid).ok(), pid);
+
+        let refused = |request| match program.carry_out(request, &|_| {}) {
+            Answer::Said(Err(text)) | Answer::Launched(Err(text)) | Answer::Queue(Err(text)) => {
+                text
+            }
+            other => panic!("{other:?}"),
+        };
+        let again = refused(Request::Resume(id.clone()));
+        assert!(again.contains("it is starting"), "{again}");
+        let archived = refused(Request::Archive {
+            ids: vec![id.clone()],
+            undo: false,
+        });
+        assert!(archived.contains("concord stop"), "{archived}");
+        let broken = refused(Request::Launch(Launch {
+            config_toml: launch.config_toml.replace("Foraging", "Forging"),
+            ..launch
+        }));
+        assert!(broken.contains("nearest name"), "{broken}");
+        assert_eq!(RunFolder::list(&program.root).expect("runs").len(), 1);
+
+        assert!(matches!(
+            program.carry_out(Request::Kill(id.clone()), &|_| {}),
+            Answer::Said(Ok(_))
+        ));
+        assert_eq!(worker::state(&run), RunState::Killed);
+        let ids = vec![id];
+        program.carry_out(Request::Archive { ids, undo: false }, &|_| {});
+        assert!(run.is_archived());
+    }
+
+    #[test]
+    fn the_queue_is_told_and_changed() {
+        let place = tempfile::tempdir().expect("a folder");
+        let program = program(place.path(), "#!/bin/sh\n");
+        let runs: Vec<RunFolder> = ["a", "b"]
+            .map(|name| {
+                let new = tracking::NewRun {
+                    name: name.to_owned(),
+                    ..tracking::NewRun::default()
+                };
+                let run = RunFolder::create(&program.root, &new).expect("a run");
+                queue::enqueue(&program.root, &run, "cpu", Path::new("w")).expect("a place");
+                run
+            })
+            .into();
+        let line = |request| match program.carry_out(request, &|_| {}) {
+            Answer::Queue(Ok(line)) => line.into_iter().map(|one| one.id).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let (a, b) = (runs[0].id(), runs[1].id());
+        assert_eq!(line(Request::Queue), [a.clone(), b.clone()]);
+        let up = Request::QueueMove {
+            id: b.clone(),
+            up: true,
+        };
+        assert_eq!(line(up), [b.clone(), a.clone()]);
+        assert_eq!(line(Request::QueueRemove(b.clone())), [a.clone()]);
+        let answer = program.carry_out(Request::Stop(a.clone()), &|_| {});
+        assert_eq!(answer, Answer::Said(Ok(format!("{a} left the queue"))));
+        assert_eq!(line(Request::Queue), [""; 0]);
+    }
+}
