@@ -299,7 +299,7 @@ mod tests {
             size: 2_048,
         };
         Folder {
-            path: PathBuf::from("/home/me"),
+            path: PathBuf::from("/srv/me"),
             entries: vec![
                 entry("models", true),
                 entry(".cache", true),
@@ -335,24 +335,24 @@ mod tests {
         press(&mut files, KeyCode::Char('i'));
         assert_eq!(
             press(&mut files, KeyCode::Enter),
-            Wanted::Chosen("/home/me/mine.toml".into())
+            Wanted::Chosen("/srv/me/mine.toml".into())
         );
         press(&mut files, KeyCode::Backspace);
         press(&mut files, KeyCode::Backspace);
         assert_eq!(
             press(&mut files, KeyCode::Right),
-            Wanted::Folder("/home/me/models".into())
+            Wanted::Folder("/srv/me/models".into())
         );
         let refused = Err("cannot read it".to_owned());
-        files.opened(Path::new("/home/me/models"), refused);
+        files.opened(Path::new("/srv/me/models"), refused);
         assert_eq!(press(&mut files, KeyCode::Enter), Wanted::Nothing);
         assert_eq!(
             press(&mut files, KeyCode::Left),
-            Wanted::Folder("/home/me".into())
+            Wanted::Folder("/srv/me".into())
         );
         assert_eq!(
             press(&mut files, KeyCode::Left),
-            Wanted::Folder("/home".into())
+            Wanted::Folder("/srv".into())
         );
         assert_eq!(press(&mut files, KeyCode::Left), Wanted::Folder("/".into()));
         assert_eq!(press(&mut files, KeyCode::Left), Wanted::Nothing);
@@ -362,19 +362,16 @@ mod tests {
     fn a_folder_that_holds_a_model_is_chosen_and_another_is_entered() {
         let mut files = Files::new(Path::new("."), Choosing::Model);
         let wanted = files.opened(Path::new("."), Ok(folder()));
-        assert_eq!(wanted, Wanted::Preview("/home/me/models".into()));
-        files.glanced(
-            Path::new("/home/me/models"),
-            vec!["model: qwen2".to_owned()],
-        );
+        assert_eq!(wanted, Wanted::Preview("/srv/me/models".into()));
+        files.glanced(Path::new("/srv/me/models"), vec!["model: qwen2".to_owned()]);
         assert_eq!(
             press(&mut files, KeyCode::Enter),
-            Wanted::Chosen("/home/me/models".into())
+            Wanted::Chosen("/srv/me/models".into())
         );
-        files.glanced(Path::new("/home/me/models"), Vec::new());
+        files.glanced(Path::new("/srv/me/models"), Vec::new());
         assert_eq!(
             press(&mut files, KeyCode::Enter),
-            Wanted::Folder("/home/me/models".into())
+            Wanted::Folder("/srv/me/models".into())
         );
     }
 }

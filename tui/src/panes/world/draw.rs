@@ -10,6 +10,7 @@ use super::{View, episode, grid, heat, is_fresh, live, pick, shown, switch, time
 use crate::figures::{number, printable};
 use crate::model::Model;
 use crate::panes::Pane;
+use crate::run::is_alive;
 use crate::theme::Role;
 use crate::view::pane_block;
 
@@ -197,8 +198,9 @@ fn draw_board(model: &Model, frame: &mut Frame, area: Rect) {
             )
         }
         None => match &state.live_problem {
-            Some(problem) if state.chosen.is_none() && !state.not_live => {
-                format!("{}  (no live view: {problem})", world.caption)
+            // What goes wrong is told in few words: the caption has the width of the board.
+            Some(_) if state.chosen.is_none() && !state.not_live && alive(model) => {
+                format!("{}  (not live)", world.caption)
             }
             _ => world.caption.clone(),
         },
@@ -208,6 +210,10 @@ fn draw_board(model: &Model, frame: &mut Frame, area: Rect) {
         text.push_str(&part);
     }
     frame.render_widget(grid::caption(&text, &model.theme), below);
+}
+
+fn alive(model: &Model) -> bool {
+    model.run().is_some_and(|run| is_alive(run.state))
 }
 
 /// What a live frame's caption says beyond the step, which the title has, and the return,
