@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::panes::Pane;
 use crate::run::is_alive;
 use crate::theme::Role;
-use crate::view::pane_block;
+use crate::view::{fit, pane_block};
 
 /// From this size on the map of calls stands beside the board.
 const BESIDE: (u16, u16) = (90, 14);
@@ -198,9 +198,8 @@ fn draw_board(model: &Model, frame: &mut Frame, area: Rect) {
             )
         }
         None => match &state.live_problem {
-            // What goes wrong is told in few words: the caption has the width of the board.
-            Some(_) if state.chosen.is_none() && !state.not_live && alive(model) => {
-                format!("{}  (not live)", world.caption)
+            Some(problem) if state.chosen.is_none() && !state.not_live && alive(model) => {
+                format!("{}  (no live view: {problem})", world.caption)
             }
             _ => world.caption.clone(),
         },
@@ -209,7 +208,9 @@ fn draw_board(model: &Model, frame: &mut Frame, area: Rect) {
         text.push_str("  ");
         text.push_str(&part);
     }
-    frame.render_widget(grid::caption(&text, &model.theme), below);
+    // Cut at its end: centred, a long reason would lose its beginning.
+    let text = fit(&text, usize::from(below.width), model.theme.unicode());
+    frame.render_widget(grid::caption(text.trim_end(), &model.theme), below);
 }
 
 fn alive(model: &Model) -> bool {
