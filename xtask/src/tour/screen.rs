@@ -161,15 +161,6 @@ fn piece(drawn: &mut String, style: &Style, text: &str, column: usize, row: usiz
             CELL.1
         );
     }
-    let blank = text.trim_end();
-    if blank.trim().is_empty() {
-        return;
-    }
-    let shown = blank
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
-    let length = blank.chars().count() as f64 * CELL.0;
     let mut more = String::new();
     if style.bold {
         more.push_str(" font-weight=\"bold\"");
@@ -180,12 +171,107 @@ fn piece(drawn: &mut String, style: &Style, text: &str, column: usize, row: usiz
     if style.underlined {
         more.push_str(" text-decoration=\"underline\"");
     }
-    let _ = writeln!(
-        drawn,
-        "<text xml:space=\"preserve\" x=\"{left:.1}\" y=\"{:.1}\" textLength=\"{length:.1}\" \
-         lengthAdjust=\"spacingAndGlyphs\" fill=\"{front}\"{more}>{shown}</text>",
-        top + 13.5
-    );
+    let mut word = String::new();
+    let mut shapes = String::new();
+    for (at, character) in text.chars().chain([' ']).enumerate() {
+        let corner = (left + at as f64 * CELL.0, top);
+        let shape = shape(character, corner);
+        if shape.is_none() && character != ' ' {
+            word.push(character);
+            continue;
+        }
+        shapes.push_str(&shape.unwrap_or_default());
+        let length = word.chars().count() as f64 * CELL.0;
+        if length > 0.0 {
+            let shown = word
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;");
+            let _ = writeln!(
+                drawn,
+                "<text x=\"{:.1}\" y=\"{:.1}\" textLength=\"{length:.1}\" \
+                 lengthAdjust=\"spacingAndGlyphs\" fill=\"{front}\"{more}>{shown}</text>",
+                corner.0 - length,
+                top + 13.5
+            );
+            word.clear();
+        }
+    }
+    if !shapes.is_empty() {
+        let _ = writeln!(
+            drawn,
+            "<path d=\"{shapes}\" stroke=\"{front}\" stroke-width=\"1.4\" fill=\"none\"/>"
+        );
+    }
+}
+
+/// Braille, lines and blocks as paths: few fonts have them, and none joins them without
+/// gaps. `None` for any other character.
+fn shape(character: char, (left, top): (f64, f64)) -> Option<String> {
+    let (right, bottom) = (left + CELL.0, top + CELL.1);
+    let (middle, centre) = (left + CELL.0 / 2.0, top + CELL.1 / 2.0);
+    let mut path = String::new();
+    let mut line = |from: (f64, f64), to: (f64, f64)| {
+        let _ = write!(path, "M{:.1} {:.1}L{:.1} {:.1}", from.0, from.1, to.0, to.1);
+    };
+    let arms = match character {
+        '│' => "ud",
+        '─' | '━' => "lr",
+        '╭' | '┌' => "dr",
+        '╮' | '┐' => "dl",
+        '╰' | '└' => "ur",
+        '╯' | '┘' => "ul",
+        '┤' => "udl",
+        '├' => "udr",
+        '┬' => "dlr",
+        '┴' => "ulr",
+        '┼' => "udlr",
+        '\u{2800}'..='\u{28ff}' => {
+            // Bits 0 to 2 and 6 are the left column from the top, 3 to 5 and 7 the right one.
+            let bits = character as u32 - 0x2800;
+            for (bit, (column, row)) in [
+                (0, 0),
+                (0, 1),
+                (0, 2),
+                (1, 0),
+                (1, 1),
+                (1, 2),
+                (0, 3),
+                (1, 3),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                if bits >> bit & 1 == 1 {
+                    let x = left + CELL.0 * (0.25 + 0.5 * f64::from(column));
+                    let y = top + CELL.1 * (0.125 + 0.25 * f64::from(row));
+                    line((x - 1.0, y), (x + 1.0, y));
+                }
+            }
+            return Some(path);
+        }
+        '█' | '▁'..='▇' => {
+            let eighths = f64::from(character as u32 - 0x2580);
+            let height = CELL.1 * eighths / 8.0;
+            let mut y = bottom - height + 0.6;
+            while y < bottom {
+                line((left, y), (right, y));
+                y += 1.2;
+            }
+            return Some(path);
+        }
+        _ => return None,
+    };
+    for arm in arms.chars() {
+        let end = match arm {
+            'u' => (middle, top),
+            'd' => (middle, bottom),
+            'l' => (left, centre),
+            _ => (right, centre),
+        };
+        line((middle, centre), end);
+    }
+    Some(path)
 }
 
 #[cfg(test)]
@@ -200,10 +286,25 @@ mod tests {
             2,
         );
         assert!(drawn.contains("fill=\"#56b4e9\" font-weight=\"bold\">a&lt;b</text>"));
-        assert!(drawn.contains("fill=\"#d8dee9\"> c</text>"));
-        let reversed = format!("fill=\"{BACKGROUND}\"> d</text>");
+        assert!(drawn.contains("fill=\"#d8dee9\">c</text>"));
+        let reversed = format!("fill=\"{BACKGROUND}\">d</text>");
         assert!(drawn.contains(&reversed), "{drawn}");
         assert_eq!(drawn.matches("<text").count(), 3);
+    }
+
+    #[test]
+    fn braille_and_lines_are_drawn_where_their_dots_are() {
+        assert_eq!(
+            shape('⠁', (0.0, 0.0)).as_deref(),
+            Some("M1.1 2.2L3.1 2.2"),
+            "the dot at the top left"
+        );
+        assert_eq!(
+            shape('╭', (0.0, 0.0)).as_deref(),
+            Some("M4.2 9.0L4.2 18.0M4.2 9.0L8.4 9.0")
+        );
+        assert_eq!(shape('a', (0.0, 0.0)), None);
+        assert_eq!(shape('\u{2800}', (0.0, 0.0)).as_deref(), Some(""));
     }
 
     #[test]
