@@ -20,6 +20,8 @@ use crate::failure::Failure;
 const NAME: &str = "concord-worker";
 /// The variable that names the worker's executable.
 pub(crate) const VARIABLE: &str = "CONCORD_WORKER";
+/// How long another program may hold a run's lock for a few words.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How long a worker may take to answer on its socket.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a worker may take to load LibTorch and listen.
@@ -61,7 +63,8 @@ pub(crate) fn locate(global: &Global) -> Result<PathBuf, Failure> {
 pub(crate) fn spawn(worker: &Path, run: &RunFolder, resume: bool) -> Result<Child, Failure> {
     // Held until the status names the worker: two dashboards cannot both start it, and
     // the worker's own first words come after these.
-    let _lock = run.lock()?;
+    // The scheduler holds it for a moment when it writes why a run waits.
+    let _lock = run.lock_within(MOMENT)?;
     let before = run.status()?;
     let log = run.console_log();
     let failed = |error: std::io::Error| {

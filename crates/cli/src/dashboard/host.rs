@@ -333,7 +333,10 @@ mod tests {
             up: true,
         };
         assert_eq!(line(up), [b.clone(), a.clone()]);
-        assert_eq!(line(Request::QueueRemove(b.clone())), [a.clone()]);
+        assert_eq!(
+            line(Request::QueueRemove(b.clone())),
+            std::slice::from_ref(&a)
+        );
         let answer = program.carry_out(Request::Stop(a.clone()), &|_| {});
         assert_eq!(answer, Answer::Said(Ok(format!("{a} left the queue"))));
         assert_eq!(line(Request::Queue), [""; 0]);

@@ -255,10 +255,8 @@ fn ended_and_new_runs_are_queued_and_started_by_hand() {
     assert_eq!(both.code, Some(0), "{}", both.stderr);
     assert_eq!(both.stdout.lines().count(), 3, "{}", both.stdout);
     // Started by hand, it does not wait any more, nor does its device count.
-    assert_eq!(
-        place.run_as("wait", &["resume", "n-s1", "--detach"]).code,
-        Some(0)
-    );
+    let resumed = place.run_as("wait", &["resume", "n-s1", "--detach"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
     eventually("it runs", || state(&place, "n-s1") == "running");
     assert_eq!(line(&place), ["1 s2"]);
     let refused = place.run(&["resume", "n-s1", "--queue"]);
