@@ -21,6 +21,9 @@ mod occupancy;
 
 pub use occupancy::{Occupancy, Occupant};
 
+/// How long another program may hold a run's lock for a few words.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// Format version of `queue.json`.
 pub const TICKET_VERSION: u32 = 1;
 
@@ -133,7 +136,7 @@ pub fn enqueue(
     worker: &Path,
 ) -> Result<Waiting, TrackingError> {
     let _editing = editing(root)?;
-    let _lock = run.lock()?;
+    let _lock = run.lock_within(MOMENT)?;
     let before = run.status()?;
     let last = waiting(root)?.iter().map(|one| one.ticket.rank).max();
     let ticket = Ticket {
@@ -175,7 +178,7 @@ pub fn enqueue(
 pub fn take_out(root: &Path, run: &RunFolder) -> Result<RunState, TrackingError> {
     let _editing = editing(root)?;
     let ticket = ticket(run).ok_or_else(|| not_waiting(run))?;
-    let _lock = run.lock()?;
+    let _lock = run.lock_within(MOMENT)?;
     let status = run.status()?;
     if status.state != RunState::Queued {
         return Err(not_waiting(run));
