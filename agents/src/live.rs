@@ -112,7 +112,14 @@ mod tests {
             }
         };
         let length = played.lengths[1] as u64;
-        assert_eq!(steps, (0..=length).collect::<Vec<_>>());
+        // On a busy machine some frames wait unread: those before the newest are skipped.
+        assert!(steps.is_sorted_by(|one, next| one < next), "{steps:?}");
+        assert_eq!(steps.last(), Some(&length));
+        let first = steps.first().copied().unwrap_or(length);
+        assert!(
+            first < length / 2,
+            "the episode from its beginning: {steps:?}"
+        );
         assert_eq!(last.episode_return, played.returns[1]);
         let beyond = frames.next(std::time::Duration::from_millis(300)).unwrap();
         assert_eq!(beyond, None);

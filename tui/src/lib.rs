@@ -3,7 +3,7 @@
 //! It never owns training state: the runs are processes of their own, and the
 //! dashboard can leave, come back, or never be started. The shape is Elm's:
 //! [`Model`], [`Msg`], [`update()`] to a list of [`Cmd`]s, [`view()`]. Only
-//! [`source`] reads run folders, and only [`run`] touches the terminal.
+//! [`source`] reads run folders, and only [`run()`] touches the terminal.
 
 mod app;
 pub mod commands;
