@@ -8,10 +8,12 @@ use tui::comparison::EVALUATION;
 mod curves;
 mod evaluation;
 mod looking;
+mod model;
 
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
 pub(crate) use looking::{LogChoice, MachineLook};
+pub(crate) use model::{Model, ModelArgument};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// Policies: export one for other programs
     #[command(subcommand)]
     Policy(Policy),
+    /// Language models: fetch, list, inspect, preview
+    #[command(subcommand)]
+    Model(Model),
     /// Environments: list, roll out, replay, time and check them
     #[command(subcommand)]
     Env(Env),

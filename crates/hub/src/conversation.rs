@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use crate::error::HubError;
+use crate::ordered::OrderedJson;
 use crate::template::{ChatTemplate, RenderOptions};
 use crate::tokenizer::ModelTokenizer;
 
@@ -12,11 +13,11 @@ use crate::tokenizer::ModelTokenizer;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
     /// Objects with `role` and `content` at least.
-    pub messages: Vec<Value>,
+    pub messages: Vec<OrderedJson>,
     /// Tools as JSON schemas.
-    pub tools: Option<Value>,
+    pub tools: Option<OrderedJson>,
     /// Documents to answer from.
-    pub documents: Option<Value>,
+    pub documents: Option<OrderedJson>,
     /// Further arguments of the template.
     pub arguments: Map<String, Value>,
 }
@@ -44,7 +45,7 @@ pub struct RenderedConversation {
 impl Conversation {
     /// Messages alone.
     #[must_use]
-    pub fn new(messages: Vec<Value>) -> Self {
+    pub fn new(messages: Vec<OrderedJson>) -> Self {
         Conversation {
             messages,
             tools: None,
@@ -59,14 +60,18 @@ impl Conversation {
     /// # Errors
     ///
     /// [`HubError::Conversation`].
-    pub fn read(value: &Value, what: &str) -> Result<Self, HubError> {
+    pub fn read(value: &OrderedJson, what: &str) -> Result<Self, HubError> {
         let list = value.get("messages").unwrap_or(value);
         let mut conversation = Conversation::new(read_messages(list, what)?);
         let given = |name: &str| value.get(name).filter(|value| !value.is_null()).cloned();
         conversation.tools = given("tools");
         conversation.documents = given("documents");
-        if let Some(Value::Object(arguments)) = given("chat_template_kwargs") {
-            conversation.arguments = arguments;
+        if let Some(OrderedJson::Object(arguments)) = given("chat_template_kwargs") {
+            let plain = |value| serde_json::to_value(value).unwrap_or_default();
+            conversation.arguments = arguments
+                .into_iter()
+                .map(|(name, value)| (name, plain(value)))
+                .collect();
         }
         Ok(conversation)
     }
@@ -75,7 +80,7 @@ impl Conversation {
     pub(crate) fn text(
         &self,
         template: &ChatTemplate,
-        messages: &[Value],
+        messages: &[OrderedJson],
         options: &RenderOptions,
         generation_prompt: bool,
     ) -> Result<String, HubError> {
@@ -87,6 +92,23 @@ impl Conversation {
             options.arguments.insert(name.clone(), value.clone());
         }
         template.render(messages, &options)
+    }
+
+    /// The text up to where the next answer begins; nothing of it is marked.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::Template`].
+    pub fn prompt(
+        &self,
+        template: &ChatTemplate,
+        options: &RenderOptions,
+    ) -> Result<RenderedConversation, HubError> {
+        Ok(RenderedConversation {
+            text: self.text(template, &self.messages, options, true)?,
+            answers: Vec::new(),
+            notes: Vec::new(),
+        })
     }
 
     /// The text with the assistant's answers in it.
@@ -111,7 +133,7 @@ impl Conversation {
         };
         let last = self.messages.len().saturating_sub(1);
         for (index, message) in self.messages.iter().enumerate() {
-            if message["role"] != "assistant" {
+            if message["role"].as_str() != Some("assistant") {
                 continue;
             }
             let before = self.text(template, &self.messages[..index], options, true)?;
@@ -143,7 +165,7 @@ impl RenderedConversation {
     pub(crate) fn put_behind(
         &mut self,
         prompt: String,
-        message: &Value,
+        message: &OrderedJson,
         template: &ChatTemplate,
         index: usize,
     ) {
@@ -186,7 +208,7 @@ impl RenderedConversation {
 }
 
 /// A list of messages, each with a role.
-pub(crate) fn read_messages(value: &Value, what: &str) -> Result<Vec<Value>, HubError> {
+pub(crate) fn read_messages(value: &OrderedJson, what: &str) -> Result<Vec<OrderedJson>, HubError> {
     let refuse = |why: String| HubError::Conversation {
         what: what.to_owned(),
         why,
@@ -202,15 +224,15 @@ pub(crate) fn read_messages(value: &Value, what: &str) -> Result<Vec<Value>, Hub
             )
         })?;
     for (index, message) in messages.iter().enumerate() {
-        if !message["role"].is_string() {
+        if !message["role"].as_str().is_some() {
             return Err(refuse(format!(
                 "message {} has no role - allowed: system, user, assistant, tool or what else the \
                  template knows",
                 index + 1
             )));
         }
-        if !message["content"].is_string()
-            && !message["content"].is_array()
+        if !message["content"].as_str().is_some()
+            && !message["content"].as_array().is_some()
             && message["tool_calls"].is_null()
         {
             return Err(refuse(format!(
@@ -219,5 +241,5 @@ pub(crate) fn read_messages(value: &Value, what: &str) -> Result<Vec<Value>, Hub
             )));
         }
     }
-    Ok(messages.clone())
+    Ok(messages.to_vec())
 }

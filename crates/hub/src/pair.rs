@@ -1,9 +1,8 @@
 //! Preference pairs: a prompt and two answers.
 
-use serde_json::Value;
-
 use crate::conversation::{Conversation, RenderedConversation, Segment, read_messages};
 use crate::error::HubError;
+use crate::ordered::OrderedJson;
 use crate::template::{ChatTemplate, RenderOptions};
 use crate::tokenizer::SpecialTokens;
 
@@ -41,7 +40,7 @@ pub struct RenderedPair {
 impl PreferencePair {
     /// Whether an object is meant as a pair.
     #[must_use]
-    pub fn is_pair(value: &Value) -> bool {
+    pub fn is_pair(value: &OrderedJson) -> bool {
         value.get("chosen").is_some() && value.get("rejected").is_some()
     }
 
@@ -51,7 +50,7 @@ impl PreferencePair {
     /// # Errors
     ///
     /// [`HubError::Conversation`].
-    pub fn read(value: &Value, what: &str) -> Result<Self, HubError> {
+    pub fn read(value: &OrderedJson, what: &str) -> Result<Self, HubError> {
         let refuse = |why: &str| HubError::Conversation {
             what: what.to_owned(),
             why: why.to_owned(),
@@ -68,7 +67,8 @@ impl PreferencePair {
                 },
             });
         }
-        if !chosen.is_array() || !rejected.is_array() || prompt.is_string() {
+        if chosen.as_array().is_none() || rejected.as_array().is_none() || prompt.as_str().is_some()
+        {
             return Err(refuse(
                 "prompt, chosen and rejected do not fit together - allowed: three texts, or lists of \
                  messages with the prompt in its own list or at the beginning of both answers",
@@ -95,9 +95,11 @@ impl PreferencePair {
             ));
         }
         let whole = |messages| {
-            let mut read = value.clone();
-            read["messages"] = Value::Array(messages);
-            Conversation::read(&read, what)
+            let mut fields = vec![("messages".to_owned(), OrderedJson::Array(messages))];
+            for name in ["tools", "documents", "chat_template_kwargs"] {
+                fields.push((name.to_owned(), value[name].clone()));
+            }
+            Conversation::read(&OrderedJson::Object(fields), what)
         };
         Ok(PreferencePair {
             form: Form::Messages {

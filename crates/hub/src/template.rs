@@ -11,10 +11,12 @@ use std::time::SystemTime;
 use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value as Held};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{HubError, io_error};
 use crate::folder::read_object;
+use crate::ordered::OrderedJson;
 use crate::tokenizer::SpecialTokens;
 
 mod python;
@@ -22,7 +24,7 @@ mod python;
 use python::{Json, format_time, plain};
 
 /// Steps of a rendering; long conversations take some ten thousand.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 const DEEPEST_RECURSION: usize = 200;
 /// Larger ones are no chat templates.
 const LONGEST_TEMPLATE: usize = 1 << 20;
@@ -41,9 +43,9 @@ pub struct RenderOptions {
     /// Ends with what begins an answer.
     pub generation_prompt: bool,
     /// Tools as JSON schemas; a list.
-    pub tools: Option<Value>,
+    pub tools: Option<OrderedJson>,
     /// Documents to answer from; a list.
-    pub documents: Option<Value>,
+    pub documents: Option<OrderedJson>,
     /// Further arguments of the template, such as `enable_thinking`.
     pub arguments: Map<String, Value>,
     /// The time that `strftime_now` tells, in UTC.
@@ -158,26 +160,35 @@ impl ChatTemplate {
     /// # Errors
     ///
     /// [`HubError::Template`] where it raises, fails or does not end.
-    pub fn render(&self, messages: &[Value], options: &RenderOptions) -> Result<String, HubError> {
-        let mut context: BTreeMap<&str, Held> = self
+    pub fn render(
+        &self,
+        messages: &[OrderedJson],
+        options: &RenderOptions,
+    ) -> Result<String, HubError> {
+        let mut context: BTreeMap<String, Held> = self
             .special
             .iter()
-            .map(|(role, text)| (role, Held::from(text)))
+            .map(|(role, text)| (role.to_owned(), Held::from(text)))
             .collect();
-        let held = |value: &Option<Value>| value.as_ref().map_or(Held::from(()), lift);
+        let held = |value: &Option<OrderedJson>| {
+            value.as_ref().map_or(Held::from(()), lift::<OrderedJson>)
+        };
         for (name, value) in &options.arguments {
-            context.insert(name, lift(value));
+            context.insert(name.clone(), lift(value));
         }
-        context.insert("messages", messages.iter().map(lift).collect());
-        context.insert("tools", held(&options.tools));
-        context.insert("documents", held(&options.documents));
-        context.insert("add_generation_prompt", options.generation_prompt.into());
+        context.insert("messages".to_owned(), messages.iter().map(lift).collect());
+        context.insert("tools".to_owned(), held(&options.tools));
+        context.insert("documents".to_owned(), held(&options.documents));
+        context.insert(
+            "add_generation_prompt".to_owned(),
+            options.generation_prompt.into(),
+        );
         let now = options.now;
         let tell_time = Held::from_function(move |format: &str| format_time(now, format));
-        context.insert("strftime_now", tell_time);
+        context.insert("strftime_now".to_owned(), tell_time);
         self.environment
             .get_template(self.chosen(options))
-            .and_then(|template| template.render(Held::from_iter(context)))
+            .and_then(|template| template.render(Held::from(context)))
             .map_err(|error| explain(&error))
     }
 
@@ -196,7 +207,7 @@ impl ChatTemplate {
     }
 }
 
-fn lift(value: &Value) -> Held {
+fn lift<T: Serialize>(value: &T) -> Held {
     Held::from(Serde(value))
 }
 

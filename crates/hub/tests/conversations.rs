@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use hub::{
-    ChatTemplate, Conversation, HubError, PreferencePair, RenderOptions, RenderedConversation,
-    SpecialTokens,
+    ChatTemplate, Conversation, HubError, OrderedJson, PreferencePair, RenderOptions,
+    RenderedConversation, SpecialTokens,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +26,10 @@ fn user(text: &str) -> Value {
     json!({"role": "user", "content": text})
 }
 
+fn ordered(value: Value) -> OrderedJson {
+    OrderedJson::from(value)
+}
+
 fn assistant(text: &str) -> Value {
     json!({"role": "assistant", "content": text})
 }
@@ -39,7 +43,7 @@ fn answers(rendered: &RenderedConversation) -> Vec<&str> {
 }
 
 fn render(source: &str, messages: Vec<Value>) -> RenderedConversation {
-    Conversation::new(messages)
+    Conversation::new(messages.into_iter().map(ordered).collect())
         .render(&template(source), &RenderOptions::default())
         .expect("a text")
 }
@@ -89,8 +93,8 @@ fn pairs_share_their_prompt_in_all_forms() {
     let implicit =
         json!({"chosen": [user("q"), assistant("y")], "rejected": [user("q"), assistant("n")]});
     for value in [explicit, implicit] {
-        assert!(PreferencePair::is_pair(&value));
-        let pair = PreferencePair::read(&value, "line 1").expect("a pair");
+        assert!(PreferencePair::is_pair(&ordered(value.clone())));
+        let pair = PreferencePair::read(&ordered(value), "line 1").expect("a pair");
         let rendered = pair
             .render(Some(&template(PLAIN)), &SpecialTokens::default(), &options)
             .expect("texts");
@@ -104,7 +108,7 @@ fn pairs_share_their_prompt_in_all_forms() {
         );
     }
     let plain = json!({"prompt": "1+1=", "chosen": "2", "rejected": "3"});
-    let pair = PreferencePair::read(&plain, "line 1").expect("a pair");
+    let pair = PreferencePair::read(&ordered(plain), "line 1").expect("a pair");
     let rendered = pair
         .render(None, &SpecialTokens::default(), &options)
         .expect("texts");
@@ -114,7 +118,7 @@ fn pairs_share_their_prompt_in_all_forms() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_its_place() {
-    let refusal = |value: &Value| match PreferencePair::is_pair(value) {
+    let refusal = |value: &OrderedJson| match PreferencePair::is_pair(value) {
         true => PreferencePair::read(value, "line 7").expect_err("a refusal"),
         false => Conversation::read(value, "line 7").expect_err("a refusal"),
     };
@@ -135,7 +139,7 @@ fn what_does_not_fit_is_refused_with_its_place() {
             "no prompt",
         ),
     ] {
-        let text = refusal(&value).to_string();
+        let text = refusal(&ordered(value)).to_string();
         assert!(
             text.starts_with("line 7: ") && text.contains(part),
             "{text}"
@@ -147,7 +151,7 @@ fn what_does_not_fit_is_refused_with_its_place() {
 fn arguments_of_a_conversation_reach_the_template() {
     let value = json!({"messages": [user("x")], "tools": [{"name": "t"}],
                        "chat_template_kwargs": {"enable_thinking": false}});
-    let conversation = Conversation::read(&value, "line 1").expect("a conversation");
+    let conversation = Conversation::read(&ordered(value), "line 1").expect("a conversation");
     let source = "{{ enable_thinking }} {{ tools | tojson }} {{ documents is none }}";
     let rendered = conversation
         .render(&template(source), &RenderOptions::default())
@@ -169,7 +173,7 @@ fn a_template_cannot_run_for_ever_recurse_or_grow_without_end() {
         ("{{ 'ab' * 4000000000 }}", ""),
     ] {
         let error = template(source)
-            .render(&[user("x")], &RenderOptions::default())
+            .render(&[ordered(user("x"))], &RenderOptions::default())
             .expect_err("an end");
         assert!(matches!(error, HubError::Template { .. }));
         assert!(error.to_string().contains(part), "{error}");
@@ -181,15 +185,17 @@ fn a_template_cannot_run_for_ever_recurse_or_grow_without_end() {
         "{error}"
     );
     let error = template("{% include 'other' %}")
-        .render(&[user("x")], &RenderOptions::default())
+        .render(&[ordered(user("x"))], &RenderOptions::default())
         .expect_err("no files");
     assert!(matches!(error, HubError::Template { .. }));
 }
 
 #[test]
 fn the_time_is_the_one_given() {
-    let mut options = RenderOptions::default();
-    options.now = UNIX_EPOCH + Duration::from_secs(1_709_210_096);
-    let text = template("{{ strftime_now('%d %b %Y') }}").render(&[user("x")], &options);
+    let options = RenderOptions {
+        now: UNIX_EPOCH + Duration::from_secs(1_709_210_096),
+        ..RenderOptions::default()
+    };
+    let text = template("{{ strftime_now('%d %b %Y') }}").render(&[ordered(user("x"))], &options);
     assert_eq!(text.expect("a text"), "29 Feb 2024");
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hub::{ChatTemplate, Conversation, HubError, ModelTokenizer, RenderOptions, SpecialTokens};
+use hub::{
+    ChatTemplate, Conversation, HubError, ModelTokenizer, OrderedJson, RenderOptions, SpecialTokens,
+};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -33,20 +34,25 @@ struct Rendered {
 
 #[derive(Deserialize)]
 struct Templates {
-    cases: BTreeMap<String, Map<String, Value>>,
+    cases: BTreeMap<String, BTreeMap<String, OrderedJson>>,
     golden: BTreeMap<String, BTreeMap<String, Rendered>>,
 }
 
-fn options(case: &Map<String, Value>) -> (Vec<Value>, RenderOptions) {
-    let mut arguments = case.clone();
-    arguments.insert("date_string".to_owned(), "26 Jul 2024".into());
-    let mut options = RenderOptions::default();
-    options.tools = arguments.remove("tools");
-    options.generation_prompt =
-        arguments.remove("add_generation_prompt") == Some(Value::Bool(true));
-    let messages = arguments.remove("messages").expect("messages");
-    options.arguments = arguments;
-    (messages.as_array().expect("a list").clone(), options)
+fn options(case: &BTreeMap<String, OrderedJson>) -> (Vec<OrderedJson>, RenderOptions) {
+    let mut case = case.clone();
+    let messages = case.remove("messages").expect("messages");
+    let mut options = RenderOptions {
+        tools: case.remove("tools"),
+        generation_prompt: case.remove("add_generation_prompt").is_some(),
+        ..RenderOptions::default()
+    };
+    let date = OrderedJson::String("26 Jul 2024".to_owned());
+    case.insert("date_string".to_owned(), date);
+    for (name, value) in case {
+        let value = serde_json::to_value(value).expect("JSON");
+        options.arguments.insert(name, value);
+    }
+    (messages.as_array().expect("a list").to_vec(), options)
 }
 
 #[test]
@@ -102,7 +108,7 @@ struct Text {
 struct Mask {
     template: String,
     marked: String,
-    messages: Vec<Value>,
+    messages: Vec<OrderedJson>,
     ids: Vec<u32>,
     mask: Vec<u8>,
 }
