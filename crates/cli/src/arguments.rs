@@ -8,12 +8,12 @@ use tui::comparison::EVALUATION;
 mod curves;
 mod evaluation;
 mod looking;
-mod model;
+mod model_files;
 
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
 pub(crate) use looking::{LogChoice, MachineLook};
-pub(crate) use model::{Model, ModelArgument};
+pub(crate) use model_files::{ModelArgument, ModelFiles};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]
@@ -236,6 +236,12 @@ pub(crate) enum Policy {
         #[command(flatten)]
         format: FormatArgument,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Model {
+    #[command(flatten)]
+    Files(ModelFiles),
 }
 
 /// An environment and what is changed about it.

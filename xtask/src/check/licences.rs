@@ -3,7 +3,7 @@
 use super::dependencies::Graph;
 
 /// Permissive licences, as SPDX names them. MPL-2.0 is absent: no dependency needs it so far.
-const ALLOWED: [&str; 15] = [
+const ALLOWED: [&str; 16] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
@@ -12,6 +12,7 @@ const ALLOWED: [&str; 15] = [
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "Unicode-3.0",

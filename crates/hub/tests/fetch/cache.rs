@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use hub::{Hub, HubError, HuggingFace, cached_models};
 
-use crate::server::{COMMIT, Fault, WEIGHTS};
 use crate::{Place, name};
+use testkit::loopback_hub::{COMMIT, Fault, WEIGHTS};
 
 #[test]
 fn a_cached_model_needs_no_request() {

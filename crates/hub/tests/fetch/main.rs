@@ -1,7 +1,5 @@
 //! Downloads against a server of this machine that cuts, corrupts, stalls and refuses.
 
-mod server;
-
 mod cache;
 mod refusals;
 mod transfers;
@@ -10,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use hub::{DownloadEvent, Fetched, Hub, HubError, HubSettings, HuggingFace, ModelName};
-use server::Server;
+use testkit::loopback_hub::Server;
 
 /// A server with a small model, and a cache.
 struct Place {

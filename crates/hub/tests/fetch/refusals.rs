@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use hub::{Hub, HubError, HubSettings, HuggingFace, Token};
 
-use crate::server::{Fault, WEIGHTS};
 use crate::{Place, name};
+use testkit::loopback_hub::{Fault, WEIGHTS};
 
 /// What the user reads when the list of files is refused.
 fn told(place: &Place, status: u16, headers: Vec<(&'static str, &'static str)>) -> String {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use hub::{DownloadEvent, Hub, HubError, HuggingFace, Token};
 
-use crate::server::{COMMIT, Fault, Server, WEIGHTS};
 use crate::{Place, name};
+use testkit::loopback_hub::{COMMIT, Fault, Server, WEIGHTS};
 
 #[test]
 fn only_needed_files_arrive_in_the_layout_of_the_python_tools() {

@@ -1,4 +1,4 @@
-//! An imitation of the hub in plain `std`, with faults on demand.
+//! An imitation of the hub in plain `std`, with faults on demand. It serves one model, `owner/tiny`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,9 @@ use std::time::Duration;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+/// The commit of every revision.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+/// The model's largest file.
 pub const WEIGHTS: &str = "model.safetensors";
 
 /// What goes wrong with one request.
@@ -37,9 +39,13 @@ pub enum Fault {
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    /// GET or HEAD.
     pub method: String,
+    /// Without the query.
     pub path: String,
+    /// The `Range` header.
     pub range: Option<String>,
+    /// Whether the token `hf_key` came with it.
     pub authorised: bool,
 }
 
@@ -53,12 +59,14 @@ struct State {
     address: String,
 }
 
+/// A server of this process; it ends with it.
 pub struct Server {
     state: Arc<Mutex<State>>,
 }
 
 impl Server {
     /// A server with the model `owner/tiny` of some small files and weights of 300 kB.
+    #[must_use]
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
@@ -80,6 +88,8 @@ impl Server {
         server
     }
 
+    /// Where it listens, `http://127.0.0.1:PORT`.
+    #[must_use]
     pub fn address(&self) -> String {
         self.lock().address.clone()
     }
@@ -93,29 +103,37 @@ impl Server {
             .extend(faults);
     }
 
+    /// Adds a file, or another content.
     pub fn set(&self, file: &str, content: &[u8]) {
         self.lock().files.insert(file.to_owned(), content.to_vec());
     }
 
+    /// Takes a file away.
     pub fn remove(&self, file: &str) {
         self.lock().files.remove(file);
     }
 
+    /// Sizes and hashes are left out of the list of files from now on.
     pub fn be_terse(&self) {
         self.lock().terse = true;
     }
 
+    /// A file's bytes.
+    #[must_use]
     pub fn content(&self, file: &str) -> Vec<u8> {
         self.lock().files[file].clone()
     }
 
     /// Requests whose path ends so, in order.
+    #[must_use]
     pub fn seen(&self, path: &str) -> Vec<Seen> {
         let state = self.lock();
         let of = |seen: &&Seen| seen.path.ends_with(path);
         state.seen.iter().filter(of).cloned().collect()
     }
 
+    /// Requests so far.
+    #[must_use]
     pub fn all_seen(&self) -> usize {
         self.lock().seen.len()
     }

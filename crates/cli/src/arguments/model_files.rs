@@ -1,4 +1,4 @@
-//! Arguments of `concord model`.
+//! Arguments of `concord model` where it is about files.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(crate) struct ModelArgument {
 }
 
 #[derive(Debug, Clone, Subcommand)]
-pub(crate) enum Model {
+pub(crate) enum ModelFiles {
     /// Bring a model into the cache: only the files that are needed, each one proved
     Fetch {
         #[command(flatten)]

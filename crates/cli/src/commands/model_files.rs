@@ -1,4 +1,4 @@
-//! `concord model`: models on the hub, in the cache and in folders.
+//! `concord model fetch | list | inspect | preview`: the files of models, without their arithmetic.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -7,7 +7,7 @@ use configs::env::Environment;
 use hub::{Hub, HubError, HubSettings, HuggingFace, ModelFolder, ModelReference, cached_models};
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, Model, ModelArgument};
+use crate::arguments::{Format, ModelArgument, ModelFiles};
 use crate::failure::Failure;
 use crate::output::{Table, print, print_json, tell};
 
@@ -15,16 +15,16 @@ mod fetching;
 mod preview;
 
 /// Runs the command.
-pub(crate) fn model(command: &Model) -> Result<(), Failure> {
+pub(crate) fn model_files(command: &ModelFiles) -> Result<(), Failure> {
     match command {
-        Model::Fetch {
+        ModelFiles::Fetch {
             model,
             verify,
             format,
         } => fetch(model, *verify, format.format),
-        Model::List(format) => list(format.format),
-        Model::Inspect { model, format } => inspect(model, format.format),
-        Model::Preview {
+        ModelFiles::List(format) => list(format.format),
+        ModelFiles::Inspect { model, format } => inspect(model, format.format),
+        ModelFiles::Preview {
             model,
             file,
             record,
