@@ -224,15 +224,15 @@ pub(crate) fn read_messages(value: &OrderedJson, what: &str) -> Result<Vec<Order
             )
         })?;
     for (index, message) in messages.iter().enumerate() {
-        if !message["role"].as_str().is_some() {
+        if message["role"].as_str().is_none() {
             return Err(refuse(format!(
                 "message {} has no role - allowed: system, user, assistant, tool or what else the \
                  template knows",
                 index + 1
             )));
         }
-        if !message["content"].as_str().is_some()
-            && !message["content"].as_array().is_some()
+        if message["content"].as_str().is_none()
+            && message["content"].as_array().is_none()
             && message["tool_calls"].is_null()
         {
             return Err(refuse(format!(

@@ -244,7 +244,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) -> Option<()> {
             .parse()
             .ok()
     });
-    answer(&mut stream, &method, content, &tag, from, fault);
+    answer(&mut stream, &method, content, &tag, from, fault.as_ref());
     // What is not read yet would reset the connection before the answer is.
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let _ = stream.set_read_timeout(Some(Duration::from_millis(100)));
@@ -258,7 +258,7 @@ fn answer(
     content: Option<Vec<u8>>,
     tag: &str,
     from: Option<usize>,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
 ) -> Option<()> {
     let mut content = match content {
         Some(content) => content,
@@ -266,7 +266,7 @@ fn answer(
     };
     let mut from = from;
     let mut sent = usize::MAX;
-    match &fault {
+    match fault {
         Some(Fault::Refuse(status, headers)) => return refuse(stream, *status, headers),
         Some(Fault::Redirect(to)) => return refuse_to(stream, to),
         Some(Fault::Cut(bytes) | Fault::Stall(bytes)) => sent = *bytes,
