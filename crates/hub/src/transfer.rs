@@ -102,13 +102,24 @@ impl Transfer<'_> {
     fn complete(&mut self, file: &RemoteFile, address: &str, part: &Path) -> Result<(), HubError> {
         let settings = self.hub.settings();
         let mut fruitless = 0;
+        let mut begun_again = false;
         let mut pause = settings.pause;
         loop {
             let before = self.transferred;
             let error = match self.attempt(file, address, part) {
                 Ok(()) => return Ok(()),
                 Err(Setback::Final(error)) => return Err(error),
+                // Once: a server that goes on to send something else would never end.
+                Err(Setback::Inherited(why)) if begun_again => {
+                    // What cannot be removed is found damaged again.
+                    let _ = fs::remove_file(part);
+                    return Err(HubError::Damaged {
+                        what: format!("{}/{}", self.name, file.name),
+                        why,
+                    });
+                }
                 Err(Setback::Inherited(reason)) => {
+                    begun_again = true;
                     fs::remove_file(part).map_err(io_error("cannot remove", part))?;
                     self.retry(file, reason, Duration::ZERO)?;
                     continue;

@@ -205,6 +205,18 @@ fn a_damaged_beginning_is_thrown_away_and_fetched_again() {
 }
 
 #[test]
+fn a_server_that_goes_on_with_other_bytes_is_given_up() {
+    let place = Place::new();
+    let turns = [Fault::Cut(100_000), Fault::Corrupt];
+    place
+        .server
+        .fault(WEIGHTS, turns.into_iter().cycle().take(10));
+    let error = place.fetch().expect_err("damaged");
+    assert!(matches!(error, HubError::Damaged { .. }), "{error}");
+    assert_eq!(place.server.seen(WEIGHTS).len(), 4);
+}
+
+#[test]
 fn a_damaged_blob_is_found_and_removed() {
     let place = Place::new();
     let fetched = place.fetch().expect("a model");
