@@ -190,11 +190,7 @@ fn inspect(model: &ModelArgument, format: Format) -> Result<(), Failure> {
     if problems.is_empty() {
         Ok(())
     } else {
-        Err(Failure::arguments(format!(
-            "{} cannot be used as it is: {}",
-            folder.path().display(),
-            problems.join("; ")
-        )))
+        Err(Failure::arguments(problems.join("\n")))
     }
 }
 
