@@ -211,10 +211,14 @@ fn lift<T: Serialize>(value: &T) -> Held {
     Held::from(Serde(value))
 }
 
-/// A text, or a list of named ones.
+/// A text, or named ones in a list or an object.
 fn named(value: &Value) -> BTreeMap<String, String> {
     match value {
         Value::String(text) => BTreeMap::from([(DEFAULT.to_owned(), text.clone())]),
+        Value::Object(entries) => entries
+            .iter()
+            .filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned())))
+            .collect(),
         Value::Array(entries) => entries
             .iter()
             .filter_map(|entry| {

@@ -85,6 +85,10 @@ fn a_model_is_fetched_listed_inspected_and_previewed() {
     assert_eq!(list[0]["revisions"], json!(["main"]));
     assert_eq!(list[0]["problem"], Value::Null);
 
+    // The doctor without a worker is not content, but it looks.
+    let doctor = run(&place, &server, true, &["doctor", "--format", "json"]);
+    assert!(doctor.stdout.contains("1 in "), "{}", doctor.stdout);
+
     let inspect = ["model", "inspect", "owner/tiny", "--format", "json"];
     let facts = run(&place, &server, true, &inspect);
     assert_eq!(facts.code, Some(0), "{}", facts.stderr);
