@@ -13,6 +13,7 @@ import tempfile
 
 from transformers import PreTrainedTokenizerFast
 
+sys.dont_write_bytecode = True  # the folder is the repository's
 from make_hub_golden import CASES, CONVERSATIONS, MARKED
 
 FIXTURES = pathlib.Path("crates/hub/tests/fixtures")

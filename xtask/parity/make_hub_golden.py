@@ -164,8 +164,10 @@ def masks(folder, fast):
 def tokenizer(folder, name, made):
     target = folder / name
     target.mkdir(exist_ok=True)
-    document = json.loads(made.to_str())
-    (target / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False) + "\n")
+    # Training breaks ties at random: a tokenizer that is there stays, so that only its golden is made.
+    if not (target / "tokenizer.json").exists():
+        document = json.loads(made.to_str())
+        (target / "tokenizer.json").write_text(json.dumps(document, ensure_ascii=False) + "\n")
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **SPECIAL}
     (target / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
     fast = PreTrainedTokenizerFast.from_pretrained(target)
