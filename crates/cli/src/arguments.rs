@@ -8,10 +8,12 @@ use tui::comparison::EVALUATION;
 mod curves;
 mod evaluation;
 mod looking;
+mod model_files;
 
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
 pub(crate) use looking::{LogChoice, MachineLook};
+pub(crate) use model_files::{ModelArgument, ModelFiles};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     /// Policies: export one for other programs
     #[command(subcommand)]
     Policy(Policy),
+    /// Language models: fetch, list, inspect, preview
+    #[command(subcommand)]
+    Model(Model),
     /// Environments: list, roll out, replay, time and check them
     #[command(subcommand)]
     Env(Env),
@@ -231,6 +236,12 @@ pub(crate) enum Policy {
         #[command(flatten)]
         format: FormatArgument,
     },
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Model {
+    #[command(flatten)]
+    Files(ModelFiles),
 }
 
 /// An environment and what is changed about it.

@@ -10,9 +10,12 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("search", &["configs"]),
     ("tracking", &["configs"]),
     ("tui", &["tracking", "configs"]),
-    ("cli", &["tui", "tracking", "configs", "envs", "search"]),
+    (
+        "cli",
+        &["tui", "tracking", "configs", "envs", "search", "hub"],
+    ),
     ("nn", &["tracking", "configs"]),
-    ("hub", &["tracking", "configs"]),
+    ("hub", &["configs"]),
     ("lm", &["nn", "tracking", "configs"]),
     ("agents", &["envs", "nn", "tracking", "configs"]),
     ("alignment", &["lm", "hub", "nn", "tracking", "configs"]),
@@ -30,13 +33,13 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "configs",
         ],
     ),
-    ("testkit", &["hub", "lm", "nn", "tracking", "configs"]),
+    ("testkit", &[]),
     ("xtask", &[]),
 ];
 
 /// These build and test without LibTorch, their own tests included.
-const WITHOUT_TORCH: [&str; 7] = [
-    "tui", "cli", "envs", "search", "configs", "tracking", "xtask",
+const WITHOUT_TORCH: [&str; 9] = [
+    "tui", "cli", "envs", "search", "configs", "tracking", "hub", "testkit", "xtask",
 ];
 
 const TORCH: [&str; 2] = ["tch", "torch-sys"];

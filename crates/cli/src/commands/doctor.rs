@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use configs::env::Environment;
+use hub::{HubSettings, cached_models};
+use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tui::ColourDepth;
@@ -75,6 +78,7 @@ pub(crate) fn doctor(global: &Global, arguments: &Doctor) -> Result<(), Failure>
     findings.push(memory());
     findings.extend(disk(&runs_root(global)));
     findings.push(caches());
+    findings.push(models());
     findings.push(terminal());
     let blocked = findings
         .iter()
@@ -379,6 +383,28 @@ fn disk(root: &Path) -> Vec<Finding> {
 }
 
 /// What set-up downloads and keeps.
+/// The language models that are here, and those that are here in part.
+fn models() -> Finding {
+    let settings = HubSettings::from_environment(&Environment::process());
+    let entries = cached_models(&settings.cache);
+    let bytes = entries.iter().map(|entry| entry.bytes).sum();
+    let found = format!(
+        "{} in {}, {}",
+        entries.len(),
+        settings.cache.display(),
+        HumanBytes(bytes)
+    );
+    let broken = entries.iter().find(|entry| entry.problem.is_some());
+    match broken {
+        Some(entry) => warning(
+            "models",
+            format!("{found}; {} is not whole", entry.name),
+            format!("concord model fetch {}", entry.name),
+        ),
+        None => good("models", found),
+    }
+}
+
 fn caches() -> Finding {
     let named = configs::env::path("LIBTORCH");
     let beside = std::env::current_exe().ok().and_then(|path| {

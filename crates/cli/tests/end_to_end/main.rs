@@ -10,5 +10,6 @@ mod experiments;
 mod harness;
 mod lifecycle;
 mod machine_and_logs;
+mod models;
 mod queue;
 mod recorded;
