@@ -8,6 +8,7 @@ pub(crate) mod env;
 pub(crate) mod eval;
 pub(crate) mod evaluation;
 pub(crate) mod experiment;
+pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod runs;
 pub(crate) mod tournament;

@@ -68,6 +68,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Tournament(arguments)) => commands::tournament::tournament(global, arguments),
         Some(Command::Evaluation(command)) => commands::evaluation::evaluation(global, command),
         Some(Command::Policy(command)) => commands::policy::policy(global, command),
+        Some(Command::Model(command)) => commands::model::model(global, command),
         Some(Command::Env(command)) => commands::env::env(command),
         Some(Command::Config(command)) => commands::config::config(command),
         Some(Command::Runs(arguments)) => commands::runs::runs(global, arguments),

@@ -134,7 +134,10 @@ impl ModelConfig {
         };
         let outer = Fields::new(path, source.clone());
         // A multimodal checkpoint describes its language model apart.
-        let fields = outer.object("text_config")?.unwrap_or(outer);
+        let (fields, source) = match (outer.object("text_config")?, source.get("text_config")) {
+            (Some(inner), Some(Value::Object(map))) => (inner, map.clone()),
+            _ => (outer, source),
+        };
         let mut config = Self::from_fields(&fields)?;
         config.source = source;
         Ok(config)
@@ -242,6 +245,28 @@ impl ModelConfig {
             ));
         }
         Ok(self)
+    }
+
+    /// Ids that end a text: those of `config.json` and of `generation_config.json` in
+    /// `folder`, each once.
+    ///
+    /// # Errors
+    /// A damaged `generation_config.json`; it may be missing.
+    pub fn stop_ids(&self, folder: &Path) -> Result<Vec<i64>, LmError> {
+        let path = folder.join("generation_config.json");
+        let mut ids = self.end_ids.clone();
+        if let Ok(text) = fs::read_to_string(&path) {
+            let map = serde_json::from_str(&text).map_err(|error| LmError::Config {
+                path: path.clone(),
+                problem: format!(
+                    "not an object ({error}) - the file is damaged; download it again"
+                ),
+            })?;
+            ids.extend(Fields::new(&path, map).ids("eos_token_id")?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
     }
 
     /// Parameters of the model, each counted once.

@@ -32,6 +32,7 @@ pub struct Decoder {
 }
 
 /// What every layer of one pass needs to know about the tokens.
+#[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) turns: Vec<Turn>,
     /// For each distinct window of the model, what may be seen.

@@ -10,6 +10,8 @@
 //! | [`cache`] | keys and values of a generation |
 //! | [`sampling`] | the choice of a token, in the order of `transformers` |
 //! | [`generation`] | batches of continuations |
+//! | [`scoring`] | log-probabilities and their gradients without the full logits |
+//! | [`save`] | folders that `transformers` loads |
 //!
 //! A family is data, not code: [`config::ModelConfig`] says which norms, biases, windows,
 //! caps and rotations a model has, and [`decoder::Decoder`] follows it.
@@ -23,6 +25,8 @@ pub mod generation;
 mod mapped;
 pub mod rope;
 pub mod sampling;
+pub mod save;
+pub mod scoring;
 pub mod weights;
 
 pub use error::LmError;
