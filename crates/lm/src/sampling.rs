@@ -51,7 +51,7 @@ impl Sampling {
     pub fn check(&self) -> Result<(), LmError> {
         let ranges = [
             ("temperature", self.temperature, 0.0..=100.0),
-            ("top_p", self.top_p, f64::MIN_POSITIVE..=1.0),
+            ("top_p", self.top_p, 1e-6..=1.0),
             ("min_p", self.min_p, 0.0..=1.0),
             ("repetition_penalty", self.repetition_penalty, 1e-3..=1e3),
         ];

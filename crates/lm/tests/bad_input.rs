@@ -1,4 +1,5 @@
 //! What is wrong with a folder is said in one sentence.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[allow(dead_code, reason = "each test file uses its part")]
 mod golden;
@@ -101,7 +102,7 @@ fn the_older_form_means_the_same() {
         assert_eq!(config, newer, "{case}");
     };
     older("llama", &|map| {
-        drop(map.insert("rope_scaling".to_owned(), Value::Null))
+        map["rope_scaling"] = Value::Null;
     });
     older("llama_llama3", &|_| {});
     older("llama_yarn_mscale", &|_| {});
@@ -112,7 +113,7 @@ fn the_older_form_means_the_same() {
         scaling.insert("type".to_owned(), kind);
     });
     older("phi3_longrope_long", &|map| {
-        map["rope_scaling"]["rope_type"] = json!("su")
+        map["rope_scaling"]["rope_type"] = json!("su");
     });
     older("qwen2_sliding", &|map| drop(map.remove("layer_types")));
     older("smollm3", &|map| {

@@ -1,5 +1,4 @@
 //! Saved folders, read again; `xtask/parity/lm_saved.py` reads them with `transformers`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[allow(dead_code, reason = "each test file uses its part")]
 mod golden;
