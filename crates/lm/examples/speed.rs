@@ -40,6 +40,9 @@ fn main() -> Result<(), LmError> {
         let tokens: usize = answers.iter().map(|answer| answer.ids.len()).sum();
         best = best.min(started.elapsed().as_secs_f64() / tokens as f64);
     }
-    println!("{{\"load_seconds\":{loaded:.4},\"tokens_per_second\":{:.1}}}", 1.0 / best);
+    println!(
+        "{{\"load_seconds\":{loaded:.4},\"tokens_per_second\":{:.1}}}",
+        1.0 / best
+    );
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Keys and values of a generation, in memory that is taken ahead and doubled when full.
 
+use std::rc::Rc;
+
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::config::ModelConfig;
 use crate::decoder::{Mask, Surroundings, Turn};
+use crate::products::Products;
 
 /// Places that a cache has room for at the start, beyond those it is filled with.
 const FIRST_ROOM: i64 = 256;
@@ -22,6 +25,7 @@ pub struct Cache {
     limit: i64,
     starts: Vec<i64>,
     gaps: Option<Gaps>,
+    products: Option<Rc<Products>>,
 }
 
 /// What is only needed when the rows do not all begin at 0.
@@ -70,6 +74,7 @@ impl Cache {
             limit: limit as i64,
             starts,
             gaps: None,
+            products: None,
         };
         cache.mark_gaps(options);
         Ok(cache)
@@ -166,6 +171,11 @@ impl Cache {
         Ok(())
     }
 
+    /// Weights to multiply by from here on.
+    pub(crate) fn set_products(&mut self, products: Option<Rc<Products>>) {
+        self.products = products;
+    }
+
     pub(crate) fn advance(&mut self, tokens: i64) {
         self.length += tokens;
     }
@@ -202,6 +212,7 @@ impl Cache {
         Surroundings {
             turns: self.turns(tokens),
             masks,
+            products: self.products.clone(),
         }
     }
 

@@ -4,6 +4,7 @@ mod attention;
 mod batch;
 
 use std::path::Path;
+use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -11,6 +12,7 @@ use crate::LmError;
 use crate::cache::Cache;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ModelConfig};
+use crate::products::Products;
 use crate::rope;
 use crate::weights::{Affine, LayerWeights, WeightIndex, WeightLayout, Weights};
 
@@ -37,6 +39,8 @@ pub(crate) struct Surroundings {
     pub(crate) turns: Vec<Turn>,
     /// For each distinct window of the model, what may be seen.
     pub(crate) masks: Vec<(Option<usize>, Mask)>,
+    /// Weights packed ahead, for a generation of a few rows.
+    pub(crate) products: Option<Rc<Products>>,
 }
 
 impl Decoder {
@@ -140,9 +144,16 @@ impl Decoder {
 
     /// Scores of every next token, in the model's type. `[.., hidden]` to `[.., vocabulary]`.
     pub fn logits(&self, stream: &Tensor) -> Tensor {
-        let normed = self.norm(self.weights.layout().norm, stream);
-        let head = self.weights.get(self.weights.layout().head);
-        let logits = normed.linear(head, None::<&Tensor>);
+        self.logits_by(stream, None)
+    }
+
+    /// As [`Decoder::logits`], with weights that may have been packed.
+    pub(crate) fn logits_by(&self, stream: &Tensor, products: Option<&Products>) -> Tensor {
+        let layout = self.weights.layout();
+        let normed = self.norm(layout.norm, stream);
+        let packed = products.and_then(|products| products.multiply(layout.head, &normed));
+        let head = self.weights.get(layout.head);
+        let logits = packed.unwrap_or_else(|| normed.linear(head, None::<&Tensor>));
         match self.config.logit_cap {
             Some(cap) => (logits / cap).tanh() * cap,
             None => logits,
@@ -178,7 +189,11 @@ impl Decoder {
                 masks.push((plan.window, batch.mask(plan.window, kind)));
             }
         }
-        Surroundings { turns, masks }
+        Surroundings {
+            turns,
+            masks,
+            products: None,
+        }
     }
 
     /// `[rows, tokens]` to `[rows, tokens, hidden]`.
@@ -212,7 +227,11 @@ impl Decoder {
             attended = self.norm(norm, &attended);
         }
         let stream = stream + attended;
-        let mut fed = self.feed_forward(weights, &self.norm(weights.feed_norm, &stream));
+        let mut fed = self.feed_forward(
+            weights,
+            &self.norm(weights.feed_norm, &stream),
+            surroundings,
+        );
         if let Some(norm) = weights.feed_out_norm {
             fed = self.norm(norm, &fed);
         }
@@ -220,8 +239,13 @@ impl Decoder {
     }
 
     /// `[.., hidden]` to the same.
-    fn feed_forward(&self, weights: &LayerWeights, normed: &Tensor) -> Tensor {
-        let both = self.affine(weights.gate_up, normed);
+    fn feed_forward(
+        &self,
+        weights: &LayerWeights,
+        normed: &Tensor,
+        surroundings: &Surroundings,
+    ) -> Tensor {
+        let both = self.affine(weights.gate_up, normed, surroundings);
         let width = self.config.intermediate as i64;
         let gate = both.narrow(-1, 0, width);
         let gate = match self.config.activation {
@@ -229,10 +253,15 @@ impl Decoder {
             Activation::GeluTanh => gate.gelu("tanh"),
             Activation::Gelu => gate.gelu("none"),
         };
-        self.affine(weights.down, &(gate * both.narrow(-1, width, width)))
+        let product = gate * both.narrow(-1, width, width);
+        self.affine(weights.down, &product, surroundings)
     }
 
-    fn affine(&self, affine: Affine, input: &Tensor) -> Tensor {
+    fn affine(&self, affine: Affine, input: &Tensor, surroundings: &Surroundings) -> Tensor {
+        let packed = surroundings.products.as_ref();
+        if let Some(output) = packed.and_then(|packed| packed.multiply(affine.weight, input)) {
+            return output;
+        }
         let bias = affine.bias.map(|bias| self.weights.get(bias));
         input.linear(self.weights.get(affine.weight), bias)
     }

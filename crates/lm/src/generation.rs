@@ -6,12 +6,15 @@
 //! and the sample's number: its text does not depend on what runs beside it, but for the
 //! last bits of a sum that a batch of another size may round differently.
 
+use std::rc::Rc;
+
 use nn::random::RandomStream;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::cache::Cache;
 use crate::decoder::{Batch, Decoder};
+use crate::products::{Products, ROWS};
 use crate::sampling::{Sampler, Sampling};
 
 /// What is asked for.
@@ -142,6 +145,11 @@ pub fn generate(
             "0 new tokens or 0 samples - allowed: at least 1 of each".to_owned(),
         ));
     }
+    // The weights stay as they are until all is said; a short answer is not worth the packing.
+    let worth = ROWS.contains(&(prompts.len() * settings.samples).min(settings.rows))
+        && settings.max_new_tokens >= 16;
+    let products = worth.then(|| Products::pack(decoder.weights()));
+    let products = products.flatten().map(Rc::new);
     // Texts of like length run together, so that little is padding.
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by_key(|prompt| prompts[*prompt].len());
@@ -167,6 +175,7 @@ pub fn generate(
             decoder,
             settings,
             sampler: Sampler::new(settings.sampling),
+            products: products.clone(),
             rows: rows.collect(),
             done: Vec::new(),
         };
@@ -181,6 +190,7 @@ struct Run<'a> {
     decoder: &'a Decoder,
     settings: &'a GenerationSettings,
     sampler: Sampler,
+    products: Option<Rc<Products>>,
     rows: Vec<Row>,
     done: Vec<Continuation>,
 }
@@ -265,8 +275,12 @@ impl Run<'_> {
             .filter_map(|row| row.text.last().copied())
             .collect();
         let ids = Tensor::from_slice(&newest).to_device(self.decoder.weights().device());
+        let products = self.products.as_ref();
+        let products = products.filter(|_| ROWS.contains(&newest.len()));
+        cache.set_products(products.cloned());
         let stream = self.decoder.forward_cached(&ids.unsqueeze(1), cache)?;
-        Ok(self.decoder.logits(&stream.squeeze_dim(1)))
+        let products = products.map(Rc::as_ref);
+        Ok(self.decoder.logits_by(&stream.squeeze_dim(1), products))
     }
 
     /// Chooses the next token of every row that goes on.

@@ -23,6 +23,7 @@ pub mod decoder;
 pub mod error;
 pub mod generation;
 mod mapped;
+mod products;
 pub mod rope;
 pub mod sampling;
 pub mod save;
