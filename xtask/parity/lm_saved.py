@@ -1,6 +1,6 @@
 """Reads models that `lm` saved with transformers and compares their logits with the fixtures.
 
-    CONCORD_LM_SAVED=FOLDER cargo test -p lm --test saving
+    CONCORD_LM_SAVED=FOLDER cargo test -p lm --test models saved
     python xtask/parity/lm_saved.py FOLDER
 
 Runs with transformers 4.57 as well as 5.23. Logits must be at most 1e-4 from the fixtures,

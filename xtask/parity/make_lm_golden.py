@@ -5,7 +5,7 @@ Needs torch 2.11, transformers 5.23 and safetensors; run it by hand after a chan
     python xtask/parity/make_lm_golden.py crates/lm/tests/fixtures [CASE ..]
 
 The weights are not stored: both sides draw them from a hash of the tensor's name
-(`hashed` here, `testkit.rs` there), so a case is a `config.json` and what came out:
+(`hashed` here, `golden.rs` of the tests there), so a case is a `config.json` and what came out:
 
 - `ids` [80], `logits` [80, vocab] in f32, `logits_bf16` of the model cast to bfloat16,
 - `greedy` [24]: the continuation of the first `prompt` ids, equal with and without cache,

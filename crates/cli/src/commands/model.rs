@@ -42,7 +42,12 @@ fn generate(global: &Global, arguments: &Generate) -> Result<(), Failure> {
         ("--ignore-eos", arguments.ignore_eos),
         ("--log-probabilities", arguments.log_probabilities),
     ];
-    words.extend(flags.iter().filter(|(_, on)| *on).map(|(flag, _)| flag.into()));
+    words.extend(
+        flags
+            .iter()
+            .filter(|(_, on)| *on)
+            .map(|(flag, _)| flag.into()),
+    );
     let prompts = arguments.prompts.iter();
     words.extend(prompts.map(|prompt| format!("--prompt-ids={prompt}").into()));
     for (name, value) in [
@@ -52,7 +57,10 @@ fn generate(global: &Global, arguments: &Generate) -> Result<(), Failure> {
         ("top-k", arguments.top_k.to_string()),
         ("top-p", arguments.top_p.to_string()),
         ("min-p", arguments.min_p.to_string()),
-        ("repetition-penalty", arguments.repetition_penalty.to_string()),
+        (
+            "repetition-penalty",
+            arguments.repetition_penalty.to_string(),
+        ),
         ("seed", arguments.seed.to_string()),
     ] {
         words.push(format!("--{name}={value}").into());
@@ -84,14 +92,26 @@ fn model_words(command: &str, model: &ModelArguments) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec![command.into(), "--model".into()];
     words.push(model.model.clone().into_os_string());
     words.push(format!("--device={}", model.device).into());
-    words.extend(model.dtype.as_ref().map(|dtype| format!("--dtype={dtype}").into()));
-    words.extend(model.threads.map(|threads| format!("--threads={threads}").into()));
+    words.extend(
+        model
+            .dtype
+            .as_ref()
+            .map(|dtype| format!("--dtype={dtype}").into()),
+    );
+    words.extend(
+        model
+            .threads
+            .map(|threads| format!("--threads={threads}").into()),
+    );
     words
 }
 
 fn ask(global: &Global, words: &[OsString]) -> Result<Value, Failure> {
     let worker = worker::locate(global)?;
     let mut command = Command::new(&worker);
-    command.args(words).stdin(Stdio::null()).stderr(Stdio::inherit());
+    command
+        .args(words)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
     answer_of(&mut command, &worker)
 }

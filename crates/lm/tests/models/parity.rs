@@ -1,10 +1,7 @@
 //! Every family against `transformers` 5.23: logits, gradients, bf16, padding, packing.
 //! The figures that are printed stand in `docs/models.md`.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod golden;
-
-use golden::{CASES, Expected, difference, hashed, model};
+use crate::golden::{CASES, Expected, difference, hashed, model};
 use lm::decoder::{Batch, Decoder};
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -151,7 +148,7 @@ fn padding_and_packing_change_nothing() {
 #[test]
 fn shards_that_transformers_wrote_load() {
     let expected = Expected::of("saved");
-    let folder = golden::folder("saved");
+    let folder = crate::golden::folder("saved");
     let rounded = Decoder::load(&folder, None, CPU, false).unwrap();
     assert_eq!(rounded.weights().kind(), Kind::BFloat16);
     let decoder = Decoder::load(&folder, Some(Kind::Float), CPU, false).unwrap();

@@ -1,10 +1,6 @@
 //! Log-probabilities in chunks and their gradients, against `transformers` 5.23.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod golden;
-
-use golden::{CASES, Expected, difference, hashed, model};
+use crate::golden::{CASES, Expected, difference, hashed, model};
 use lm::decoder::{Batch, Decoder};
 use lm::scoring::{Activations, Gradient, ScoreSettings};
 use tch::{Device, Kind, Tensor};

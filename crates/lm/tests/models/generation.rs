@@ -1,10 +1,6 @@
 //! Generation against `transformers` 5.23, and against itself in other batches.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod golden;
-
-use golden::{CASES, Expected, model};
+use crate::golden::{CASES, Expected, model};
 use lm::generation::{Continuation, Finish, GenerationSettings, Verdict, generate};
 use lm::sampling::Sampling;
 use tch::Kind;

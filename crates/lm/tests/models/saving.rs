@@ -1,11 +1,8 @@
 //! Saved folders, read again; `xtask/parity/lm_saved.py` reads them with `transformers`.
 
-#[allow(dead_code, reason = "each test file uses its part")]
-mod golden;
-
 use std::fs;
 
-use golden::{CASES, Expected, difference, model};
+use crate::golden::{CASES, Expected, difference, model};
 use lm::config::ModelConfig;
 use lm::decoder::Decoder;
 use lm::save::{SHARD_BYTES, SaveOptions, save};
@@ -57,7 +54,7 @@ fn both_forms_are_written_and_unknown_keys_kept() {
     let decoder = model("llama_llama3", Kind::Float, false);
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("saved");
-    let source = golden::folder("saved");
+    let source = crate::golden::folder("saved");
     let options = SaveOptions {
         kind: Kind::BFloat16,
         shard_bytes: SHARD_BYTES,

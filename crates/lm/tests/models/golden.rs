@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "only tests use this module")]
 //! The fixtures of `xtask/parity/make_lm_golden.py`, and the weights they were made with.
 
 use std::collections::BTreeMap;

@@ -1,13 +1,9 @@
 //! What is wrong with a folder is said in one sentence.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-#[allow(dead_code, reason = "each test file uses its part")]
-mod golden;
 
 use std::fs;
 use std::path::Path;
 
-use golden::write_weights;
+use crate::golden::write_weights;
 use lm::checkpoint::{Checkpoint, INDEX, WHOLE};
 use lm::config::ModelConfig;
 use lm::decoder::Decoder;
@@ -16,7 +12,7 @@ use serde_json::{Value, json};
 use tch::Device;
 
 fn config_of(case: &str) -> Value {
-    let text = fs::read_to_string(golden::folder(case).join("config.json")).unwrap();
+    let text = fs::read_to_string(crate::golden::folder(case).join("config.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -167,7 +163,7 @@ fn missing_keys_take_the_family_s_defaults_and_are_told() {
 /// A sound folder, to be damaged.
 fn sound() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let config = golden::folder("llama").join("config.json");
+    let config = crate::golden::folder("llama").join("config.json");
     fs::copy(config, folder.path().join("config.json")).unwrap();
     write_weights(&ModelConfig::read(folder.path()).unwrap(), folder.path());
     folder
@@ -255,7 +251,7 @@ fn folders_without_safetensors_are_refused() {
 #[test]
 fn shards_that_are_missing_or_mixed_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(golden::folder("saved")).unwrap() {
+    for entry in fs::read_dir(crate::golden::folder("saved")).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
     }
