@@ -1,5 +1,5 @@
 //! Writes the place of LibTorch into each executable that links it, so that the worker and the
-//! tests run with nothing exported. Shared by `nn`, `agents`, `alignment` and `worker`: a library cannot pass
+//! tests run with nothing exported. Shared by `nn`, `lm`, `agents`, `alignment` and `worker`: a library cannot pass
 //! link arguments to the binaries that use it.
 
 use std::env;

@@ -12,6 +12,7 @@ pub(crate) mod experiment;
 pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod machine;
+pub(crate) mod model;
 pub(crate) mod model_files;
 pub(crate) mod policy;
 pub(crate) mod queue;

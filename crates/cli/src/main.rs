@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Command, Model};
+use arguments::{Arguments, Command};
 use control::Wish;
 use failure::Failure;
 
@@ -71,7 +71,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Tournament(arguments)) => commands::tournament::tournament(global, arguments),
         Some(Command::Evaluation(command)) => commands::evaluation::evaluation(global, command),
         Some(Command::Policy(command)) => commands::policy::policy(global, command),
-        Some(Command::Model(Model::Files(command))) => commands::model_files::model_files(command),
+        Some(Command::Model(command)) => commands::model::model(global, command),
         Some(Command::Env(command)) => commands::env::env(command),
         Some(Command::Config(command)) => commands::config::config(command),
         Some(Command::Runs(arguments)) => commands::list::runs(global, arguments),

@@ -53,6 +53,8 @@ macro_rules! element {
 element!(from_f32, f32, f32, Dtype::F32);
 element!(from_f64, f64, f64, Dtype::F64);
 element!(from_u64, u64, u64, Dtype::U64);
+element!(from_i32, i32, i32, Dtype::I32);
+element!(from_i64, i64, i64, Dtype::I64);
 element!(from_u8, u8, u8, Dtype::U8);
 
 impl View for &Array {

@@ -15,6 +15,7 @@ mod gru;
 mod kernels;
 mod mix;
 mod mixer;
+mod packed;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -26,6 +27,7 @@ use crate::layers::{Gru, Linear};
 use crate::parameters::{ParameterIndex, ParameterLayout};
 
 pub use mixer::{FusedMixer, MixerLayers, MixerWorkspace};
+pub use packed::PackedLinear;
 pub use workspace::Workspace;
 
 /// Rows that go through all layers together, so that their activations stay in cache.

@@ -62,6 +62,20 @@ impl From<tracking::TrackingError> for Failure {
     }
 }
 
+impl From<lm::LmError> for Failure {
+    fn from(error: lm::LmError) -> Self {
+        let code = match &error {
+            lm::LmError::Config { .. } | lm::LmError::Checkpoint { .. } | lm::LmError::Input(_) => {
+                BAD_CONFIG
+            }
+            lm::LmError::Network(nn::NnError::Arrays { .. }) => BAD_CONFIG,
+            lm::LmError::File { .. } | lm::LmError::Network(_) => ENVIRONMENT,
+            _ => INTERNAL,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<nn::NnError> for Failure {
     fn from(error: nn::NnError) -> Self {
         AgentsError::from(error).into()
@@ -71,6 +85,11 @@ impl From<nn::NnError> for Failure {
 /// Says something on stderr; a closed stderr is no reason to fail.
 pub fn complain(message: &str) {
     let _ = writeln!(std::io::stderr(), "error: {message}");
+}
+
+/// Says something that is no error on stderr.
+pub fn warn(message: &str) {
+    let _ = writeln!(std::io::stderr(), "warning: {message}");
 }
 
 /// The answer on stdout; a reader that left early is no error.

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 mod commands;
 mod exit;
 mod export;
+mod language;
 mod score;
 mod train;
 
@@ -41,6 +42,10 @@ enum Job {
     Eval(score::EvalArguments),
     /// Writes a policy for other programs.
     Export(export::ExportArguments),
+    /// Writes a language model's scores of every next token.
+    Logits(language::LogitsArguments),
+    /// Continues prompts with a language model.
+    Generate(language::GenerateArguments),
     /// Tells what LibTorch and CUDA offer here, as JSON.
     Probe {
         /// Only `json`.
@@ -65,6 +70,8 @@ fn main() -> ExitCode {
         } => train::run(&run_dir, resume, ui == Output::Json),
         Job::Eval(arguments) => score::eval(&arguments),
         Job::Export(arguments) => export::export(&arguments),
+        Job::Logits(arguments) => language::logits(&arguments),
+        Job::Generate(arguments) => language::continue_prompts(&arguments),
         Job::Probe { .. } => probe(),
     };
     match result {

@@ -6,6 +6,7 @@ mod bad_input;
 mod device;
 mod folder;
 mod interruption;
+mod language;
 mod learning;
 mod live;
 mod mansa;

@@ -1,0 +1,33 @@
+//! Language models of the Hugging Face families on LibTorch.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | `config.json` of every family, read into one description of a decoder |
+//! | [`rope`] | rotary position embeddings and their scalings |
+//! | [`checkpoint`] | safetensors files, whole or in shards, mapped into memory |
+//! | [`weights`] | all weights of a model in one flat buffer, under their names in files |
+//! | [`decoder`] | the one decoder that all families are descriptions of |
+//! | [`cache`] | keys and values of a generation |
+//! | [`sampling`] | the choice of a token, in the order of `transformers` |
+//! | [`generation`] | batches of continuations |
+//! | [`scoring`] | log-probabilities and their gradients without the full logits |
+//! | [`save`] | folders that `transformers` loads |
+//!
+//! A family is data, not code: [`config::ModelConfig`] says which norms, biases, windows,
+//! caps and rotations a model has, and [`decoder::Decoder`] follows it.
+
+pub mod cache;
+pub mod checkpoint;
+pub mod config;
+pub mod decoder;
+pub mod error;
+pub mod generation;
+mod mapped;
+mod products;
+pub mod rope;
+pub mod sampling;
+pub mod save;
+pub mod scoring;
+pub mod weights;
+
+pub use error::LmError;

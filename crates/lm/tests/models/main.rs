@@ -1,0 +1,10 @@
+//! Models of every family against `transformers`, and what is refused.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bad_input;
+mod generation;
+mod golden;
+mod parity;
+mod saving;
+mod scoring;
