@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use lm::LmError;
+use lm::config::ModelConfig;
 use lm::decoder::Decoder;
 use lm::generation::{Continuation, Finish, GenerationSettings, Verdict, generate};
 use lm::sampling::Sampling;
@@ -26,7 +27,7 @@ pub struct ModelArguments {
     /// auto, cpu or cuda:N.
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads inside one operation.
+    /// Threads inside one operation; one for small models, else all processors.
     #[arg(long)]
     threads: Option<usize>,
 }
@@ -39,8 +40,11 @@ enum Dtype {
 
 impl ModelArguments {
     fn load(&self) -> Result<Decoder, Failure> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        nn::runtime::prepare(self.threads.unwrap_or(processors));
+        let config = ModelConfig::read(&self.model)?;
+        nn::runtime::prepare(
+            self.threads
+                .unwrap_or_else(|| threads_for(config.scalars())),
+        );
         let device = nn::runtime::resolve_device(&self.device)?;
         let kind = self.dtype.map(|dtype| match dtype {
             Dtype::F32 => Kind::Float,
@@ -52,6 +56,16 @@ impl ModelArguments {
         }
         Ok(decoder)
     }
+}
+
+/// Below that many parameters, handing work to another thread takes longer than the work.
+const SHARED_FROM: usize = 50_000_000;
+
+fn threads_for(scalars: usize) -> usize {
+    if scalars < SHARED_FROM {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Scores of every next token.

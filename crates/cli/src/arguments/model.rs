@@ -18,7 +18,7 @@ pub(crate) struct ModelArguments {
     /// Where the tensors live: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: String,
-    /// Threads of the tensor library [default: all]
+    /// Threads of the tensor library [default: 1 for small models, else all]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<u64>,
 }
