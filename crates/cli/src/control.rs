@@ -169,7 +169,11 @@ impl Pending {
                 Wish::Stop => state.is_final(),
                 Wish::Pause => state == RunState::Paused || state.is_final(),
                 Wish::Unpause => state != RunState::Paused,
-                Wish::Checkpoint => newest_checkpoint(run) != self.checkpoint || state.is_final(),
+                // None for a moment, while one of the same step is replaced.
+                Wish::Checkpoint => {
+                    let newest = newest_checkpoint(run);
+                    (newest.is_some() && newest != self.checkpoint) || state.is_final()
+                }
                 Wish::Kill | Wish::Archive | Wish::TakeBack => true,
             };
             if done {
