@@ -105,8 +105,10 @@ struct Dashboard<'a> {
 
 impl Dashboard<'_> {
     fn show(&mut self, inbox: &Receiver<Msg>) -> Result<Leave, TuiError> {
-        let mut drawn = Instant::now();
         self.draw()?;
+        // The list of runs, which comes next, is not made to wait for its turn.
+        let now = Instant::now();
+        let mut drawn = now.checked_sub(FRAME).unwrap_or(now);
         loop {
             let first = match inbox.recv_timeout(self.tick()) {
                 Ok(message) => Some(message),
