@@ -56,7 +56,7 @@ fn host(request: Request) -> Option<Answer> {
         Request::Starts => Answer::Starts(Box::new(starts())),
         Request::Text(path) => {
             let text = match path.to_str() {
-                Some("mine.toml" | "/work/mine.toml") => Ok(MINE.to_owned()),
+                Some("mine.toml" | "/srv/mine.toml") => Ok(MINE.to_owned()),
                 Some("broken.toml") => Ok(BROKEN.to_owned()),
                 _ => Err("cannot read it: it is gone".to_owned()),
             };
@@ -83,8 +83,8 @@ fn host(request: Request) -> Option<Answer> {
                 .value(&config.environment.id);
             Answer::Plan(number, known.then_some(plan).ok_or(vec![unknown]))
         }
-        Request::Folder(path) if path == Path::new("/work/secret") => {
-            Answer::Folder(path, Err("cannot read /work/secret: denied".to_owned()))
+        Request::Folder(path) if path == Path::new("/srv/secret") => {
+            Answer::Folder(path, Err("cannot read /srv/secret: denied".to_owned()))
         }
         Request::Folder(path) => {
             let entry = |name: &str, is_folder: bool| Entry {
@@ -96,7 +96,7 @@ fn host(request: Request) -> Option<Answer> {
             let full = if path.is_absolute() {
                 path.clone()
             } else {
-                PathBuf::from("/work")
+                PathBuf::from("/srv")
             };
             Answer::Folder(
                 path,
@@ -430,11 +430,11 @@ fn a_file_is_looked_for_in_folders() {
     press(&mut model, "o");
     assert!(text(&model, 80, 24).contains("secret/"));
     press(&mut model, "\n");
-    assert!(text(&model, 80, 24).contains("cannot read /work/secret: denied"));
+    assert!(text(&model, 80, 24).contains("cannot read /srv/secret: denied"));
     let commands = key(&mut model, KeyCode::Left);
     answered(&mut model, commands);
     press(&mut model, "mi\n");
-    assert_eq!(command(&model), "concord train /work/mine.toml");
+    assert_eq!(command(&model), "concord train /srv/mine.toml");
 }
 
 #[test]
