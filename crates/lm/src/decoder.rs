@@ -31,6 +31,7 @@ pub(crate) struct Turn {
 pub struct Decoder {
     config: ModelConfig,
     weights: Weights,
+    nothing: Tensor, // [0], what is trained of a frozen model
 }
 
 /// What every layer of one pass needs to know about the tokens.
@@ -46,7 +47,12 @@ pub(crate) struct Surroundings {
 impl Decoder {
     /// A decoder over weights of its layout.
     pub fn new(config: ModelConfig, weights: Weights) -> Self {
-        Self { config, weights }
+        let nothing = Tensor::zeros([0], (Kind::Float, weights.device()));
+        Self {
+            config,
+            weights,
+            nothing,
+        }
     }
 
     /// Loads a model's folder; without `kind`, in the type of its files.
@@ -80,6 +86,14 @@ impl Decoder {
     /// The weights, to be changed.
     pub fn weights_mut(&mut self) -> &mut Weights {
         &mut self.weights
+    }
+
+    pub(crate) fn nothing(&self) -> &Tensor {
+        &self.nothing
+    }
+
+    pub(crate) fn nothing_mut(&mut self) -> &mut Tensor {
+        &mut self.nothing
     }
 
     /// Number of layers.

@@ -10,6 +10,7 @@
 //! | [`cache`] | keys and values of a generation |
 //! | [`sampling`] | the choice of a token, in the order of `transformers` |
 //! | [`generation`] | batches of continuations |
+//! | [`trained`] | what of a model is trained, and its flat buffer |
 //! | [`scoring`] | log-probabilities and their gradients without the full logits |
 //! | [`save`] | folders that `transformers` loads |
 //!
@@ -28,6 +29,7 @@ pub mod rope;
 pub mod sampling;
 pub mod save;
 pub mod scoring;
+pub mod trained;
 pub mod weights;
 
 pub use error::LmError;

@@ -10,7 +10,7 @@ use tch::{Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::decoder::{Batch, Decoder, Surroundings};
-use crate::weights::{LayerWeights, WeightIndex, WeightLayout};
+use crate::trained::{Leaf, Section, Trained};
 
 /// What is kept of the forward pass for the backward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,21 +60,20 @@ impl Scored {
     }
 }
 
-/// A gradient laid out like the weights, in f32, summed over as many batches as one likes.
+/// A gradient laid out like what is trained, in f32, summed over as many batches as one likes.
 #[derive(Debug)]
 pub struct Gradient {
     flat: Tensor, // [scalars], f32
 }
 
 impl Gradient {
-    /// Zero, for the weights of `decoder`.
+    /// Zero, for what is trained of `decoder`; empty when that is nothing.
     ///
     /// # Errors
     /// Not enough memory on the device.
     pub fn zeros(decoder: &Decoder) -> Result<Self, LmError> {
-        let weights = decoder.weights();
-        let scalars = weights.layout().scalars() as i64;
-        let flat = Tensor::f_zeros([scalars], (Kind::Float, weights.device()))?;
+        let trained = decoder.trained_flat();
+        let flat = Tensor::f_zeros(trained.size(), (Kind::Float, trained.device()))?;
         Ok(Self { flat })
     }
 
@@ -93,31 +92,14 @@ impl Gradient {
         let _ = no_grad(|| self.flat.zero_());
     }
 
-    fn add(&mut self, layout: &WeightLayout, indices: &[WeightIndex], parts: &[Tensor]) {
+    fn add(&mut self, leaves: &[Leaf<'_>], parts: &[Tensor]) {
         no_grad(|| {
-            for (index, part) in indices.iter().zip(parts) {
-                let mut place = layout.place(&self.flat, *index);
-                let _ = place.g_add_(part);
+            for (leaf, part) in leaves.iter().zip(parts) {
+                let place = self.flat.narrow(0, leaf.start, part.numel() as i64);
+                let _ = place.view(&part.size()[..]).g_add_(part);
             }
         });
     }
-}
-
-/// The weights of one layer.
-fn of_layer(layer: &LayerWeights) -> Vec<WeightIndex> {
-    let affines = [
-        layer.query_key_value,
-        layer.output,
-        layer.gate_up,
-        layer.down,
-    ];
-    let mut all = vec![layer.attention_norm, layer.feed_norm];
-    all.extend(affines.iter().map(|affine| affine.weight));
-    all.extend(affines.iter().filter_map(|affine| affine.bias));
-    all.extend(layer.query_key_norms.into_iter().flatten());
-    all.extend(layer.attention_out_norm);
-    all.extend(layer.feed_out_norm);
-    all
 }
 
 impl Decoder {
@@ -201,32 +183,32 @@ impl Decoder {
         gradient: &mut Gradient,
     ) -> Result<(), LmError> {
         if scored.settings.activations == Activations::Dropped
-            || !self.weights().all().iter().all(Tensor::requires_grad)
+            || self.trained() == Trained::Nothing
+            || gradient.flat.size() != self.trained_flat().size()
         {
             return Err(LmError::Input(
-                "a gradient was asked for - allowed: of trainable weights, with activations kept or recomputed".to_owned(),
+                "a gradient was asked for - allowed: of trainable weights, into a gradient made for them, with activations kept or recomputed".to_owned(),
             ));
         }
         let mut behind = self.head_gradient(&scored, derivative, gradient)?;
-        let layout = self.weights().layout();
         if scored.settings.activations == Activations::Kept {
-            let mut indices = vec![layout.embedding];
-            indices.extend(layout.layers.iter().flat_map(of_layer));
-            let (_, parts) = self.pulled(&scored.stream, &behind, None, &indices)?;
-            gradient.add(layout, &indices, &parts);
+            let mut leaves = self.leaves(Section::Embedding);
+            leaves.extend((0..self.layers()).flat_map(|layer| self.leaves(Section::Layer(layer))));
+            let (_, parts) = pulled(&scored.stream, &behind, None, &leaves)?;
+            gradient.add(&leaves, &parts);
             return Ok(());
         }
         for (layer, input) in scored.inputs.into_iter().enumerate().rev() {
             let input = input.detach().set_requires_grad(true);
             let output = self.block(layer, &input, &scored.surroundings, None);
-            let indices = of_layer(&layout.layers[layer]);
-            let (before, parts) = self.pulled(&output, &behind, Some(&input), &indices)?;
-            gradient.add(layout, &indices, &parts);
+            let leaves = self.leaves(Section::Layer(layer));
+            let (before, parts) = pulled(&output, &behind, Some(&input), &leaves)?;
+            gradient.add(&leaves, &parts);
             behind = before.unwrap_or(behind);
         }
-        let indices = [layout.embedding];
-        let (_, parts) = self.pulled(&self.embed(batch.ids()), &behind, None, &indices)?;
-        gradient.add(layout, &indices, &parts);
+        let leaves = self.leaves(Section::Embedding);
+        let (_, parts) = pulled(&self.embed(batch.ids()), &behind, None, &leaves)?;
+        gradient.add(&leaves, &parts);
         Ok(())
     }
 
@@ -250,8 +232,7 @@ impl Decoder {
         derivative: &Tensor,
         gradient: &mut Gradient,
     ) -> Result<Tensor, LmError> {
-        let layout = self.weights().layout();
-        let indices = [layout.norm, layout.head];
+        let leaves = self.leaves(Section::Head);
         let hidden = no_grad(|| self.hidden_at(&scored.stream, &scored.places));
         let mut parts_of_hidden = Vec::new();
         for (start, count) in chunks(scored.targets.numel(), scored.settings.chunk) {
@@ -259,8 +240,8 @@ impl Decoder {
             let leaf = leaf.set_requires_grad(true);
             let logs = self.log_probability(&leaf, &scored.targets.narrow(0, start, count));
             let derivative = derivative.narrow(0, start, count);
-            let (before, parts) = self.pulled(&logs, &derivative, Some(&leaf), &indices)?;
-            gradient.add(layout, &indices, &parts);
+            let (before, parts) = pulled(&logs, &derivative, Some(&leaf), &leaves)?;
+            gradient.add(&leaves, &parts);
             parts_of_hidden.extend(before);
         }
         Ok(no_grad(|| -> Result<Tensor, tch::TchError> {
@@ -272,23 +253,25 @@ impl Decoder {
             Ok(behind)
         })?)
     }
+}
 
-    /// The product of `behind` with the derivatives of `output`, with respect to `input`
-    /// and to the weights.
-    fn pulled(
-        &self,
-        output: &Tensor,
-        behind: &Tensor,
-        input: Option<&Tensor>,
-        indices: &[WeightIndex],
-    ) -> Result<(Option<Tensor>, Vec<Tensor>), LmError> {
-        let product = (output * behind).sum(Kind::Float);
-        let mut leaves: Vec<&Tensor> = input.into_iter().collect();
-        leaves.extend(indices.iter().map(|index| self.weights().get(*index)));
-        let mut parts = Tensor::f_run_backward(&[product], &leaves, false, false)?;
-        let before = input.map(|_| parts.remove(0));
-        Ok((before, parts))
+/// The product of `behind` with the derivatives of `output`, with respect to `input` and to
+/// the leaves.
+fn pulled(
+    output: &Tensor,
+    behind: &Tensor,
+    input: Option<&Tensor>,
+    leaves: &[Leaf<'_>],
+) -> Result<(Option<Tensor>, Vec<Tensor>), LmError> {
+    let mut sought: Vec<&Tensor> = input.into_iter().collect();
+    sought.extend(leaves.iter().map(|leaf| leaf.tensor));
+    if sought.is_empty() {
+        return Ok((None, Vec::new()));
     }
+    let product = (output * behind).sum(Kind::Float);
+    let mut parts = Tensor::f_run_backward(&[product], &sought, false, false)?;
+    let before = input.map(|_| parts.remove(0));
+    Ok((before, parts))
 }
 
 /// Starts and lengths that cover `count` in steps of `chunk`.

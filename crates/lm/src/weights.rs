@@ -233,6 +233,11 @@ impl WeightLayout {
         })
     }
 
+    /// Where in a flat buffer the weight `index` begins, in scalars.
+    pub(crate) fn start(&self, index: WeightIndex) -> i64 {
+        self.entries[index.0].offset
+    }
+
     /// The part of `flat`, a buffer of this layout, that is the weight `index`.
     pub fn place(&self, flat: &Tensor, index: WeightIndex) -> Tensor {
         self.view(flat, &self.entries[index.0])
@@ -255,6 +260,7 @@ pub struct Weights {
     layout: WeightLayout,
     flat: Tensor, // [scalars]
     views: Vec<Tensor>,
+    trainable: bool,
 }
 
 impl Weights {
@@ -278,6 +284,7 @@ impl Weights {
             layout,
             flat,
             views,
+            trainable,
         })
     }
 
@@ -340,6 +347,11 @@ impl Weights {
     /// The type of the values.
     pub fn kind(&self) -> Kind {
         self.flat.kind()
+    }
+
+    /// Whether the weights are leaves that require gradients.
+    pub fn trainable(&self) -> bool {
+        self.trainable
     }
 
     /// Where the values live.

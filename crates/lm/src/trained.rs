@@ -1,0 +1,95 @@
+//! What of a decoder is trained: its weights, an adapter, or nothing.
+//!
+//! Whatever it is lies in one flat buffer, and a gradient has that buffer's layout, so that
+//! an optimiser never asks which of the two it steps.
+
+use tch::Tensor;
+
+use crate::decoder::Decoder;
+use crate::weights::{LayerWeights, WeightIndex};
+
+/// What of a decoder is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trained {
+    /// Every weight.
+    Weights,
+    /// Nothing: gradients are refused.
+    Nothing,
+}
+
+/// A part of a decoder that one step of the backward pass deals with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Section {
+    Embedding,
+    Layer(usize),
+    /// The last norm and the product behind it.
+    Head,
+}
+
+/// A tensor that takes a gradient, and where in the flat buffer it lies.
+pub(crate) struct Leaf<'a> {
+    pub(crate) tensor: &'a Tensor,
+    pub(crate) start: i64, // scalars
+}
+
+impl Decoder {
+    /// What of this decoder is trained.
+    pub fn trained(&self) -> Trained {
+        if self.weights().trainable() {
+            Trained::Weights
+        } else {
+            Trained::Nothing
+        }
+    }
+
+    /// The flat buffer of what is trained, empty when that is nothing. `[scalars]`, in the
+    /// model's type for weights.
+    pub fn trained_flat(&self) -> &Tensor {
+        match self.trained() {
+            Trained::Weights => self.weights().flat(),
+            Trained::Nothing => self.nothing(),
+        }
+    }
+
+    /// As [`Decoder::trained_flat`], for an optimiser to write into.
+    pub fn trained_flat_mut(&mut self) -> &mut Tensor {
+        match self.trained() {
+            Trained::Weights => self.weights_mut().flat_mut(),
+            Trained::Nothing => self.nothing_mut(),
+        }
+    }
+
+    /// What is trained in `section`.
+    pub(crate) fn leaves(&self, section: Section) -> Vec<Leaf<'_>> {
+        let weights = self.weights();
+        let layout = weights.layout();
+        let indices = match (self.trained(), section) {
+            (Trained::Nothing, _) => Vec::new(),
+            (Trained::Weights, Section::Embedding) => vec![layout.embedding],
+            (Trained::Weights, Section::Layer(layer)) => of_layer(&layout.layers[layer]),
+            (Trained::Weights, Section::Head) => vec![layout.norm, layout.head],
+        };
+        let leaf = |index: WeightIndex| Leaf {
+            tensor: weights.get(index),
+            start: layout.start(index),
+        };
+        indices.into_iter().map(leaf).collect()
+    }
+}
+
+/// The weights of one layer.
+fn of_layer(layer: &LayerWeights) -> Vec<WeightIndex> {
+    let affines = [
+        layer.query_key_value,
+        layer.output,
+        layer.gate_up,
+        layer.down,
+    ];
+    let mut all = vec![layer.attention_norm, layer.feed_norm];
+    all.extend(affines.iter().map(|affine| affine.weight));
+    all.extend(affines.iter().filter_map(|affine| affine.bias));
+    all.extend(layer.query_key_norms.into_iter().flatten());
+    all.extend(layer.attention_out_norm);
+    all.extend(layer.feed_out_norm);
+    all
+}
