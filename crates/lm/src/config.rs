@@ -5,6 +5,7 @@
 //! the default of the family's own class, and those that change the numbers are told in
 //! [`ModelConfig::warnings`].
 
+mod classification;
 mod family;
 mod fields;
 mod positions;
@@ -16,7 +17,8 @@ use serde_json::{Map, Value};
 
 use crate::LmError;
 use crate::rope::Rope;
-use fields::Fields;
+
+pub(crate) use fields::Fields;
 
 pub use family::Family;
 
@@ -89,6 +91,8 @@ pub struct ModelConfig {
     pub logit_cap: Option<f64>,
     /// The output product uses the embedding.
     pub tied: bool,
+    /// Scores of a text, of a sequence-classification head in place of the next token's.
+    pub labels: Option<usize>,
     /// Files hold `qkv_proj` and `gate_up_proj` whole (Phi-3).
     pub fused_files: bool,
     /// The type of the weights in the files, as `config.json` says.
@@ -133,12 +137,19 @@ impl ModelConfig {
             });
         };
         let outer = Fields::new(path, source.clone());
+        let whole = outer.clone();
         // A multimodal checkpoint describes its language model apart.
         let (fields, source) = match (outer.object("text_config")?, source.get("text_config")) {
             (Some(inner), Some(Value::Object(map))) => (inner, map.clone()),
             _ => (outer, source),
         };
+        let labels = classification::labels(&whole, &fields)?;
         let mut config = Self::from_fields(&fields)?;
+        if labels.is_some() {
+            config.labels = labels;
+            // The cap is of the next token's scores alone.
+            config.logit_cap = None;
+        }
         config.source = source;
         Ok(config)
     }
@@ -205,6 +216,7 @@ impl ModelConfig {
             attention_cap: cap("attn_logit_softcapping", defaults.attention_cap)?,
             logit_cap: cap("final_logit_softcapping", defaults.logit_cap)?,
             tied: fields.flag("tie_word_embeddings")?.unwrap_or(defaults.tied),
+            labels: None,
             fused_files: family == Family::Phi3,
             dtype: match fields.text("dtype")? {
                 Some(dtype) => Some(dtype.to_owned()),
@@ -279,7 +291,12 @@ impl ModelConfig {
         layer += usize::from(self.qkv_bias) * attention;
         layer += usize::from(self.output_bias) * self.hidden;
         layer += usize::from(self.mlp_bias) * (2 * self.intermediate + self.hidden);
-        let embeddings = self.vocabulary * self.hidden * if self.tied { 1 } else { 2 };
+        let head = match self.labels {
+            Some(labels) => labels,
+            None if self.tied => 0,
+            None => self.vocabulary,
+        };
+        let embeddings = (self.vocabulary + head) * self.hidden;
         embeddings + self.layers.len() * layer + self.hidden
     }
 }

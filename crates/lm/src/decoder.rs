@@ -66,6 +66,23 @@ impl Decoder {
         trainable: bool,
     ) -> Result<Self, LmError> {
         let config = ModelConfig::read(folder)?;
+        if config.labels.is_some() {
+            return Err(LmError::Config {
+                path: folder.join("config.json"),
+                problem: "a reward model, which scores texts - allowed here: a language model, which continues them - use `concord model score`".to_owned(),
+            });
+        }
+        Self::of(config, folder, kind, device, trainable)
+    }
+
+    /// A decoder of `config` with the weights of `folder`, whatever its head is.
+    pub(crate) fn of(
+        config: ModelConfig,
+        folder: &Path,
+        kind: Option<Kind>,
+        device: Device,
+        trainable: bool,
+    ) -> Result<Self, LmError> {
         let checkpoint = Checkpoint::open(folder)?;
         let kind = kind.unwrap_or_else(|| checkpoint.kind());
         let layout = WeightLayout::of(&config);
@@ -156,7 +173,8 @@ impl Decoder {
         Ok(stream)
     }
 
-    /// Scores of every next token, in the model's type. `[.., hidden]` to `[.., vocabulary]`.
+    /// Scores of every next token, in the model's type; of a reward model its own scores.
+    /// `[.., hidden]` to `[.., vocabulary]` or `[.., labels]`.
     pub fn logits(&self, stream: &Tensor) -> Tensor {
         self.logits_by(stream, None)
     }

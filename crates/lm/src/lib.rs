@@ -12,6 +12,7 @@
 //! | [`generation`] | batches of continuations |
 //! | [`trained`] | what of a model is trained, and its flat buffer |
 //! | [`scoring`] | log-probabilities and their gradients without the full logits |
+//! | [`classification`] | reward models: a decoder whose head scores a text |
 //! | [`save`] | folders that `transformers` loads |
 //!
 //! A family is data, not code: [`config::ModelConfig`] says which norms, biases, windows,
@@ -19,10 +20,12 @@
 
 pub mod cache;
 pub mod checkpoint;
+pub mod classification;
 pub mod config;
 pub mod decoder;
 pub mod error;
 pub mod generation;
+mod grouping;
 mod mapped;
 mod products;
 pub mod rope;

@@ -46,10 +46,16 @@ pub struct Scored {
     log_probabilities: Tensor, // [scored], f32
     places: Tensor,            // [scored], into rows * tokens
     targets: Tensor,           // [scored]
-    inputs: Vec<Tensor>,       // of each layer, when recomputed
-    stream: Tensor,            // [rows, tokens, hidden], after the last layer
-    surroundings: Surroundings,
+    pass: Pass,
     settings: ScoreSettings,
+}
+
+/// A forward pass with what its gradient needs.
+pub(crate) struct Pass {
+    pub(crate) stream: Tensor, // [rows, tokens, hidden], after the last layer
+    inputs: Vec<Tensor>,       // of each layer, when recomputed
+    surroundings: Surroundings,
+    activations: Activations,
 }
 
 impl Scored {
@@ -92,7 +98,7 @@ impl Gradient {
         let _ = no_grad(|| self.flat.zero_());
     }
 
-    fn add(&mut self, leaves: &[Leaf<'_>], parts: &[Tensor]) {
+    pub(crate) fn add(&mut self, leaves: &[Leaf<'_>], parts: &[Tensor]) {
         no_grad(|| {
             for (leaf, part) in leaves.iter().zip(parts) {
                 let place = self.flat.narrow(0, leaf.start, part.numel() as i64);
@@ -132,24 +138,9 @@ impl Decoder {
                 self.config().vocabulary
             )));
         }
-        let surroundings = self.surroundings(batch);
-        let mut inputs = Vec::new();
-        let mut pass = || {
-            let mut stream = self.embed(batch.ids());
-            for layer in 0..self.layers() {
-                if settings.activations == Activations::Recomputed {
-                    inputs.push(stream.shallow_clone());
-                }
-                stream = self.block(layer, &stream, &surroundings, None);
-            }
-            stream
-        };
-        let stream = match settings.activations {
-            Activations::Kept => pass(),
-            _ => no_grad(pass),
-        };
+        let pass = self.pass(batch, settings.activations);
         let log_probabilities = no_grad(|| {
-            let hidden = self.hidden_at(&stream, &places);
+            let hidden = self.hidden_at(&pass.stream, &places);
             let chunks = chunks(targets.numel(), settings.chunk);
             let logs: Vec<Tensor> = chunks
                 .map(|(start, count)| {
@@ -163,11 +154,35 @@ impl Decoder {
             log_probabilities,
             places,
             targets,
-            inputs,
-            stream,
-            surroundings,
+            pass,
             settings,
         })
+    }
+
+    /// The layers, with as much kept as `activations` says.
+    pub(crate) fn pass(&self, batch: &Batch, activations: Activations) -> Pass {
+        let surroundings = self.surroundings(batch);
+        let mut inputs = Vec::new();
+        let mut pass = || {
+            let mut stream = self.embed(batch.ids());
+            for layer in 0..self.layers() {
+                if activations == Activations::Recomputed {
+                    inputs.push(stream.shallow_clone());
+                }
+                stream = self.block(layer, &stream, &surroundings, None);
+            }
+            stream
+        };
+        let stream = match activations {
+            Activations::Kept => pass(),
+            _ => no_grad(pass),
+        };
+        Pass {
+            stream,
+            inputs,
+            surroundings,
+            activations,
+        }
     }
 
     /// Adds to `gradient` that of a loss whose derivative with respect to each of
@@ -182,7 +197,14 @@ impl Decoder {
         derivative: &Tensor,
         gradient: &mut Gradient,
     ) -> Result<(), LmError> {
-        if scored.settings.activations == Activations::Dropped
+        self.check_gradient(&scored.pass, gradient)?;
+        let behind = self.head_gradient(&scored, derivative, gradient)?;
+        self.accumulate_layers(batch, scored.pass, behind, gradient)
+    }
+
+    /// Says whether a gradient can be had, and `gradient` has room for it.
+    pub(crate) fn check_gradient(&self, pass: &Pass, gradient: &Gradient) -> Result<(), LmError> {
+        if pass.activations == Activations::Dropped
             || self.trained() == Trained::Nothing
             || gradient.flat.size() != self.trained_flat().size()
         {
@@ -190,17 +212,28 @@ impl Decoder {
                 "a gradient was asked for - allowed: of trainable weights, into a gradient made for them, with activations kept or recomputed".to_owned(),
             ));
         }
-        let mut behind = self.head_gradient(&scored, derivative, gradient)?;
-        if scored.settings.activations == Activations::Kept {
+        Ok(())
+    }
+
+    /// Adds the gradient of the layers and the embedding, given `behind`, that of the stream
+    /// after the last layer. `[rows, tokens, hidden]`.
+    pub(crate) fn accumulate_layers(
+        &self,
+        batch: &Batch,
+        pass: Pass,
+        mut behind: Tensor,
+        gradient: &mut Gradient,
+    ) -> Result<(), LmError> {
+        if pass.activations == Activations::Kept {
             let mut leaves = self.leaves(Section::Embedding);
             leaves.extend((0..self.layers()).flat_map(|layer| self.leaves(Section::Layer(layer))));
-            let (_, parts) = pulled(&scored.stream, &behind, None, &leaves)?;
+            let (_, parts) = pulled(&pass.stream, &behind, None, &leaves)?;
             gradient.add(&leaves, &parts);
             return Ok(());
         }
-        for (layer, input) in scored.inputs.into_iter().enumerate().rev() {
+        for (layer, input) in pass.inputs.into_iter().enumerate().rev() {
             let input = input.detach().set_requires_grad(true);
-            let output = self.block(layer, &input, &scored.surroundings, None);
+            let output = self.block(layer, &input, &pass.surroundings, None);
             let leaves = self.leaves(Section::Layer(layer));
             let (before, parts) = pulled(&output, &behind, Some(&input), &leaves)?;
             gradient.add(&leaves, &parts);
@@ -213,7 +246,7 @@ impl Decoder {
     }
 
     /// `[rows, tokens, hidden]` to `[scored, hidden]`.
-    fn hidden_at(&self, stream: &Tensor, places: &Tensor) -> Tensor {
+    pub(crate) fn hidden_at(&self, stream: &Tensor, places: &Tensor) -> Tensor {
         let hidden = self.config().hidden as i64;
         stream.view([-1, hidden]).index_select(0, places)
     }
@@ -233,7 +266,7 @@ impl Decoder {
         gradient: &mut Gradient,
     ) -> Result<Tensor, LmError> {
         let leaves = self.leaves(Section::Head);
-        let hidden = no_grad(|| self.hidden_at(&scored.stream, &scored.places));
+        let hidden = no_grad(|| self.hidden_at(&scored.pass.stream, &scored.places));
         let mut parts_of_hidden = Vec::new();
         for (start, count) in chunks(scored.targets.numel(), scored.settings.chunk) {
             let leaf = hidden.narrow(0, start, count).detach();
@@ -244,12 +277,23 @@ impl Decoder {
             gradient.add(&leaves, &parts);
             parts_of_hidden.extend(before);
         }
+        let of_hidden = no_grad(|| Tensor::f_cat(&parts_of_hidden, 0))?;
+        self.spread(&scored.pass.stream, &scored.places, &of_hidden)
+    }
+
+    /// The gradient of `stream` `[rows, tokens, hidden]`, given that of the `places`
+    /// `[scored]` of which something was asked. `[scored, hidden]`.
+    pub(crate) fn spread(
+        &self,
+        stream: &Tensor,
+        places: &Tensor,
+        of_hidden: &Tensor,
+    ) -> Result<Tensor, LmError> {
         Ok(no_grad(|| -> Result<Tensor, tch::TchError> {
-            let behind = Tensor::f_zeros_like(&scored.stream)?;
+            let behind = Tensor::f_zeros_like(stream)?;
             let width = self.config().hidden as i64;
-            let of_hidden = Tensor::f_cat(&parts_of_hidden, 0)?;
             let mut rows = behind.view([-1, width]);
-            let _ = rows.f_index_copy_(0, &scored.places, &of_hidden)?;
+            let _ = rows.f_index_copy_(0, places, of_hidden)?;
             Ok(behind)
         })?)
     }
@@ -257,7 +301,7 @@ impl Decoder {
 
 /// The product of `behind` with the derivatives of `output`, with respect to `input` and to
 /// the leaves.
-fn pulled(
+pub(crate) fn pulled(
     output: &Tensor,
     behind: &Tensor,
     input: Option<&Tensor>,

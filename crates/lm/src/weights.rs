@@ -190,13 +190,15 @@ impl WeightLayout {
             .map(|number| builder.layer(config, number))
             .collect();
         let norm = builder.norm("model.norm", config.hidden);
-        let head = if config.tied {
-            embedding
-        } else {
-            builder.declare(
+        let head = match config.labels {
+            None if config.tied => embedding,
+            None => builder.declare(
                 Some(config.hidden),
                 &[("lm_head.weight".to_owned(), config.vocabulary)],
-            )
+            ),
+            Some(labels) => {
+                builder.declare(Some(config.hidden), &[("score.weight".to_owned(), labels)])
+            }
         };
         Self {
             entries: builder.entries,

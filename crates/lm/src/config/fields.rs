@@ -8,18 +8,18 @@ use crate::LmError;
 
 /// The object of a `config.json`, with the file it came from.
 #[derive(Clone, Debug)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     path: PathBuf,
     map: Map<String, Value>,
 }
 
 impl Fields {
-    pub(super) fn new(path: &Path, map: Map<String, Value>) -> Self {
+    pub(crate) fn new(path: &Path, map: Map<String, Value>) -> Self {
         let path = path.to_path_buf();
         Self { path, map }
     }
 
-    pub(super) fn problem(&self, problem: impl Into<String>) -> LmError {
+    pub(crate) fn problem(&self, problem: impl Into<String>) -> LmError {
         LmError::Config {
             path: self.path.clone(),
             problem: problem.into(),
@@ -27,12 +27,12 @@ impl Fields {
     }
 
     /// The value, unless it is absent or null.
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
     /// Whether the key is written at all, even as null.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
@@ -40,7 +40,7 @@ impl Fields {
         self.problem(format!("`{key}`: {value} - allowed: {allowed}"))
     }
 
-    pub(super) fn count(&self, key: &str) -> Result<Option<usize>, LmError> {
+    pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -52,7 +52,7 @@ impl Fields {
     }
 
     /// A count of at least 1.
-    pub(super) fn required(&self, key: &str) -> Result<usize, LmError> {
+    pub(crate) fn required(&self, key: &str) -> Result<usize, LmError> {
         match self.count(key)? {
             Some(0) => Err(self.problem(format!("`{key}`: 0 - allowed: at least 1"))),
             Some(count) => Ok(count),
@@ -62,7 +62,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, LmError> {
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -72,7 +72,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, LmError> {
+    pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -82,7 +82,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, LmError> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -92,7 +92,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn object(&self, key: &str) -> Result<Option<Fields>, LmError> {
+    pub(crate) fn object(&self, key: &str) -> Result<Option<Fields>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -102,7 +102,7 @@ impl Fields {
         }
     }
 
-    pub(super) fn numbers(&self, key: &str) -> Result<Option<Vec<f64>>, LmError> {
+    pub(crate) fn numbers(&self, key: &str) -> Result<Option<Vec<f64>>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
@@ -115,7 +115,7 @@ impl Fields {
     }
 
     /// One id or a list of ids; absent means none.
-    pub(super) fn ids(&self, key: &str) -> Result<Vec<i64>, LmError> {
+    pub(crate) fn ids(&self, key: &str) -> Result<Vec<i64>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(Vec::new());
         };

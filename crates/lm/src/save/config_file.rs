@@ -14,9 +14,19 @@ pub fn config_text(config: &ModelConfig, dtype: &str) -> String {
     map.insert("torch_dtype".to_owned(), json!(dtype));
     map.insert("tie_word_embeddings".to_owned(), json!(config.tied));
     map.insert("head_dim".to_owned(), json!(config.head_dim));
+    if let Some(labels) = config.labels
+        && !map.contains_key("id2label")
+    {
+        let names = (0..labels).map(|label| (label.to_string(), json!(format!("LABEL_{label}"))));
+        map.insert("id2label".to_owned(), Value::Object(names.collect()));
+    }
     if config.family == Family::Gemma3 {
         map.insert("model_type".to_owned(), json!("gemma3_text"));
-        map.insert("architectures".to_owned(), json!(["Gemma3ForCausalLM"]));
+        let class = match config.labels {
+            Some(_) => "Gemma3TextForSequenceClassification",
+            None => "Gemma3ForCausalLM",
+        };
+        map.insert("architectures".to_owned(), json!([class]));
     }
     write_ropes(config, &mut map);
     let mut text = format!("{:#}", Value::Object(map));

@@ -10,6 +10,7 @@ use lm::decoder::Decoder;
 use lm::weights::WeightLayout;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
+use tempfile::TempDir;
 
 /// Every case but `saved`.
 pub const CASES: [&str; 20] = [
@@ -86,14 +87,20 @@ pub fn write_weights(config: &ModelConfig, folder: &Path) {
     fs::write(folder.join(WHOLE), bytes).unwrap();
 }
 
-/// A case's model, read from a folder as a user's would be.
-pub fn model(case: &str, kind: Kind, trainable: bool) -> Decoder {
+/// A case's folder with its weights, as a user's would be.
+pub fn whole_folder(case: &str) -> TempDir {
     // The matrices are too small to share, and tests run side by side.
     nn::runtime::prepare(1);
     let target = tempfile::tempdir().unwrap();
     let config = folder(case).join("config.json");
     fs::copy(&config, target.path().join("config.json")).unwrap();
     write_weights(&ModelConfig::read(target.path()).unwrap(), target.path());
+    target
+}
+
+/// A case's model, read from such a folder.
+pub fn model(case: &str, kind: Kind, trainable: bool) -> Decoder {
+    let target = whole_folder(case);
     Decoder::load(target.path(), Some(kind), Device::Cpu, trainable).unwrap()
 }
 
@@ -127,7 +134,7 @@ impl Expected {
         Vec::<i64>::try_from(self.tensor(name).to_kind(Kind::Int64)).unwrap()
     }
 
-    fn metadata(&self, key: &str) -> String {
+    pub fn metadata(&self, key: &str) -> String {
         let (_, metadata) = SafeTensors::read_metadata(&self.bytes).unwrap();
         metadata.metadata().as_ref().unwrap()[key].clone()
     }
