@@ -96,7 +96,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
     }
     let wanted = |name| names.is_empty() || names.contains(&name);
     if wanted("environments") {
-        let python = parity::python_environment()?;
+        let python = parity::environment::python()?;
         let rows = environments::measure(&effort, &python)?;
         environments::print(&rows);
         save("environments", &effort, &json!(rows))?;

@@ -1,7 +1,8 @@
 //! `cargo xtask parity`: the Python references run again, beside ours.
 
-use std::env;
-use std::fs::{self, File};
+pub mod environment;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -45,7 +46,7 @@ struct Script {
 pub fn command(arguments: &[String]) -> Result<ExitCode> {
     let scripts = chosen_scripts(arguments)?;
     setup::ensure()?;
-    let python = python_environment()?;
+    let python = environment::python()?;
     workspace::build_binaries()?;
     let concord = workspace::built("concord");
     let mut runs = None;
@@ -54,7 +55,12 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         let name = file_name(&script.path);
         println!("\n--- {name}");
         let mut command = Command::new(&python);
-        command.arg(&script.path).current_dir(workspace::root());
+        command
+            .arg(&script.path)
+            .current_dir(workspace::root())
+            // The references run on the CPU, and no model may be looked up on the hub.
+            .env("CUDA_VISIBLE_DEVICES", "")
+            .env("HF_HUB_OFFLINE", "1");
         let tally = give(&mut command, script.given, &concord, &mut runs)
             .and_then(|()| run_and_count(Runner::Script, &mut command));
         match tally {
@@ -182,88 +188,6 @@ fn make_runs(concord: &Path) -> Result<PathBuf> {
         "`concord train smoke --seeds 2 --ui none` ended with {status}"
     );
     Ok(folder)
-}
-
-/// Packages, each file as one call of pip with its own options. The second file's packages pin old
-/// versions of what they only plot with.
-const REQUIREMENTS: [(&str, &[&str]); 2] = [
-    ("requirements.txt", &[]),
-    ("requirements-alone.txt", &["--no-deps"]),
-];
-
-/// The interpreter of `.venv-parity`, made anew when its requirements or Python changed.
-pub fn python_environment() -> Result<PathBuf> {
-    let root = workspace::root();
-    let folder = root.join(".venv-parity");
-    let python = folder.join("bin").join("python3");
-    let lock = File::create(root.join(".venv-parity.lock"))?;
-    lock.lock().context("waiting for another parity run")?;
-    let stamp = folder.join("requirements.stamp");
-    let mut wanted = interpreter_version()?;
-    for (name, _) in REQUIREMENTS {
-        let file = root.join("xtask/parity").join(name);
-        wanted +=
-            &fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    }
-    if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
-        && workspace::answers(&python.to_string_lossy(), &["-c", ""])
-    {
-        return Ok(python);
-    }
-    eprintln!("Making the virtual environment .venv-parity.");
-    let status = Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&folder)
-        .status()
-        .context("starting python3")?;
-    ensure!(
-        status.success(),
-        "python3 cannot make a virtual environment - install its venv module (Debian, Ubuntu: \
-         `apt-get install python3-venv`), then run the same command again"
-    );
-    for (name, options) in REQUIREMENTS {
-        let status = Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-            ])
-            .args(options)
-            .arg("--requirement")
-            .arg(root.join("xtask/parity").join(name))
-            .status()?;
-        ensure!(
-            status.success(),
-            "pip could not install xtask/parity/{name} - see its messages above, check the network \
-             and the Python version (3.11 to 3.13 are meant), and run the same command again"
-        );
-    }
-    fs::write(&stamp, wanted)?;
-    Ok(python)
-}
-
-fn interpreter_version() -> Result<String> {
-    let output = Command::new("python3")
-        .arg("--version")
-        .output()
-        .ok()
-        .filter(|output| output.status.success())
-        .context(
-            "python3 was not found - install Python 3.11 or later, then run the same command again",
-        )?;
-    // Another interpreter of the same version would leave broken links behind.
-    let path = env::var("PATH").unwrap_or_default();
-    let place = path
-        .split(':')
-        .map(|folder| Path::new(folder).join("python3"))
-        .find(|file| file.exists());
-    Ok(format!(
-        "{} {}\n",
-        String::from_utf8_lossy(&output.stdout).trim(),
-        place.unwrap_or_default().display()
-    ))
 }
 
 #[cfg(test)]
