@@ -27,7 +27,7 @@ import transformers
 from safetensors.numpy import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-LENGTH, PROMPT, NEW, VOCABULARY, PROJECTIONS = 80, 20, 24, 131, 4
+LENGTH, PROMPT, NEW, VOCABULARY, PROJECTIONS = 80, 20, 24, 131, 16
 WHOLE_GRADIENTS = ("llama", "gemma2")
 
 COMMON = dict(
@@ -93,7 +93,7 @@ def config_of(kind, settings):
     return AutoConfig.for_model(kind, **(COMMON | settings))
 
 
-def model_of(config):
+def model_of(config, weight=weight):
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -107,7 +107,7 @@ def ids_of(name, attempt):
 
 
 def greedy_of(model, prompt):
-    """The continuation, when no choice in it is a near tie."""
+    """The continuation and its scores, when no choice in it is a near tie."""
     answers = []
     for cache in (True, False):
         out = model.generate(
@@ -115,10 +115,11 @@ def greedy_of(model, prompt):
             attention_mask=torch.ones_like(prompt[None]), output_logits=True, return_dict_in_generate=True,
         )
         answers.append(out.sequences[0, len(prompt):])
-        best = torch.stack(out.logits, 1)[0].topk(2).values
+        scores = torch.stack(out.logits, 1)[0]
+        best = scores.topk(2).values
         if (best[:, 0] - best[:, 1]).min() < 5e-3:
             return None
-    return answers[0] if torch.equal(*answers) else None
+    return (answers[0], scores) if torch.equal(*answers) else None
 
 
 def gradients_of(model, ids):
@@ -141,10 +142,11 @@ def case(folder, name, kind, settings):
     model = model_of(config)
     for attempt in range(20):
         ids = ids_of(name, attempt)
-        greedy = greedy_of(model, ids[:PROMPT])
-        if greedy is not None:
+        found = greedy_of(model, ids[:PROMPT])
+        if found is not None:
             break
-    assert greedy is not None, f"{name}: no prompt without a near tie"
+    assert found is not None, f"{name}: no prompt without a near tie"
+    greedy, _ = found
     loss, gradients = gradients_of(model, ids)
     rows = [[float(g.ravel() @ hashed(f"project.{k}.{n}", g.size)) for k in range(PROJECTIONS)] for n, g in gradients.items()]
     with torch.no_grad():
