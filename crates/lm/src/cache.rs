@@ -1,13 +1,11 @@
 //! Keys and values of a generation, in memory that is taken ahead and doubled when full.
 
-use std::rc::Rc;
-
+use nn::slices;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::config::ModelConfig;
 use crate::decoder::{Mask, Surroundings, Turn};
-use crate::products::Products;
 
 /// Places that a cache has room for at the start, beyond those it is filled with.
 const FIRST_ROOM: i64 = 256;
@@ -25,7 +23,21 @@ pub struct Cache {
     limit: i64,
     starts: Vec<i64>,
     gaps: Option<Gaps>,
-    products: Option<Rc<Products>>,
+}
+
+/// One layer's keys and values as slices, f32 on the CPU, with what placing the next token
+/// needs to know.
+pub(crate) struct CacheLayer<'a> {
+    pub(crate) keys: &'a mut [f32], // [rows, kv_heads, capacity, head_dim]
+    pub(crate) values: &'a mut [f32], // the same
+    pub(crate) capacity: usize,
+    /// The place of the next token.
+    pub(crate) length: usize,
+    pub(crate) starts: &'a [i64],
+    pub(crate) window: Option<usize>,
+    /// Cosine and signed sine of every position, `[limit, width]`, where the layer turns.
+    pub(crate) turn: Option<[&'a [f32]; 2]>,
+    pub(crate) limit: usize,
 }
 
 /// What is only needed when the rows do not all begin at 0.
@@ -74,7 +86,6 @@ impl Cache {
             limit: limit as i64,
             starts,
             gaps: None,
-            products: None,
         };
         cache.mark_gaps(options);
         Ok(cache)
@@ -171,9 +182,26 @@ impl Cache {
         Ok(())
     }
 
-    /// Weights to multiply by from here on.
-    pub(crate) fn set_products(&mut self, products: Option<Rc<Products>>) {
-        self.products = products;
+    /// Layer `number`, for kernels.
+    ///
+    /// # Panics
+    /// When the cache is not f32 on the CPU.
+    pub(crate) fn layer(&mut self, config: &ModelConfig, number: usize) -> CacheLayer<'_> {
+        let plan = config.layers[number];
+        let turn = plan.rope.map(|rope| {
+            let table = &self.tables[rope];
+            [slices::values(&table.cosine), slices::values(&table.sine)]
+        });
+        CacheLayer {
+            capacity: self.keys[number].size()[2] as usize,
+            keys: slices::values_mut(&mut self.keys[number]),
+            values: slices::values_mut(&mut self.values[number]),
+            length: self.length as usize,
+            starts: &self.starts,
+            window: plan.window,
+            turn,
+            limit: self.limit as usize,
+        }
     }
 
     pub(crate) fn advance(&mut self, tokens: i64) {
@@ -212,7 +240,6 @@ impl Cache {
         Surroundings {
             turns: self.turns(tokens),
             masks,
-            products: self.products.clone(),
         }
     }
 

@@ -4,7 +4,6 @@ mod attention;
 mod batch;
 
 use std::path::Path;
-use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -12,7 +11,6 @@ use crate::LmError;
 use crate::cache::Cache;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ModelConfig};
-use crate::products::Products;
 use crate::rope;
 use crate::weights::{Affine, LayerWeights, WeightIndex, WeightLayout, Weights};
 
@@ -40,8 +38,6 @@ pub(crate) struct Surroundings {
     pub(crate) turns: Vec<Turn>,
     /// For each distinct window of the model, what may be seen.
     pub(crate) masks: Vec<(Option<usize>, Mask)>,
-    /// Weights packed ahead, for a generation of a few rows.
-    pub(crate) products: Option<Rc<Products>>,
 }
 
 impl Decoder {
@@ -176,16 +172,9 @@ impl Decoder {
     /// Scores of every next token, in the model's type; of a reward model its own scores.
     /// `[.., hidden]` to `[.., vocabulary]` or `[.., labels]`.
     pub fn logits(&self, stream: &Tensor) -> Tensor {
-        self.logits_by(stream, None)
-    }
-
-    /// As [`Decoder::logits`], with weights that may have been packed.
-    pub(crate) fn logits_by(&self, stream: &Tensor, products: Option<&Products>) -> Tensor {
         let layout = self.weights.layout();
         let normed = self.norm(layout.norm, stream);
-        let packed = products.and_then(|products| products.multiply(layout.head, &normed));
-        let head = self.weights.get(layout.head);
-        let logits = packed.unwrap_or_else(|| normed.linear(head, None::<&Tensor>));
+        let logits = normed.linear(self.weights.get(layout.head), None::<&Tensor>);
         match self.config.logit_cap {
             Some(cap) => (logits / cap).tanh() * cap,
             None => logits,
@@ -221,11 +210,7 @@ impl Decoder {
                 masks.push((plan.window, batch.mask(plan.window, kind)));
             }
         }
-        Surroundings {
-            turns,
-            masks,
-            products: None,
-        }
+        Surroundings { turns, masks }
     }
 
     /// `[rows, tokens]` to `[rows, tokens, hidden]`.
@@ -259,11 +244,7 @@ impl Decoder {
             attended = self.norm(norm, &attended);
         }
         let stream = stream + attended;
-        let mut fed = self.feed_forward(
-            weights,
-            &self.norm(weights.feed_norm, &stream),
-            surroundings,
-        );
+        let mut fed = self.feed_forward(weights, &self.norm(weights.feed_norm, &stream));
         if let Some(norm) = weights.feed_out_norm {
             fed = self.norm(norm, &fed);
         }
@@ -271,13 +252,8 @@ impl Decoder {
     }
 
     /// `[.., hidden]` to the same.
-    fn feed_forward(
-        &self,
-        weights: &LayerWeights,
-        normed: &Tensor,
-        surroundings: &Surroundings,
-    ) -> Tensor {
-        let both = self.affine(weights.gate_up, normed, surroundings);
+    fn feed_forward(&self, weights: &LayerWeights, normed: &Tensor) -> Tensor {
+        let both = self.affine(weights.gate_up, normed);
         let width = self.config.intermediate as i64;
         let gate = both.narrow(-1, 0, width);
         let gate = match self.config.activation {
@@ -286,14 +262,10 @@ impl Decoder {
             Activation::Gelu => gate.gelu("none"),
         };
         let product = gate * both.narrow(-1, width, width);
-        self.affine(weights.down, &product, surroundings)
+        self.affine(weights.down, &product)
     }
 
-    fn affine(&self, affine: Affine, input: &Tensor, surroundings: &Surroundings) -> Tensor {
-        let packed = surroundings.products.as_ref();
-        if let Some(output) = packed.and_then(|packed| packed.multiply(affine.weight, input)) {
-            return output;
-        }
+    fn affine(&self, affine: Affine, input: &Tensor) -> Tensor {
         let bias = affine.bias.map(|bias| self.weights.get(bias));
         input.linear(self.weights.get(affine.weight), bias)
     }

@@ -6,15 +6,13 @@
 //! and the sample's number: its text does not depend on what runs beside it, but for the
 //! last bits of a sum that a batch of another size may round differently.
 
-use std::rc::Rc;
-
 use nn::random::RandomStream;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::cache::Cache;
 use crate::decoder::{Batch, Decoder};
-use crate::products::{Products, ROWS};
+use crate::fused_step::{FusedStep, ROWS};
 use crate::sampling::{Sampler, Sampling};
 
 /// What is asked for.
@@ -148,8 +146,7 @@ pub fn generate(
     // The weights stay as they are until all is said; a short answer is not worth the packing.
     let worth = ROWS.contains(&(prompts.len() * settings.samples).min(settings.rows))
         && settings.max_new_tokens >= 16;
-    let products = worth.then(|| Products::pack(decoder.weights()));
-    let products = products.flatten().map(Rc::new);
+    let mut fused = worth.then(|| FusedStep::new(decoder)).flatten();
     // Texts of like length run together, so that little is padding.
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by_key(|prompt| prompts[*prompt].len());
@@ -171,15 +168,17 @@ pub fn generate(
                 finish: None,
             }
         });
-        let run = Run {
+        let mut run = Run {
             decoder,
             settings,
             sampler: Sampler::new(settings.sampling),
-            products: products.clone(),
+            fused: fused.take(),
             rows: rows.collect(),
             done: Vec::new(),
         };
-        answers.extend(no_grad(|| run.finish(observe))?);
+        no_grad(|| run.finish(observe))?;
+        answers.append(&mut run.done);
+        fused = run.fused;
     }
     answers.sort_by_key(|answer| (answer.prompt, answer.sample));
     Ok(answers)
@@ -190,16 +189,13 @@ struct Run<'a> {
     decoder: &'a Decoder,
     settings: &'a GenerationSettings,
     sampler: Sampler,
-    products: Option<Rc<Products>>,
+    fused: Option<FusedStep>,
     rows: Vec<Row>,
     done: Vec<Continuation>,
 }
 
 impl Run<'_> {
-    fn finish(
-        mut self,
-        observe: &mut dyn FnMut(Step<'_>) -> Verdict,
-    ) -> Result<Vec<Continuation>, LmError> {
+    fn finish(&mut self, observe: &mut dyn FnMut(Step<'_>) -> Verdict) -> Result<(), LmError> {
         let (mut cache, mut scores) = self.fill()?;
         loop {
             self.choose(&scores, observe);
@@ -226,7 +222,7 @@ impl Run<'_> {
             Some(row.into_continuation(finish))
         });
         self.done.extend(ended);
-        Ok(self.done)
+        Ok(())
     }
 
     fn longest(&self) -> usize {
@@ -268,19 +264,19 @@ impl Run<'_> {
     }
 
     /// Computes the newest token of every row. Scores `[rows, vocabulary]`.
-    fn step(&self, cache: &mut Cache) -> Result<Tensor, LmError> {
+    fn step(&mut self, cache: &mut Cache) -> Result<Tensor, LmError> {
         let newest: Vec<i64> = self
             .rows
             .iter()
             .filter_map(|row| row.text.last().copied())
             .collect();
+        if let Some(fused) = self.fused.as_mut().filter(|_| ROWS.contains(&newest.len())) {
+            let scores = fused.scores(self.decoder, &newest, cache)?;
+            return Ok(Tensor::from_slice(scores).view([newest.len() as i64, -1]));
+        }
         let ids = Tensor::from_slice(&newest).to_device(self.decoder.weights().device());
-        let products = self.products.as_ref();
-        let products = products.filter(|_| ROWS.contains(&newest.len()));
-        cache.set_products(products.cloned());
         let stream = self.decoder.forward_cached(&ids.unsqueeze(1), cache)?;
-        let products = products.map(Rc::as_ref);
-        Ok(self.decoder.logits_by(&stream.squeeze_dim(1), products))
+        Ok(self.decoder.logits(&stream.squeeze_dim(1)))
     }
 
     /// Chooses the next token of every row that goes on.

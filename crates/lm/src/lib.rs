@@ -8,6 +8,7 @@
 //! | [`weights`] | all weights of a model in one flat buffer, under their names in files |
 //! | [`decoder`] | the one decoder that all families are descriptions of |
 //! | [`cache`] | keys and values of a generation |
+//! | [`fused_step`] | one token for each of a few rows, in hand-made kernels |
 //! | [`sampling`] | the choice of a token, in the order of `transformers` |
 //! | [`generation`] | batches of continuations |
 //! | [`trained`] | what of a model is trained, and its flat buffer |
@@ -24,10 +25,10 @@ pub mod classification;
 pub mod config;
 pub mod decoder;
 pub mod error;
+pub mod fused_step;
 pub mod generation;
 mod grouping;
 mod mapped;
-mod products;
 pub mod rope;
 pub mod sampling;
 pub mod save;

@@ -7,7 +7,9 @@
 //! thread; shard a batch to use more. The same input gives the same bits on the same machine.
 
 mod activation;
+mod attend;
 mod buffer;
+pub mod decoding;
 mod dispatch;
 mod feed_forward;
 mod gates;
@@ -16,6 +18,7 @@ mod kernels;
 mod mix;
 mod mixer;
 mod packed;
+mod rowwise;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -28,6 +31,7 @@ use crate::parameters::{ParameterIndex, ParameterLayout};
 
 pub use mixer::{FusedMixer, MixerLayers, MixerWorkspace};
 pub use packed::PackedLinear;
+pub use rowwise::Gate;
 pub use workspace::Workspace;
 
 /// Rows that go through all layers together, so that their activations stay in cache.

@@ -8,6 +8,7 @@
 //! | [`fused`] | hand-made CPU kernels of whole utility networks, forward and backward |
 //! | [`optimiser`] | Adam and RMSprop on the flat buffer, gradient clipping |
 //! | [`schedule`] | linear schedules |
+//! | [`slices`] | a tensor's values as a slice, without a copy |
 //! | [`random`] | named, seeded, serialisable random streams |
 //! | [`arrays`] | named arrays in safetensors files, with shapes checked on reading |
 //!
@@ -24,5 +25,6 @@ pub mod parameters;
 pub mod random;
 pub mod runtime;
 pub mod schedule;
+pub mod slices;
 
 pub use error::NnError;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod classification;
+mod fused_step;
 mod generation;
 mod golden;
 mod parity;

@@ -5,7 +5,7 @@ use super::tile::multiply_add;
 
 /// `e^x` for `|x| <= 87`, relative error below 2e-7 (Cephes' `expf` polynomial).
 #[inline(always)]
-fn exponential<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn exponential<const FUSED: bool>(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);

@@ -2,9 +2,11 @@
 
 use std::sync::OnceLock;
 
+use super::attend::{self, Attend};
 use super::gates::{self, GruGates, GruStep};
 use super::kernels::{self, ColumnSums, Product, TransposedProduct};
 use super::mix::{self, Mix, MixBackward};
+use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftSum};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -20,6 +22,12 @@ pub(super) struct Kernels {
     pub(super) gru_gates: fn(&mut GruGates<'_>),
     pub(super) mix: fn(&mut Mix<'_>),
     pub(super) mix_backward: fn(&mut MixBackward<'_>),
+    pub(super) rms_norm: fn(&mut RmsNorm<'_>),
+    pub(super) rms_norm_in_place: fn(&mut RmsNormInPlace<'_>),
+    pub(super) gated: fn(&mut Gated<'_>),
+    pub(super) capped: fn(&mut Capped<'_>),
+    pub(super) soft_sum: fn(&mut SoftSum<'_>),
+    pub(super) attend: fn(&mut Attend<'_>),
 }
 
 /// A module of kernels compiled for `$features`.
@@ -38,6 +46,12 @@ macro_rules! level {
                 gru_gates: |task| enter!(gru_gates(task)),
                 mix: |task| enter!(mix(task)),
                 mix_backward: |task| enter!(mix_backward(task)),
+                rms_norm: |task| enter!(rms_norm(task)),
+                rms_norm_in_place: |task| enter!(rms_norm_in_place(task)),
+                gated: |task| enter!(gated(task)),
+                capped: |task| enter!(capped(task)),
+                soft_sum: |task| enter!(soft_sum(task)),
+                attend: |task| enter!(attend(task)),
             };
 
             #[target_feature(enable = $features)]
@@ -73,6 +87,36 @@ macro_rules! level {
             #[target_feature(enable = $features)]
             fn mix_backward(task: &mut MixBackward<'_>) {
                 mix::mix_backward::<$fused, $lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rms_norm(task: &mut RmsNorm<'_>) {
+                rowwise::rms_norm::<$lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn rms_norm_in_place(task: &mut RmsNormInPlace<'_>) {
+                rowwise::rms_norm_in_place::<$lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn gated(task: &mut Gated<'_>) {
+                rowwise::gated::<$fused>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn capped(task: &mut Capped<'_>) {
+                rowwise::capped::<$fused>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn soft_sum(task: &mut SoftSum<'_>) {
+                rowwise::soft_sum::<$fused, $lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn attend(task: &mut Attend<'_>) {
+                attend::attend::<$fused, $lanes>(task);
             }
         }
     };
@@ -115,6 +159,12 @@ static BASELINE: Kernels = Kernels {
     gru_gates: gates::gru_gates::<4>,
     mix: mix::mix::<false, 4>,
     mix_backward: mix::mix_backward::<false, 4>,
+    rms_norm: rowwise::rms_norm::<4>,
+    rms_norm_in_place: rowwise::rms_norm_in_place::<4>,
+    gated: rowwise::gated::<false>,
+    capped: rowwise::capped::<false>,
+    soft_sum: rowwise::soft_sum::<false, 4>,
+    attend: attend::attend::<false, 4>,
 };
 
 /// The tables this machine can run, best first.

@@ -3,7 +3,7 @@
 //! `LANES` is the vector width in floats, `ROWS` (8 or 4) the height of a full tile:
 //! with two or three vectors across, the tile and one panel row fill the register file.
 
-use super::tile::{Tile, columns_times_columns, rows_times_panel};
+use super::tile::{Tile, columns_times_columns, row_times_panels, rows_times_panel};
 
 /// What a product starts from.
 #[derive(Clone, Copy)]
@@ -86,7 +86,12 @@ pub(super) fn product<const FUSED: bool, const LANES: usize, const ROWS: usize>(
     task: &mut Product<'_>,
 ) {
     let columns = task.columns.next_multiple_of(LANES);
-    let mut column = 0;
+    let plain = matches!(task.finish, Finish::Nothing);
+    let mut column = match task.rows {
+        1 if plain => few_rows::<FUSED, LANES, 4, 4>(task),
+        2 if plain => few_rows::<FUSED, LANES, 4, 2>(task),
+        _ => 0,
+    };
     while column + 2 * LANES <= columns {
         product_panel::<FUSED, LANES, ROWS, 2>(task, column);
         column += 2 * LANES;
@@ -94,6 +99,46 @@ pub(super) fn product<const FUSED: bool, const LANES: usize, const ROWS: usize>(
     if column < columns {
         product_panel::<FUSED, LANES, ROWS, 1>(task, column);
     }
+}
+
+/// One or two rows: `PANELS` panels at a time, as far as they go; returns the next column.
+#[inline(always)]
+fn few_rows<const FUSED: bool, const LANES: usize, const SUMS: usize, const PANELS: usize>(
+    task: &mut Product<'_>,
+) -> usize {
+    let width = 2 * LANES;
+    let panel_len = width * task.depth;
+    let rows = tile_rows::<2>(task.left, 0, task.rows, task.depth);
+    let (out, stride) = (&mut *task.out.0, task.out.1);
+    let mut column = 0;
+    while column + PANELS * width <= task.columns {
+        let mut panels: [&[[[f32; LANES]; 2]]; PANELS] = [&[]; PANELS];
+        for (index, panel) in panels.iter_mut().enumerate() {
+            let values = &task.right[column * task.depth + index * panel_len..][..panel_len];
+            *panel = values.as_chunks::<LANES>().0.as_chunks::<2>().0;
+        }
+        let mut tile: Tile<SUMS, 2, LANES> = [[[0.0; LANES]; 2]; SUMS];
+        let place = |sum: usize| {
+            let (panel, row) = (sum * PANELS / SUMS, sum % (SUMS / PANELS));
+            (row, column + panel * width)
+        };
+        for (sum, values) in tile.iter_mut().enumerate() {
+            let (row, column) = place(sum);
+            let start = match task.start {
+                Start::Zero => continue,
+                Start::Bias(bias) => &bias[column..],
+                Start::Output => &out[row * stride + column..],
+            };
+            values.as_flattened_mut().copy_from_slice(&start[..width]);
+        }
+        row_times_panels::<FUSED, SUMS, PANELS, 2, LANES>(&mut tile, rows, panels);
+        for (sum, values) in tile.iter().enumerate() {
+            let (row, column) = place(sum);
+            out[row * stride + column..][..width].copy_from_slice(values.as_flattened());
+        }
+        column += PANELS * width;
+    }
+    column
 }
 
 #[inline(always)]

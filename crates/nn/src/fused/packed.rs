@@ -92,7 +92,13 @@ mod tests {
         let mut stream = RandomStream::new(1, "packed", 0);
         let mut drawn =
             |count: usize| -> Vec<f32> { (0..count).map(|_| stream.uniform() - 0.5).collect() };
-        for (rows, inputs, outputs) in [(1, 5, 3), (2, 64, 131), (8, 33, 48), (11, 16, 100)] {
+        for (rows, inputs, outputs) in [
+            (1, 5, 3),
+            (1, 24, 300),
+            (2, 64, 131),
+            (8, 33, 48),
+            (11, 16, 100),
+        ] {
             let (weight, bias) = (drawn(outputs * inputs), drawn(outputs));
             let input = drawn(rows * inputs);
             for bias in [None, Some(bias.as_slice())] {
@@ -108,6 +114,27 @@ mod tests {
                     assert!((value - wanted).abs() < 1e-5, "{value} against {wanted}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_row_s_bits_do_not_depend_on_the_rows_beside_it() {
+        let mut stream = RandomStream::new(2, "packed", 0);
+        let mut drawn =
+            |count: usize| -> Vec<f32> { (0..count).map(|_| stream.uniform() - 0.5).collect() };
+        let (inputs, outputs) = (48, 331);
+        let (weight, bias) = (drawn(outputs * inputs), drawn(outputs));
+        let input = drawn(9 * inputs);
+        let packed = PackedLinear::new(&weight, Some(&bias), [outputs, inputs]);
+        let run = |rows: std::ops::Range<usize>| {
+            let mut output = vec![f32::NAN; rows.len() * outputs];
+            let input = &input[rows.start * inputs..rows.end * inputs];
+            packed.forward(input, rows.len(), &mut output);
+            output
+        };
+        let together = run(0..9);
+        for count in [1, 2, 3, 5, 8] {
+            assert_eq!(run(0..count), together[..count * outputs], "{count} rows");
         }
     }
 }

@@ -99,3 +99,35 @@ pub(super) fn columns_times_columns<
     }
     *tile = sums;
 }
+
+/// One row of the left matrix, or two, times several panels side by side:
+/// `tile[panel * ROWS + row] += sum over k of left[row][k] * right[panel][k]`, in the order
+/// of [`rows_times_panel`], so that a row's sums do not depend on how many rows there are.
+///
+/// A single row has too few sums to hide the latency of an addition in one panel; several
+/// panels also keep several streams of memory under way.
+#[inline(always)]
+pub(super) fn row_times_panels<
+    const FUSED: bool,
+    const SUMS: usize,
+    const PANELS: usize,
+    const VECTORS: usize,
+    const LANES: usize,
+>(
+    tile: &mut Tile<SUMS, VECTORS, LANES>,
+    left: [&[f32]; 2],
+    right: [&[[[f32; LANES]; VECTORS]]; PANELS],
+) {
+    let depth = right[0].len();
+    let left = left.map(|row| &row[..depth]);
+    let right = right.map(|panel| &panel[..depth]);
+    let rows = SUMS / PANELS;
+    let mut sums = *tile;
+    for k in 0..depth {
+        unrolled!(SUMS, |sum| {
+            let (panel, row) = (sum / rows, sum % rows);
+            accumulate::<FUSED, VECTORS, LANES>(&mut sums[sum], left[row][k], &right[panel][k]);
+        });
+    }
+    *tile = sums;
+}

@@ -1,0 +1,210 @@
+//! What a language model does to each row between its products.
+
+use super::activation::{exponential, sigmoid, tanh};
+
+/// `output = input / sqrt(mean(input^2) + epsilon) * gain`, row by row.
+pub(super) struct RmsNorm<'a> {
+    pub(super) input: &'a [f32], // [rows, width]
+    pub(super) gain: &'a [f32],  // [width]
+    pub(super) epsilon: f32,
+    pub(super) output: &'a mut [f32], // [rows, width]
+}
+
+/// The same of one row in its own place.
+pub(super) struct RmsNormInPlace<'a> {
+    pub(super) row: &'a mut [f32],
+    pub(super) gain: &'a [f32],
+    pub(super) epsilon: f32,
+}
+
+/// The activation of a gated feed-forward layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// `x sigmoid(x)`.
+    Silu,
+    /// The Gaussian error linear unit in its tanh form.
+    GeluTanh,
+    /// The exact Gaussian error linear unit.
+    Gelu,
+}
+
+/// `output = gate(first half) * second half`, row by row.
+pub(super) struct Gated<'a> {
+    pub(super) gate: Gate,
+    pub(super) both: &'a [f32], // [rows, 2 width]
+    pub(super) width: usize,
+    pub(super) output: &'a mut [f32], // [rows, width]
+}
+
+/// `values = cap tanh(values / cap)`.
+pub(super) struct Capped<'a> {
+    pub(super) cap: f32,
+    pub(super) values: &'a mut [f32],
+}
+
+/// `best`: the largest of `values`, `sum`: that of `exp(values - best)`.
+pub(super) struct SoftSum<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) best: f32,
+    pub(super) sum: f32,
+}
+
+/// Adds up a vector by halves.
+#[inline(always)]
+pub(super) fn lane_sum<const LANES: usize>(mut vector: [f32; LANES]) -> f32 {
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            vector[lane] += vector[lane + width];
+        }
+    }
+    vector[0]
+}
+
+/// Sum of `term` over all values, in four vectors at a time.
+#[inline(always)]
+fn sum_of<const LANES: usize>(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [[0f32; LANES]; 4];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let (blocks, single) = blocks.as_chunks::<4>();
+    for block in blocks {
+        for (sum, vector) in sums.iter_mut().zip(block) {
+            for lane in 0..LANES {
+                sum[lane] += term(vector[lane]);
+            }
+        }
+    }
+    for vector in single {
+        for lane in 0..LANES {
+            sums[0][lane] += term(vector[lane]);
+        }
+    }
+    let mut total = [0f32; LANES];
+    for lane in 0..LANES {
+        total[lane] = (sums[0][lane] + sums[1][lane]) + (sums[2][lane] + sums[3][lane]);
+    }
+    let rest: f32 = rest.iter().map(|value| term(*value)).sum();
+    lane_sum(total) + rest
+}
+
+/// The largest of all values; not-a-number is passed over.
+#[inline(always)]
+pub(super) fn largest<const LANES: usize>(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut best = [[f32::NEG_INFINITY; LANES]; 4];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let (blocks, single) = blocks.as_chunks::<4>();
+    for block in blocks {
+        for (best, vector) in best.iter_mut().zip(block) {
+            for lane in 0..LANES {
+                best[lane] = larger(best[lane], vector[lane]);
+            }
+        }
+    }
+    let all = best.as_flattened().iter();
+    let all = all.chain(single.as_flattened()).chain(rest);
+    all.fold(f32::NEG_INFINITY, |best, value| larger(best, *value))
+}
+
+#[inline(always)]
+pub(super) fn rms_norm<const LANES: usize>(task: &mut RmsNorm<'_>) {
+    let width = task.gain.len();
+    let rows = task.input.chunks_exact(width);
+    for (input, output) in rows.zip(task.output.chunks_exact_mut(width)) {
+        let scale = inverse_root::<LANES>(input, task.epsilon);
+        for ((output, value), gain) in output.iter_mut().zip(input).zip(task.gain) {
+            *output = value * scale * gain;
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn rms_norm_in_place<const LANES: usize>(task: &mut RmsNormInPlace<'_>) {
+    let scale = inverse_root::<LANES>(task.row, task.epsilon);
+    for (value, gain) in task.row.iter_mut().zip(task.gain) {
+        *value = *value * scale * gain;
+    }
+}
+
+/// `1 / sqrt(mean(row^2) + epsilon)`.
+#[inline(always)]
+fn inverse_root<const LANES: usize>(row: &[f32], epsilon: f32) -> f32 {
+    let mean = sum_of::<LANES>(row, |value| value * value) / row.len() as f32;
+    1.0 / (mean + epsilon).sqrt()
+}
+
+#[inline(always)]
+pub(super) fn gated<const FUSED: bool>(task: &mut Gated<'_>) {
+    let width = task.width;
+    let rows = task.both.chunks_exact(2 * width);
+    for (both, output) in rows.zip(task.output.chunks_exact_mut(width)) {
+        let (gates, ups) = both.split_at(width);
+        let places = output.iter_mut().zip(gates).zip(ups);
+        match task.gate {
+            Gate::Silu => {
+                for ((output, gate), up) in places {
+                    *output = gate * sigmoid::<FUSED>(*gate) * up;
+                }
+            }
+            Gate::GeluTanh => {
+                for ((output, gate), up) in places {
+                    *output = gelu_tanh::<FUSED>(*gate) * up;
+                }
+            }
+            Gate::Gelu => {
+                for ((output, gate), up) in places {
+                    *output = gelu::<FUSED>(*gate) * up;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn gelu_tanh<const FUSED: bool>(x: f32) -> f32 {
+    const SLOPE: f32 = 0.797_884_6; // sqrt(2 / pi)
+    let inner = SLOPE * (x + 0.044_715 * x * x * x);
+    0.5 * x * (1.0 + tanh::<FUSED>(inner))
+}
+
+/// With the error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
+#[inline(always)]
+fn gelu<const FUSED: bool>(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let mut sum = 1.061_405_4f32;
+    for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        sum = sum * t + coefficient;
+    }
+    let tail = sum * t * exponential::<FUSED>((-z * z).max(-87.0)); // 1 - erf z
+    let below = 0.5 * x * tail;
+    if x < 0.0 { below } else { x - below }
+}
+
+#[inline(always)]
+pub(super) fn capped<const FUSED: bool>(task: &mut Capped<'_>) {
+    let cap = task.cap;
+    for value in task.values.iter_mut() {
+        *value = cap * tanh::<FUSED>(*value / cap);
+    }
+}
+
+#[inline(always)]
+pub(super) fn soft_sum<const FUSED: bool, const LANES: usize>(task: &mut SoftSum<'_>) {
+    let best = largest::<LANES>(task.values);
+    task.best = best;
+    task.sum = sum_of::<LANES>(task.values, |value| {
+        exponential::<FUSED>((value - best).clamp(-87.0, 0.0))
+    });
+}
+
+/// Replaces `scores` by `exp(scores - largest)` and returns their sum.
+#[inline(always)]
+pub(super) fn soften<const FUSED: bool, const LANES: usize>(scores: &mut [f32]) -> f32 {
+    let best = largest::<LANES>(scores);
+    for score in scores.iter_mut() {
+        *score = exponential::<FUSED>((*score - best).max(-87.0));
+    }
+    sum_of::<LANES>(scores, |weight| weight)
+}
