@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::LmError;
 use crate::rope::Rope;
 
+pub(crate) use classification::{architecture, count as label_count};
 pub(crate) use fields::Fields;
 
 pub use family::Family;

@@ -14,6 +14,7 @@
 //! | [`trained`] | what of a model is trained, and its flat buffer |
 //! | [`scoring`] | log-probabilities and their gradients without the full logits |
 //! | [`classification`] | reward models: a decoder whose head scores a text |
+//! | [`encoder`] | DeBERTa-v2 and -v3, with heads that score a text or compare two |
 //! | [`save`] | folders that `transformers` loads |
 //!
 //! A family is data, not code: [`config::ModelConfig`] says which norms, biases, windows,
@@ -24,6 +25,7 @@ pub mod checkpoint;
 pub mod classification;
 pub mod config;
 pub mod decoder;
+pub mod encoder;
 pub mod error;
 pub mod fused_step;
 pub mod generation;

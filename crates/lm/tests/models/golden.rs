@@ -62,14 +62,21 @@ pub fn hashed(name: &str, count: usize) -> Vec<f32> {
 pub fn write_weights(config: &ModelConfig, folder: &Path) {
     let gemma = matches!(config.family, Family::Gemma2 | Family::Gemma3);
     let layout = WeightLayout::of(config);
+    let centred = |name: &str| name.ends_with("norm.weight") && !gemma;
+    write_tensors(layout.names(), centred, folder);
+}
+
+/// Writes tensors drawn from their names, around 1 where `centred`.
+pub fn write_tensors<N: AsRef<str>>(
+    names: impl Iterator<Item = (N, Vec<i64>)>,
+    centred: impl Fn(&str) -> bool,
+    folder: &Path,
+) {
     let mut tensors = BTreeMap::new();
-    for (name, shape) in layout.names() {
+    for (name, shape) in names {
+        let name = name.as_ref();
         let shape: Vec<usize> = shape.iter().map(|size| *size as usize).collect();
-        let centre = if name.ends_with("norm.weight") && !gemma {
-            1.0
-        } else {
-            0.0
-        };
+        let centre = if centred(name) { 1.0 } else { 0.0 };
         let values = hashed(name, shape.iter().product());
         let bytes: Vec<u8> = values
             .iter()
@@ -131,7 +138,7 @@ impl Expected {
     }
 
     pub fn ids(&self, name: &str) -> Vec<i64> {
-        Vec::<i64>::try_from(self.tensor(name).to_kind(Kind::Int64)).unwrap()
+        Vec::<i64>::try_from(self.tensor(name).to_kind(Kind::Int64).reshape([-1])).unwrap()
     }
 
     pub fn metadata(&self, key: &str) -> String {

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod classification;
+mod encoders;
 mod fused_step;
 mod generation;
 mod golden;
