@@ -149,6 +149,11 @@ impl Cache {
         cache
     }
 
+    /// Forgets all places from `length` on, as when a conversation goes on otherwise.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length as i64);
+    }
+
     /// Makes room for `tokens` more in each row.
     ///
     /// # Errors

@@ -1,3 +1,4 @@
 //! What tests of several crates share.
 
+pub mod chat_model;
 pub mod loopback_hub;

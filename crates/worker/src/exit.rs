@@ -35,6 +35,15 @@ impl Failure {
             message: message.into(),
         }
     }
+
+    /// The same, of this one of several things.
+    #[must_use]
+    pub fn about(self, what: &str) -> Self {
+        Self {
+            message: format!("{what}: {}", self.message),
+            ..self
+        }
+    }
 }
 
 impl std::fmt::Display for Failure {
@@ -76,6 +85,17 @@ impl From<lm::LmError> for Failure {
     }
 }
 
+impl From<hub::HubError> for Failure {
+    fn from(error: hub::HubError) -> Self {
+        let code = if error.is_environment() {
+            ENVIRONMENT
+        } else {
+            BAD_CONFIG
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
 impl From<nn::NnError> for Failure {
     fn from(error: nn::NnError) -> Self {
         AgentsError::from(error).into()
@@ -90,6 +110,19 @@ pub fn complain(message: &str) {
 /// Says something that is no error on stderr.
 pub fn warn(message: &str) {
     let _ = writeln!(std::io::stderr(), "warning: {message}");
+}
+
+/// Says on stderr what was chosen for the user.
+pub fn note(message: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {message}");
+}
+
+/// A line on stdout, at once; false when the reader has left.
+pub fn try_answer(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .is_ok()
 }
 
 /// The answer on stdout; a reader that left early is no error.

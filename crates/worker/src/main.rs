@@ -43,9 +43,13 @@ enum Job {
     /// Writes a policy for other programs.
     Export(export::ExportArguments),
     /// Writes a language model's scores of every next token.
-    Logits(language::LogitsArguments),
+    Logits(language::logits::LogitsArguments),
     /// Continues prompts with a language model.
-    Generate(language::GenerateArguments),
+    Generate(Box<language::generate::GenerateArguments>),
+    /// A conversation with a language model, as JSON lines.
+    Chat(Box<language::chat::ChatArguments>),
+    /// Loads a language model and writes it as a new folder.
+    Save(language::save::SaveArguments),
     /// Tells what LibTorch and CUDA offer here, as JSON.
     Probe {
         /// Only `json`.
@@ -70,8 +74,10 @@ fn main() -> ExitCode {
         } => train::run(&run_dir, resume, ui == Output::Json),
         Job::Eval(arguments) => score::eval(&arguments),
         Job::Export(arguments) => export::export(&arguments),
-        Job::Logits(arguments) => language::logits(&arguments),
-        Job::Generate(arguments) => language::continue_prompts(&arguments),
+        Job::Logits(arguments) => language::logits::logits(&arguments),
+        Job::Generate(arguments) => language::generate::continue_prompts(&arguments),
+        Job::Chat(arguments) => language::chat::chat(&arguments),
+        Job::Save(arguments) => language::save::save_folder(&arguments),
         Job::Probe { .. } => probe(),
     };
     match result {
