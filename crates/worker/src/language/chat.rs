@@ -123,6 +123,10 @@ pub fn chat(arguments: &ChatArguments) -> Result<u8, Failure> {
     chat.run()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form that `map_err` takes"
+)]
 fn no_thread(error: std::io::Error) -> Failure {
     Failure::new(
         ENVIRONMENT,
@@ -268,7 +272,7 @@ impl Chat<'_> {
             )),
             Heard::Command(command) => match command {
                 Command::Say(text) => {
-                    self.conversation.say(text);
+                    self.conversation.say(&text);
                     self.answer();
                 }
                 Command::Retry(true) => match self.conversation.take_back() {
@@ -303,7 +307,7 @@ impl Chat<'_> {
     /// Answers what was said last; a conversation that cannot be answered is as it was before.
     fn answer(&mut self) {
         match self.written() {
-            Ok(text) => self.conversation.answered(text),
+            Ok(text) => self.conversation.answered(&text),
             Err(failure) => {
                 self.conversation.undo();
                 self.refuse(&failure.to_string());

@@ -83,7 +83,7 @@ pub struct GenerateArguments {
 
 /// The model of a generation: text needs more of it than ids do.
 enum Model {
-    Ids(Decoder, Vec<i64>),
+    Ids(Box<Decoder>, Vec<i64>),
     Text(Box<TextModel>),
 }
 
@@ -181,7 +181,7 @@ fn read(arguments: &GenerateArguments) -> Result<(Model, Vec<Prompt>), Failure> 
         let prompts = prompts.collect::<Result<_, _>>()?;
         let decoder = arguments.model.load()?;
         let stop_ids = decoder.config().stop_ids(&arguments.model.model)?;
-        return Ok((Model::Ids(decoder, stop_ids), prompts));
+        return Ok((Model::Ids(Box::new(decoder), stop_ids), prompts));
     }
     let template_arguments = template_arguments(&arguments.template)?;
     let model = arguments.model.load_with_text()?;

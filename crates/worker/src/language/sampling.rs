@@ -119,15 +119,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn taken(flags: &SamplingArguments, file: Value) -> (Sampling, String) {
-        let (sampling, note) = flags.over_file(&file).unwrap();
+    fn taken(flags: &SamplingArguments, file: &Value) -> (Sampling, String) {
+        let (sampling, note) = flags.over_file(file).unwrap();
         (sampling, note.unwrap_or_default())
     }
 
     #[test]
     fn flags_win_over_the_file_and_the_rest_is_told() {
         let file = json!({"do_sample": true, "temperature": 0.6, "top_p": 0.9});
-        let (sampling, note) = taken(&SamplingArguments::default(), file.clone());
+        let (sampling, note) = taken(&SamplingArguments::default(), &file);
         assert_eq!(
             (sampling.temperature, sampling.top_p, sampling.top_k),
             (0.6, 0.9, 0)
@@ -141,7 +141,7 @@ mod tests {
             top_k: Some(7),
             ..SamplingArguments::default()
         };
-        let (sampling, note) = taken(&flags, file.clone());
+        let (sampling, note) = taken(&flags, &file);
         assert_eq!(
             (sampling.temperature, sampling.top_p, sampling.top_k),
             (1.2, 0.9, 7)
@@ -151,13 +151,13 @@ mod tests {
             greedy: true,
             ..SamplingArguments::default()
         };
-        assert_eq!(taken(&greedy, file), (Sampling::GREEDY, String::new()));
+        assert_eq!(taken(&greedy, &file), (Sampling::GREEDY, String::new()));
     }
 
     #[test]
     fn a_file_that_does_not_sample_means_the_best_token() {
         let file = json!({"do_sample": false, "temperature": 0.6, "repetition_penalty": 1.1});
-        let (sampling, note) = taken(&SamplingArguments::default(), file.clone());
+        let (sampling, note) = taken(&SamplingArguments::default(), &file);
         assert!(sampling.is_greedy());
         assert_eq!(sampling.repetition_penalty, 1.1);
         assert!(note.contains("greedy (do_sample is false)"), "{note}");
@@ -165,9 +165,9 @@ mod tests {
             temperature: Some(0.5),
             ..SamplingArguments::default()
         };
-        assert_eq!(taken(&flags, file).0.temperature, 0.5);
+        assert_eq!(taken(&flags, &file).0.temperature, 0.5);
         assert_eq!(
-            taken(&SamplingArguments::default(), Value::Null),
+            taken(&SamplingArguments::default(), &Value::Null),
             (Sampling::PLAIN, String::new())
         );
         let odd = json!({"temperature": "hot"});

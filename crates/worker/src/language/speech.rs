@@ -57,6 +57,9 @@ impl Ending {
     }
 }
 
+/// Told of every token, with the reason why it is the last, if it is; false ends the answer.
+pub type Hear<'a, E> = dyn FnMut(&Spoken, Option<Ending>) -> Result<bool, E> + 'a;
+
 /// Writes answers, and keeps the keys and values of the text so far.
 pub struct Speaker<'a> {
     decoder: &'a Decoder,
@@ -91,8 +94,7 @@ impl<'a> Speaker<'a> {
         same.count().min(text.len().saturating_sub(1))
     }
 
-    /// Continues `prompt` token by token. `heard` is told of each with the reason why it is
-    /// the last, if it is, and ends the answer by returning false.
+    /// Continues `prompt` token by token.
     ///
     /// # Errors
     /// Ids the model does not know, not enough memory, scores that are no numbers, or what
@@ -102,7 +104,7 @@ impl<'a> Speaker<'a> {
         prompt: &[i64],
         manner: &Manner<'_>,
         stream: &mut RandomStream,
-        heard: &mut dyn FnMut(&Spoken, Option<Ending>) -> Result<bool, E>,
+        heard: &mut Hear<'_, E>,
     ) -> Result<(), E> {
         manner.sampling.check()?;
         self.decoder.check(prompt)?;

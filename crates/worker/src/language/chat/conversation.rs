@@ -45,13 +45,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    pub(super) fn say(&mut self, text: String) {
+    pub(super) fn say(&mut self, text: &str) {
         self.before = None;
-        self.messages.push(OrderedJson::message("user", &text));
+        self.messages.push(OrderedJson::message("user", text));
     }
 
-    pub(super) fn answered(&mut self, text: String) {
-        self.messages.push(OrderedJson::message("assistant", &text));
+    pub(super) fn answered(&mut self, text: &str) {
+        self.messages.push(OrderedJson::message("assistant", text));
     }
 
     /// Takes the last answer back, so that its question is answered again.
