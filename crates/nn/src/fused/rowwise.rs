@@ -199,12 +199,59 @@ pub(super) fn soft_sum<const FUSED: bool, const LANES: usize>(task: &mut SoftSum
     });
 }
 
-/// Replaces `scores` by `exp(scores - largest)` and returns their sum.
+/// Replaces `scores` `[places, ROWS]` by `exp(score - largest of its column)`; returns the
+/// sum of each column. `ROWS` divides `LANES`.
 #[inline(always)]
-pub(super) fn soften<const FUSED: bool, const LANES: usize>(scores: &mut [f32]) -> f32 {
-    let best = largest::<LANES>(scores);
-    for score in scores.iter_mut() {
-        *score = exponential::<FUSED>((*score - best).max(-87.0));
+pub(super) fn soften<const FUSED: bool, const LANES: usize, const ROWS: usize>(
+    scores: &mut [f32],
+) -> [f32; ROWS] {
+    let mut best = [f32::NEG_INFINITY; LANES];
+    for_lanes(scores, &mut best, |score, best| {
+        *best = if *score > *best { *score } else { *best };
+    });
+    let best = by_column::<LANES, ROWS>(best, |a, b| if b > a { b } else { a });
+    let mut lanes = [0f32; LANES];
+    for (lane, value) in lanes.iter_mut().enumerate() {
+        *value = best[lane % ROWS];
     }
-    sum_of::<LANES>(scores, |weight| weight)
+    let mut sums = [0f32; LANES];
+    for_lanes(scores, &mut lanes, |score, best| {
+        *score = exponential::<FUSED>((*score - *best).max(-87.0));
+    });
+    for_lanes(scores, &mut sums, |score, sum| *sum += *score);
+    by_column::<LANES, ROWS>(sums, |a, b| a + b)
+}
+
+/// Runs `step` on every value with the state of its lane.
+#[inline(always)]
+fn for_lanes<const LANES: usize>(
+    values: &mut [f32],
+    state: &mut [f32; LANES],
+    step: impl Fn(&mut f32, &mut f32),
+) {
+    let (blocks, rest) = values.as_chunks_mut::<LANES>();
+    let mut lanes = *state;
+    for block in blocks {
+        for lane in 0..LANES {
+            step(&mut block[lane], &mut lanes[lane]);
+        }
+    }
+    for (value, lane) in rest.iter_mut().zip(&mut lanes) {
+        step(value, lane);
+    }
+    *state = lanes;
+}
+
+/// Joins the lanes of each column.
+#[inline(always)]
+fn by_column<const LANES: usize, const COLUMNS: usize>(
+    lanes: [f32; LANES],
+    join: impl Fn(f32, f32) -> f32,
+) -> [f32; COLUMNS] {
+    let mut columns = [0f32; COLUMNS];
+    for (column, value) in columns.iter_mut().enumerate() {
+        let lanes = lanes.iter().skip(column).step_by(COLUMNS).copied();
+        *value = lanes.reduce(&join).unwrap_or(0.0);
+    }
+    columns
 }

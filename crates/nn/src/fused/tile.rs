@@ -29,6 +29,7 @@ macro_rules! unrolled {
         )*
     };
 }
+pub(super) use unrolled;
 
 #[inline(always)]
 fn accumulate<const FUSED: bool, const VECTORS: usize, const LANES: usize>(
