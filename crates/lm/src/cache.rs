@@ -245,6 +245,7 @@ impl Cache {
         Surroundings {
             turns: self.turns(tokens),
             masks,
+            dropout: None,
         }
     }
 

@@ -50,12 +50,9 @@ impl Checkpoint {
     pub fn open(folder: &Path) -> Result<Self, LmError> {
         let whole = folder.join(WHOLE);
         if whole.is_file() {
-            let shard = Shard::open(whole)?;
-            let names = shard.metadata.tensors().into_keys();
             return Ok(Self {
                 folder: folder.to_path_buf(),
-                places: names.map(|name| (name, 0)).collect(),
-                shards: vec![shard],
+                ..Self::of_file(whole)?
             });
         }
         let index = folder.join(INDEX);
@@ -116,6 +113,20 @@ impl Checkpoint {
         })
     }
 
+    /// Opens one safetensors file, whatever its name.
+    ///
+    /// # Errors
+    /// A missing, truncated or over-long file.
+    pub(crate) fn of_file(path: PathBuf) -> Result<Self, LmError> {
+        let shard = Shard::open(path.clone())?;
+        let names = shard.metadata.tensors().into_keys();
+        Ok(Self {
+            folder: path,
+            places: names.map(|name| (name, 0)).collect(),
+            shards: vec![shard],
+        })
+    }
+
     /// The folder it was opened from.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -160,6 +171,13 @@ impl Checkpoint {
         let (start, end) = info.data_offsets;
         let bytes = &shard.bytes[shard.data + start..shard.data + end];
         Ok(Tensor::f_from_data_size(bytes, shape, kind)?)
+    }
+
+    /// The shape of the tensor `name`.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<i64>> {
+        let shard = &self.shards[*self.places.get(name)?];
+        let info = shard.metadata.info(name)?;
+        Some(info.shape.iter().map(|&size| size as i64).collect())
     }
 
     /// The type most of the weights have in the files.

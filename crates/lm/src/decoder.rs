@@ -8,6 +8,7 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::LmError;
+use crate::adapters::Attached;
 use crate::cache::Cache;
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ModelConfig};
@@ -29,6 +30,7 @@ pub(crate) struct Turn {
 pub struct Decoder {
     config: ModelConfig,
     weights: Weights,
+    attached: Option<Attached>,
     nothing: Tensor, // [0], what is trained of a frozen model
 }
 
@@ -38,6 +40,8 @@ pub(crate) struct Surroundings {
     pub(crate) turns: Vec<Turn>,
     /// For each distinct window of the model, what may be seen.
     pub(crate) masks: Vec<(Option<usize>, Mask)>,
+    /// Seed of an adapter's dropout.
+    pub(crate) dropout: Option<u64>,
 }
 
 impl Decoder {
@@ -47,6 +51,7 @@ impl Decoder {
         Self {
             config,
             weights,
+            attached: None,
             nothing,
         }
     }
@@ -101,12 +106,27 @@ impl Decoder {
         &mut self.weights
     }
 
-    pub(crate) fn nothing(&self) -> &Tensor {
-        &self.nothing
+    pub(crate) fn attached(&self) -> Option<&Attached> {
+        self.attached.as_ref()
     }
 
-    pub(crate) fn nothing_mut(&mut self) -> &mut Tensor {
-        &mut self.nothing
+    pub(crate) fn attached_mut(&mut self) -> &mut Option<Attached> {
+        &mut self.attached
+    }
+
+    /// The flat buffer of what is trained when that is not the weights.
+    pub(crate) fn beside_weights(&self) -> &Tensor {
+        match &self.attached {
+            Some(attached) if attached.adapter.trainable() => attached.adapter.flat(),
+            _ => &self.nothing,
+        }
+    }
+
+    pub(crate) fn beside_weights_mut(&mut self) -> &mut Tensor {
+        match &mut self.attached {
+            Some(attached) if attached.adapter.trainable() => attached.adapter.flat_mut(),
+            _ => &mut self.nothing,
+        }
     }
 
     /// Number of layers.
@@ -210,7 +230,11 @@ impl Decoder {
                 masks.push((plan.window, batch.mask(plan.window, kind)));
             }
         }
-        Surroundings { turns, masks }
+        Surroundings {
+            turns,
+            masks,
+            dropout: None,
+        }
     }
 
     /// `[rows, tokens]` to `[rows, tokens, hidden]`.
@@ -244,7 +268,11 @@ impl Decoder {
             attended = self.norm(norm, &attended);
         }
         let stream = stream + attended;
-        let mut fed = self.feed_forward(weights, &self.norm(weights.feed_norm, &stream));
+        let mut fed = self.feed_forward(
+            weights,
+            &self.norm(weights.feed_norm, &stream),
+            surroundings,
+        );
         if let Some(norm) = weights.feed_out_norm {
             fed = self.norm(norm, &fed);
         }
@@ -252,8 +280,13 @@ impl Decoder {
     }
 
     /// `[.., hidden]` to the same.
-    fn feed_forward(&self, weights: &LayerWeights, normed: &Tensor) -> Tensor {
-        let both = self.affine(weights.gate_up, normed);
+    fn feed_forward(
+        &self,
+        weights: &LayerWeights,
+        normed: &Tensor,
+        surroundings: &Surroundings,
+    ) -> Tensor {
+        let both = self.affine(weights.gate_up, normed, surroundings);
         let width = self.config.intermediate as i64;
         let gate = both.narrow(-1, 0, width);
         let gate = match self.config.activation {
@@ -262,10 +295,13 @@ impl Decoder {
             Activation::Gelu => gate.gelu("none"),
         };
         let product = gate * both.narrow(-1, width, width);
-        self.affine(weights.down, &product)
+        self.affine(weights.down, &product, surroundings)
     }
 
-    fn affine(&self, affine: Affine, input: &Tensor) -> Tensor {
+    fn affine(&self, affine: Affine, input: &Tensor, surroundings: &Surroundings) -> Tensor {
+        if let Some(adapter) = self.acting() {
+            return self.adapted_product(adapter, affine, input, surroundings.dropout);
+        }
         let bias = affine.bias.map(|bias| self.weights.get(bias));
         input.linear(self.weights.get(affine.weight), bias)
     }

@@ -84,7 +84,8 @@ impl FusedStep {
         let layout = weights.layout();
         let fits = weights.kind() == Kind::Float
             && weights.device() == Device::Cpu
-            && layout.scalars() <= MOST_SCALARS;
+            && layout.scalars() <= MOST_SCALARS
+            && !decoder.adapted();
         if !fits {
             return None;
         }

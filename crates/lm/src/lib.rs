@@ -12,6 +12,7 @@
 //! | [`sampling`] | the choice of a token, in the order of `transformers` |
 //! | [`generation`] | batches of continuations |
 //! | [`trained`] | what of a model is trained, and its flat buffer |
+//! | [`adapters`] | LoRA and MiSS: few trained numbers beside frozen weights |
 //! | [`scoring`] | log-probabilities and their gradients without the full logits |
 //! | [`classification`] | reward models: a decoder whose head scores a text |
 //! | [`encoder`] | DeBERTa-v2 and -v3, with heads that score a text or compare two |
@@ -20,6 +21,7 @@
 //! A family is data, not code: [`config::ModelConfig`] says which norms, biases, windows,
 //! caps and rotations a model has, and [`decoder::Decoder`] follows it.
 
+pub mod adapters;
 pub mod cache;
 pub mod checkpoint;
 pub mod classification;

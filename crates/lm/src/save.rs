@@ -58,6 +58,23 @@ struct Outgoing {
     shape: Vec<usize>,
 }
 
+impl Outgoing {
+    fn of(tensor: Tensor, kind: Kind) -> Self {
+        let shape = tensor.size().iter().map(|size| *size as usize).collect();
+        let dtype = match kind {
+            Kind::Float => Dtype::F32,
+            Kind::BFloat16 => Dtype::BF16,
+            _ => Dtype::F16,
+        };
+        Self {
+            tensor,
+            kind,
+            dtype,
+            shape,
+        }
+    }
+}
+
 impl View for &Outgoing {
     fn dtype(&self) -> Dtype {
         self.dtype
@@ -86,6 +103,14 @@ impl View for &Outgoing {
 /// The folder is there already, a type that files do not have, a full disk. Nothing stays
 /// behind then.
 pub fn save(decoder: &Decoder, target: &Path, options: &SaveOptions<'_>) -> Result<(), LmError> {
+    into_new_folder(target, |folder| write_all(decoder, folder, options))
+}
+
+/// Has `write` fill a folder beside `target`, which then takes its name.
+pub(crate) fn into_new_folder(
+    target: &Path,
+    write: impl FnOnce(&Path) -> Result<(), LmError>,
+) -> Result<(), LmError> {
     if target.exists() {
         return Err(LmError::Input(format!(
             "{} is there already - allowed: a new folder - choose another name, or move it away",
@@ -104,7 +129,10 @@ pub fn save(decoder: &Decoder, target: &Path, options: &SaveOptions<'_>) -> Resu
     };
     let unfinished = parent.join(format!(".{name}.unfinished-{}", std::process::id()));
     let _ = fs::remove_dir_all(&unfinished);
-    let written = write_all(decoder, &unfinished, options)
+    let written = fs::create_dir_all(&unfinished)
+        .map_err(|error| file(&unfinished, error))
+        .and_then(|()| write(&unfinished))
+        .and_then(|()| sync(&unfinished))
         .and_then(|()| fs::rename(&unfinished, target).map_err(|error| file(target, error)))
         .and_then(|()| sync(parent));
     if written.is_err() {
@@ -114,7 +142,6 @@ pub fn save(decoder: &Decoder, target: &Path, options: &SaveOptions<'_>) -> Resu
 }
 
 fn write_all(decoder: &Decoder, folder: &Path, options: &SaveOptions<'_>) -> Result<(), LmError> {
-    fs::create_dir_all(folder).map_err(|error| file(folder, error))?;
     let config = config_text(decoder.config(), dtype_name(options.kind)?);
     write(&folder.join("config.json"), config.as_bytes())?;
     if let Some(source) = options.carried_from {
@@ -126,8 +153,7 @@ fn write_all(decoder: &Decoder, folder: &Path, options: &SaveOptions<'_>) -> Res
             }
         }
     }
-    write_weights(decoder, folder, options)?;
-    sync(folder)
+    write_weights(decoder, folder, options)
 }
 
 fn write_weights(
@@ -156,26 +182,25 @@ fn write_weights(
 
 /// Every tensor under its name in files.
 fn outgoing(decoder: &Decoder, kind: Kind) -> Result<Vec<(String, Outgoing)>, LmError> {
-    let dtype = match kind {
-        Kind::Float => Dtype::F32,
-        Kind::BFloat16 => Dtype::BF16,
-        _ => Dtype::F16,
-    };
     let weights = decoder.weights();
     let layout = weights.layout();
     let named = layout.names().map(|(name, shape)| {
         let tensor = no_grad(|| layout.named(weights.flat(), name));
         let tensor = tensor.ok_or_else(|| LmError::Input(format!("no weight `{name}`")))?;
-        let shape = shape.iter().map(|size| *size as usize).collect();
-        let outgoing = Outgoing {
-            tensor,
-            kind,
-            dtype,
-            shape,
-        };
-        Ok((name.to_owned(), outgoing))
+        debug_assert_eq!(tensor.size(), shape);
+        Ok((name.to_owned(), Outgoing::of(tensor, kind)))
     });
     named.collect()
+}
+
+/// Writes one file of tensors, each converted to `kind`.
+pub(crate) fn write_plain_tensors(
+    path: &Path,
+    tensors: impl Iterator<Item = (String, Tensor)>,
+    kind: Kind,
+) -> Result<(), LmError> {
+    let tensors = tensors.map(|(name, tensor)| (name, Outgoing::of(tensor, kind)));
+    write_tensors(path, &tensors.collect::<Vec<_>>())
 }
 
 /// Fills files one after the other, in the order of the model.
@@ -209,7 +234,7 @@ fn write_tensors(path: &Path, tensors: &[(String, Outgoing)]) -> Result<(), LmEr
     sync(path)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
     fs::write(path, bytes).map_err(|error| file(path, error))?;
     sync(path)
 }

@@ -30,6 +30,9 @@ pub struct ScoreSettings {
     pub activations: Activations,
     /// Tokens whose logits exist at the same time.
     pub chunk: usize,
+    /// Seed of the dropout of an adapter that has one; nothing is dropped without. Another
+    /// one for every batch, from a stream of the run.
+    pub dropout: Option<u64>,
 }
 
 impl Default for ScoreSettings {
@@ -37,6 +40,7 @@ impl Default for ScoreSettings {
         Self {
             activations: Activations::Dropped,
             chunk: 512,
+            dropout: None,
         }
     }
 }
@@ -138,7 +142,7 @@ impl Decoder {
                 self.config().vocabulary
             )));
         }
-        let pass = self.pass(batch, settings.activations);
+        let pass = self.pass(batch, settings.activations, settings.dropout);
         let log_probabilities = no_grad(|| {
             let hidden = self.hidden_at(&pass.stream, &places);
             let chunks = chunks(targets.numel(), settings.chunk);
@@ -160,8 +164,16 @@ impl Decoder {
     }
 
     /// The layers, with as much kept as `activations` says.
-    pub(crate) fn pass(&self, batch: &Batch, activations: Activations) -> Pass {
-        let surroundings = self.surroundings(batch);
+    pub(crate) fn pass(
+        &self,
+        batch: &Batch,
+        activations: Activations,
+        dropout: Option<u64>,
+    ) -> Pass {
+        let surroundings = Surroundings {
+            dropout,
+            ..self.surroundings(batch)
+        };
         let mut inputs = Vec::new();
         let mut pass = || {
             let mut stream = self.embed(batch.ids());
@@ -209,7 +221,12 @@ impl Decoder {
             || gradient.flat.size() != self.trained_flat().size()
         {
             return Err(LmError::Input(
-                "a gradient was asked for - allowed: of trainable weights, into a gradient made for them, with activations kept or recomputed".to_owned(),
+                "a gradient was asked for - allowed: of trainable weights or a trainable adapter, into a gradient made for them, with activations kept or recomputed".to_owned(),
+            ));
+        }
+        if self.trained() == Trained::Adapters && !self.adapted() {
+            return Err(LmError::Input(
+                "a gradient of an adapter that is merged into the weights - allowed: of one that is not; unmerge it first".to_owned(),
             ));
         }
         Ok(())
@@ -231,7 +248,14 @@ impl Decoder {
             gradient.add(&leaves, &parts);
             return Ok(());
         }
+        let embedding = self.leaves(Section::Embedding);
+        // Below the lowest leaf there is nothing to find.
+        let lowest = (0..self.layers())
+            .find(|layer| !embedding.is_empty() || !self.leaves(Section::Layer(*layer)).is_empty());
         for (layer, input) in pass.inputs.into_iter().enumerate().rev() {
+            if lowest.is_none_or(|lowest| layer < lowest) {
+                return Ok(());
+            }
             let input = input.detach().set_requires_grad(true);
             let output = self.block(layer, &input, &pass.surroundings, None);
             let leaves = self.leaves(Section::Layer(layer));
@@ -239,7 +263,7 @@ impl Decoder {
             gradient.add(&leaves, &parts);
             behind = before.unwrap_or(behind);
         }
-        let leaves = self.leaves(Section::Embedding);
+        let leaves = embedding;
         let (_, parts) = pulled(&self.embed(batch.ids()), &behind, None, &leaves)?;
         gradient.add(&leaves, &parts);
         Ok(())

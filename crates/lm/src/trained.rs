@@ -13,6 +13,8 @@ use crate::weights::{LayerWeights, WeightIndex};
 pub enum Trained {
     /// Every weight.
     Weights,
+    /// The adapter; the weights are frozen.
+    Adapters,
     /// Nothing: gradients are refused.
     Nothing,
 }
@@ -35,19 +37,19 @@ pub(crate) struct Leaf<'a> {
 impl Decoder {
     /// What of this decoder is trained.
     pub fn trained(&self) -> Trained {
-        if self.weights().trainable() {
-            Trained::Weights
-        } else {
-            Trained::Nothing
+        match self.adapter() {
+            Some(adapter) if adapter.trainable() => Trained::Adapters,
+            None if self.weights().trainable() => Trained::Weights,
+            _ => Trained::Nothing,
         }
     }
 
     /// The flat buffer of what is trained, empty when that is nothing. `[scalars]`, in the
-    /// model's type for weights.
+    /// model's type for weights, in f32 for an adapter.
     pub fn trained_flat(&self) -> &Tensor {
         match self.trained() {
             Trained::Weights => self.weights().flat(),
-            Trained::Nothing => self.nothing(),
+            Trained::Adapters | Trained::Nothing => self.beside_weights(),
         }
     }
 
@@ -55,7 +57,7 @@ impl Decoder {
     pub fn trained_flat_mut(&mut self) -> &mut Tensor {
         match self.trained() {
             Trained::Weights => self.weights_mut().flat_mut(),
-            Trained::Nothing => self.nothing_mut(),
+            Trained::Adapters | Trained::Nothing => self.beside_weights_mut(),
         }
     }
 
@@ -65,6 +67,7 @@ impl Decoder {
         let layout = weights.layout();
         let indices = match (self.trained(), section) {
             (Trained::Nothing, _) => Vec::new(),
+            (Trained::Adapters, section) => return self.adapter_leaves(section),
             (Trained::Weights, Section::Embedding) => vec![layout.embedding],
             (Trained::Weights, Section::Layer(layer)) => of_layer(&layout.layers[layer]),
             (Trained::Weights, Section::Head) => vec![layout.norm, layout.head],
@@ -74,6 +77,16 @@ impl Decoder {
             start: layout.start(index),
         };
         indices.into_iter().map(leaf).collect()
+    }
+
+    fn adapter_leaves(&self, section: Section) -> Vec<Leaf<'_>> {
+        let (Section::Layer(layer), Some(adapter)) = (section, self.adapter()) else {
+            return Vec::new();
+        };
+        let leaves = adapter.of_layer(layer);
+        leaves
+            .map(|(tensor, start)| Leaf { tensor, start })
+            .collect()
     }
 }
 

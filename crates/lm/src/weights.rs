@@ -39,8 +39,15 @@ impl Entry {
 }
 
 /// Handle of a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WeightIndex(usize);
+
+impl WeightIndex {
+    /// Its place in [`WeightLayout::indices`].
+    pub(crate) fn number(self) -> usize {
+        self.0
+    }
+}
 
 /// A product with an optional bias.
 #[derive(Clone, Copy, Debug)]
@@ -235,6 +242,16 @@ impl WeightLayout {
         })
     }
 
+    /// Shape of the weight `index`.
+    pub(crate) fn shape(&self, index: WeightIndex) -> &[i64] {
+        &self.entries[index.0].shape
+    }
+
+    /// The names that files have for the rows of the weight `index`.
+    pub(crate) fn parts(&self, index: WeightIndex) -> &[Part] {
+        &self.entries[index.0].parts
+    }
+
     /// Where in a flat buffer the weight `index` begins, in scalars.
     pub(crate) fn start(&self, index: WeightIndex) -> i64 {
         self.entries[index.0].offset
@@ -354,6 +371,14 @@ impl Weights {
     /// Whether the weights are leaves that require gradients.
     pub fn trainable(&self) -> bool {
         self.trainable
+    }
+
+    /// No gradients from here on.
+    pub(crate) fn freeze(&mut self) {
+        self.trainable = false;
+        for view in &mut self.views {
+            *view = view.detach();
+        }
     }
 
     /// Where the values live.

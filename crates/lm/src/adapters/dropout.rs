@@ -78,7 +78,11 @@ mod tests {
         assert!((share - 0.8).abs() < 0.0064, "{share} kept");
         assert_eq!(first.max().double_value(&[]), 1.25);
         // Independent masks agree in 0.8^2 + 0.2^2 of all places, neighbours too.
-        for other in [dropout(2).apply(&ones, 7), dropout(1).apply(&ones, 8), first.roll([1], [1])] {
+        for other in [
+            dropout(2).apply(&ones, 7),
+            dropout(1).apply(&ones, 8),
+            first.roll([1], [1]),
+        ] {
             let same = kept(&first).eq_tensor(&kept(&other)).to_kind(Kind::Double);
             let same = same.mean(Kind::Double).double_value(&[]);
             assert!((same - 0.68).abs() < 0.0075, "{same} the same");

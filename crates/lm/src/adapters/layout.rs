@@ -264,7 +264,9 @@ impl AdapterLayout {
 
     /// Which of the groups acts on the weight `index`.
     pub(crate) fn number(&self, index: WeightIndex) -> Option<usize> {
-        let found = self.groups.binary_search_by_key(&index, |group| group.weight);
+        let found = self
+            .groups
+            .binary_search_by_key(&index, |group| group.weight);
         found.ok()
     }
 }
@@ -297,12 +299,14 @@ fn check_sizes(form: Form, module: &Module) -> Result<(), LmError> {
         return refuse(format!("adapter rank {rank} - allowed: 1 to {inputs}"));
     }
     match form {
-        Form::Lora { alpha, .. } if !(alpha.is_finite() && alpha != 0.0) => {
-            refuse(format!("adapter alpha {alpha} - allowed: a number other than 0"))
-        }
-        Form::Miss { mini: Some(mini), .. } if mini < 1 || outputs % mini as i64 != 0 => refuse(
-            format!("mini {mini} - allowed: a divisor of the outputs of every target"),
-        ),
+        Form::Lora { alpha, .. } if !(alpha.is_finite() && alpha != 0.0) => refuse(format!(
+            "adapter alpha {alpha} - allowed: a number other than 0"
+        )),
+        Form::Miss {
+            mini: Some(mini), ..
+        } if mini < 1 || outputs % mini as i64 != 0 => refuse(format!(
+            "mini {mini} - allowed: a divisor of the outputs of every target"
+        )),
         Form::Bat { .. } if inputs % rank != 0 || outputs % rank != 0 => refuse(format!(
             "BAT of rank {rank} - allowed: a divisor of the inputs and outputs of every target"
         )),

@@ -62,7 +62,7 @@ impl Decoder {
         let (rows, tokens) = (normed.size()[0], normed.size()[1]);
         let (heads, kv_heads) = (config.heads as i64, config.kv_heads as i64);
         let width = config.head_dim as i64;
-        let all = self.affine(weights.query_key_value, normed);
+        let all = self.affine(weights.query_key_value, normed, surroundings);
         let all = all.view([rows, tokens, heads + 2 * kv_heads, width]);
         let turn = plan.rope.map(|rope| &surroundings.turns[rope]);
         let (queries, keys) = self.turned(weights, turn, &all);
@@ -74,7 +74,7 @@ impl Decoder {
             (keys, values) = cache.extend(layer, &keys, &values, mask.from());
         }
         let attended = self.attend(&queries, &keys, &values, mask); // [rows, tokens, ..]
-        self.affine(weights.output, &attended)
+        self.affine(weights.output, &attended, surroundings)
     }
 
     /// `queries` `[rows, heads, tokens, head_dim]`, `keys` and `values`

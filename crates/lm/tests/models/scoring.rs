@@ -23,7 +23,11 @@ fn scored(
 ) -> (Tensor, Gradient) {
     let batch = Batch::padded(&[ids], CPU);
     let targets = Tensor::from_slice(&next_tokens(ids)).unsqueeze(0);
-    let settings = ScoreSettings { activations, chunk };
+    let settings = ScoreSettings {
+        activations,
+        chunk,
+        ..ScoreSettings::default()
+    };
     let scored = decoder.score(&batch, &targets, settings).unwrap();
     let logs = scored.log_probabilities().copy();
     let mut gradient = Gradient::zeros(decoder).unwrap();
@@ -86,6 +90,7 @@ fn gradients_of_batches_add_up_and_packing_spares_the_padding() {
         let settings = ScoreSettings {
             activations: Activations::Kept,
             chunk: 16,
+            ..ScoreSettings::default()
         };
         let scored = decoder.score(&batch, &targets, settings).unwrap();
         let ones = scored.log_probabilities().ones_like();
@@ -98,6 +103,7 @@ fn gradients_of_batches_add_up_and_packing_spares_the_padding() {
     let settings = ScoreSettings {
         activations: Activations::Recomputed,
         chunk: 16,
+        ..ScoreSettings::default()
     };
     let scored = decoder
         .score(
@@ -143,6 +149,6 @@ fn targets_that_do_not_fit_are_refused() {
         refused
             .unwrap_err()
             .to_string()
-            .contains("trainable weights")
+            .contains("trainable weights or a trainable adapter")
     );
 }
