@@ -78,7 +78,7 @@ impl Memory {
 
 impl FusedStep {
     /// Packs the weights of `decoder`; none for a model that is not f32 on the CPU, or so
-    /// large that a second copy is too much. It knows nothing of later changes of the weights.
+    /// large that a second copy is too much, or with an adapter beside its weights. It knows nothing of later changes of the weights.
     pub fn new(decoder: &Decoder) -> Option<Self> {
         let (config, weights) = (decoder.config(), decoder.weights());
         let layout = weights.layout();

@@ -34,7 +34,7 @@ impl Dropout {
         let mut word = Tensor::arange(input.numel() as i64, options);
         let mut scratch = word.empty_like();
         let mut fold = |word: &mut Tensor, shift: i64, factor: i64, key: i64| {
-            let _ = scratch.copy_(word);
+            scratch.copy_(word);
             let _ = scratch.bitwise_right_shift_tensor_scalar_(shift);
             let _ = word.bitwise_xor_tensor_(&scratch);
             let _ = word.g_mul_scalar_(factor);

@@ -45,7 +45,7 @@ impl Adapter {
         let read = Read::of(&file, described.dialect)?;
         let modules = Module::all(&WeightLayout::of(config));
         let modules = read.modules(&file, &described, modules)?;
-        let layout = AdapterLayout::with(described.form, modules)?;
+        let layout = AdapterLayout::with(described.form, &modules)?;
         let adapter = Self::zeros(
             layout,
             described.dropout,

@@ -160,11 +160,11 @@ impl AdapterLayout {
         let modules = all.iter().filter(|module| {
             chosen.contains(module.name()) && !settings.excluded_layers.contains(&module.layer)
         });
-        Self::with(settings.form, modules.cloned().collect())
+        Self::with(settings.form, &modules.cloned().collect::<Vec<_>>())
     }
 
     /// Of these modules, which are in the order of the model.
-    pub(crate) fn with(form: Form, modules: Vec<Module>) -> Result<Self, LmError> {
+    pub(crate) fn with(form: Form, modules: &[Module]) -> Result<Self, LmError> {
         if modules.is_empty() {
             return Err(LmError::Input(
                 "the adapter has no target module - allowed: at least one in one layer".to_owned(),

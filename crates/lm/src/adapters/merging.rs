@@ -95,7 +95,7 @@ impl Decoder {
                 let weight = self.weights().get(site.module.weight);
                 let mut place = weight.narrow(0, rows.start, rows.end - rows.start);
                 let wide = place.f_to_kind(Kind::Double)?;
-                let _ = place.f_copy_(&new(site, adapter.form(), adapter.flat(), &wide))?;
+                place.f_copy_(&new(site, adapter.form(), adapter.flat(), &wide))?;
             }
             Ok(())
         })
