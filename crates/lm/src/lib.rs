@@ -16,6 +16,7 @@
 //! | [`scoring`] | log-probabilities and their gradients without the full logits |
 //! | [`classification`] | reward models: a decoder whose head scores a text |
 //! | [`encoder`] | DeBERTa-v2 and -v3, with heads that score a text or compare two |
+//! | [`training`] | optimisers, learning rates, clipping, f32 masters |
 //! | [`save`] | folders that `transformers` loads |
 //!
 //! A family is data, not code: [`config::ModelConfig`] says which norms, biases, windows,
@@ -38,6 +39,7 @@ pub mod sampling;
 pub mod save;
 pub mod scoring;
 pub mod trained;
+pub mod training;
 pub mod weights;
 
 pub use error::LmError;

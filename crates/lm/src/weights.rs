@@ -5,6 +5,8 @@
 //! loading, saving and gradients speak the names of the family. Copying a master copy,
 //! clipping or one optimiser step is then one operation on one tensor.
 
+mod random;
+
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor, no_grad};
@@ -35,6 +37,16 @@ struct Entry {
 impl Entry {
     fn numel(&self) -> i64 {
         self.shape.iter().product()
+    }
+
+    /// Whether it multiplies vectors; else it is a norm or a bias.
+    fn is_matrix(&self) -> bool {
+        self.shape.len() > 1
+    }
+
+    fn is_norm(&self) -> bool {
+        let first = self.parts.first();
+        !self.is_matrix() && first.is_some_and(|part| part.name.ends_with("norm.weight"))
     }
 }
 
@@ -222,6 +234,13 @@ impl WeightLayout {
         self.total as usize
     }
 
+    /// Where the matrices lie in the flat buffer, in order; norms and biases are left out.
+    pub fn matrices(&self) -> Vec<Range<usize>> {
+        let matrices = self.entries.iter().filter(|entry| entry.is_matrix());
+        let place = |entry: &Entry| entry.offset as usize..(entry.offset + entry.numel()) as usize;
+        matrices.map(place).collect()
+    }
+
     /// All names in files, with the shape each has there.
     pub fn names(&self) -> impl Iterator<Item = (&str, Vec<i64>)> {
         self.entries.iter().flat_map(|entry| {
@@ -305,6 +324,17 @@ impl Weights {
             views,
             trainable,
         })
+    }
+
+    /// The same weights, as leaves that require gradients.
+    #[must_use]
+    pub fn into_trainable(self) -> Self {
+        let views = self.views.into_iter();
+        Self {
+            views: views.map(|view| view.set_requires_grad(true)).collect(),
+            trainable: true,
+            ..self
+        }
     }
 
     /// Reads a checkpoint, converting to `kind`.

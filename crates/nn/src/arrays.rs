@@ -26,7 +26,11 @@ macro_rules! element {
             #[doc = concat!("An array of `", stringify!($type), "`; `values` are in row-major order.")]
             pub fn $from(shape: Vec<usize>, values: &[$type]) -> Self {
                 debug_assert_eq!(shape.iter().product::<usize>(), values.len());
-                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                let mut bytes = vec![0; size_of_val(values)];
+                let places = bytes.chunks_exact_mut(size_of::<$type>());
+                for (place, value) in places.zip(values) {
+                    place.copy_from_slice(&value.to_le_bytes());
+                }
                 Self { kind: $kind, shape, bytes }
             }
         }

@@ -22,6 +22,7 @@ mod rowwise;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod update;
 mod workspace;
 
 use std::ops::Range;
@@ -32,10 +33,23 @@ use crate::parameters::{ParameterIndex, ParameterLayout};
 pub use mixer::{FusedMixer, MixerLayers, MixerWorkspace};
 pub use packed::PackedLinear;
 pub use rowwise::Gate;
+pub(crate) use update::{Rule, Update};
 pub use workspace::Workspace;
 
 /// Rows that go through all layers together, so that their activations stay in cache.
 const BLOCK: usize = 128;
+
+/// One step of an optimiser by the best kernels of this machine.
+pub(crate) fn update(task: &mut Update<'_>) {
+    (dispatch::best().update)(task);
+}
+
+/// The sum of the squares of `values`.
+pub(crate) fn squares(values: &[f32]) -> f64 {
+    let mut task = update::Squares { values, sum: 0.0 };
+    (dispatch::best().squares)(&mut task);
+    task.sum
+}
 
 /// One utility network: where its weights lie in the flat buffer of
 /// [`crate::parameters::Parameters`].

@@ -6,10 +6,10 @@
 //! | [`parameters`] | all weights of a model in one flat buffer, with named views |
 //! | [`layers`] | linear layers and whole-sequence recurrent layers over [`parameters`] |
 //! | [`fused`] | hand-made CPU kernels of whole utility networks, forward and backward |
-//! | [`optimiser`] | Adam and RMSprop on the flat buffer, gradient clipping |
-//! | [`schedule`] | linear schedules |
-//! | [`slices`] | a tensor's values as a slice, without a copy |
+//! | [`optimiser`] | Adam, RMSprop and SGD on a flat buffer in one pass, gradient norms and clipping |
+//! | [`schedule`] | linear schedules, learning rates with warm-up |
 //! | [`random`] | named, seeded, serialisable random streams |
+//! | [`slices`] | the memory of tensors, for kernels that are not LibTorch's |
 //! | [`arrays`] | named arrays in safetensors files, with shapes checked on reading |
 //!
 //! Modules hold *indices* into a [`parameters::Parameters`], never tensors: the same

@@ -1,15 +1,27 @@
-//! Adam and RMSprop on a flat parameter buffer, bit-compatible in form with `torch.optim`.
+//! Adam, RMSprop and stochastic gradient descent on a flat parameter buffer, by the formulas of
+//! `torch.optim`.
+//!
+//! [`Optimiser::step_over`] on the CPU is one pass over memory ([`crate::fused`]); elsewhere, and
+//! always in [`Optimiser::step`], a step is some calls on the whole buffer.
 
-use tch::{Kind, Tensor, no_grad};
+mod flat;
+
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::NnError;
 use crate::arrays::{Array, Arrays};
+use crate::fused::Rule;
 use crate::parameters::{Parameters, flat_values};
+
+pub use flat::gradient_norm;
 
 /// The update rule with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum OptimiserKind {
-    /// Kingma and Ba 2015, as `torch.optim.Adam` (no weight decay, no amsgrad).
+    /// Kingma and Ba 2015, as `torch.optim.Adam`; with weight decay, `torch.optim.AdamW`
+    /// (Loshchilov and Hutter 2019).
     Adam {
         /// Decay of the first moment.
         beta1: f64,
@@ -25,6 +37,82 @@ pub enum OptimiserKind {
         /// Added to the root of the average.
         epsilon: f64,
     },
+    /// As `torch.optim.SGD`, neither dampened nor Nesterov's.
+    Sgd {
+        /// Decay of the sum of gradients; 0 for none, which needs no state.
+        momentum: f64,
+    },
+}
+
+impl OptimiserKind {
+    /// `torch.optim.AdamW`'s own constants.
+    pub const ADAM: Self = Self::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+    };
+    /// `torch.optim.RMSprop`'s own constants.
+    pub const RMS_PROP: Self = Self::RmsProp {
+        alpha: 0.99,
+        epsilon: 1e-8,
+    };
+
+    /// Whether the first buffer of the state is used, and the second.
+    fn buffers(self) -> (bool, bool) {
+        match self {
+            Self::Adam { .. } => (true, true),
+            Self::RmsProp { .. } => (false, true),
+            Self::Sgd { momentum } => (momentum != 0.0, false),
+        }
+    }
+
+    /// The factors of step number `steps`, counted from one.
+    fn rule(self, learning_rate: f64, steps: u64) -> Rule {
+        match self {
+            Self::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => {
+                let power = steps as f64;
+                let correction1 = 1.0 - beta1.powf(power);
+                let correction2 = 1.0 - beta2.powf(power);
+                Rule::Adam {
+                    gain: (1.0 - beta1) as f32,
+                    beta2: beta2 as f32,
+                    square_gain: (1.0 - beta2) as f32,
+                    root: correction2.sqrt() as f32,
+                    epsilon: epsilon as f32,
+                    rate: (-learning_rate / correction1) as f32,
+                }
+            }
+            Self::RmsProp { alpha, epsilon } => Rule::RmsProp {
+                alpha: alpha as f32,
+                square_gain: (1.0 - alpha) as f32,
+                epsilon: epsilon as f32,
+                rate: -learning_rate as f32,
+            },
+            Self::Sgd { momentum } => Rule::Sgd {
+                momentum: momentum as f32,
+                rate: -learning_rate as f32,
+            },
+        }
+    }
+}
+
+/// What one step is taken with, beside the rule.
+#[derive(Clone, Copy, Debug)]
+pub struct StepSettings<'a> {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Multiplies the gradient first, to clip it.
+    pub gradient_scale: f64,
+    /// As the `weight_decay` of `torch.optim`: for Adam the weights shrink by
+    /// `learning_rate * weight_decay` (AdamW), for the others it times the weights is added to
+    /// the gradient.
+    pub weight_decay: f64,
+    /// The weights that decay: places in the flat buffer, in order.
+    pub decayed: &'a [Range<usize>],
 }
 
 /// An optimiser and its state for one flat buffer.
@@ -33,21 +121,47 @@ pub struct Optimiser {
     kind: OptimiserKind,
     learning_rate: f64,
     steps: u64,
-    first: Tensor,  // [scalars], f32; unused by RMSprop
-    second: Tensor, // [scalars], f32
+    scalars: usize,
+    device: Device,
+    first: Option<Tensor>,  // [scalars], f32
+    second: Option<Tensor>, // [scalars], f32
 }
 
 impl Optimiser {
     /// A fresh optimiser for `parameters`.
+    ///
+    /// # Panics
+    /// Not enough memory on the device.
     pub fn new(kind: OptimiserKind, learning_rate: f64, parameters: &Parameters) -> Self {
-        let zeros = || parameters.flat().zeros_like();
-        Self {
+        Self::over(kind, learning_rate, parameters.flat())
+            .expect("the state of a small network fits beside it")
+    }
+
+    /// A fresh optimiser for weights of the size of `flat` `[scalars]`.
+    ///
+    /// # Errors
+    /// Not enough memory on the device.
+    pub fn over(kind: OptimiserKind, learning_rate: f64, flat: &Tensor) -> Result<Self, NnError> {
+        let zeros = |wanted: bool| {
+            let options = (Kind::Float, flat.device());
+            let size = [flat.numel() as i64];
+            wanted.then(|| Tensor::f_zeros(size, options)).transpose()
+        };
+        let (first, second) = kind.buffers();
+        Ok(Self {
             kind,
             learning_rate,
             steps: 0,
-            first: zeros(),
-            second: zeros(),
-        }
+            scalars: flat.numel(),
+            device: flat.device(),
+            first: zeros(first)?,
+            second: zeros(second)?,
+        })
+    }
+
+    /// Numbers that a step changes.
+    pub fn scalars(&self) -> usize {
+        self.scalars
     }
 
     /// Number of steps taken.
@@ -55,36 +169,50 @@ impl Optimiser {
         self.steps
     }
 
-    /// One step along `-gradient`. `[scalars]`, f32.
+    /// One step along `-gradient` by LibTorch's calls, whose bits recorded trainings rest on.
+    /// `[scalars]`, f32.
     pub fn step(&mut self, parameters: &mut Parameters, gradient: &Tensor) {
+        let settings = StepSettings {
+            learning_rate: self.learning_rate,
+            gradient_scale: 1.0,
+            weight_decay: 0.0,
+            decayed: &[],
+        };
         self.steps += 1;
-        no_grad(|| match self.kind {
-            OptimiserKind::Adam {
-                beta1,
-                beta2,
-                epsilon,
-            } => {
-                let power = self.steps as f64;
-                let correction1 = 1.0 - beta1.powf(power);
-                let correction2 = 1.0 - beta2.powf(power);
-                let _ = self.first.lerp_(gradient, 1.0 - beta1);
-                let _ = self.second.g_mul_scalar_(beta2);
-                let _ = self.second.addcmul_(&(gradient * (1.0 - beta2)), gradient);
-                let mut denominator = self.second.sqrt();
-                let _ = denominator
-                    .g_div_scalar_(correction2.sqrt())
-                    .g_add_scalar_(epsilon);
-                let _ = denominator.reciprocal_().g_mul_(&self.first);
-                let _ = denominator.g_mul_scalar_(-self.learning_rate / correction1);
-                let _ = parameters.flat_mut().g_add_(&denominator);
-            }
-            OptimiserKind::RmsProp { alpha, epsilon } => {
-                let _ = self.second.g_mul_scalar_(alpha);
-                let _ = self.second.addcmul_(&(gradient * (1.0 - alpha)), gradient);
-                let mut denominator = self.second.sqrt();
-                let _ = denominator.g_add_scalar_(epsilon);
-                let step = gradient / denominator * -self.learning_rate;
-                let _ = parameters.flat_mut().g_add_(&step);
+        no_grad(|| self.by_calls(parameters.flat_mut(), gradient, &settings));
+    }
+
+    /// One step on `values` along `-gradient`, which is set to zero; `rounded` takes a copy of
+    /// the new values. All `[scalars]`: f32, but for `rounded`, which may be of another type.
+    ///
+    /// # Panics
+    /// When the sizes are not those of the state.
+    pub fn step_over(
+        &mut self,
+        values: &mut Tensor,
+        gradient: &mut Tensor,
+        mut rounded: Option<&mut Tensor>,
+        settings: &StepSettings<'_>,
+    ) {
+        for tensor in [&*values, &*gradient].into_iter().chain(rounded.as_deref()) {
+            assert_eq!(
+                tensor.numel(),
+                self.scalars,
+                "the state is of these weights"
+            );
+        }
+        self.steps += 1;
+        if self
+            .by_kernels(values, gradient, rounded.as_deref_mut(), settings)
+            .is_some()
+        {
+            return;
+        }
+        no_grad(|| {
+            self.by_calls(values, gradient, settings);
+            let _ = gradient.zero_();
+            if let Some(rounded) = rounded {
+                rounded.copy_(values);
             }
         });
     }
@@ -92,13 +220,11 @@ impl Optimiser {
     /// The state by name, for a checkpoint.
     pub fn to_arrays(&self, prefix: &str) -> Arrays {
         let mut arrays = Arrays::new();
-        let scalars = self.first.numel();
-        for (name, tensor) in [("first", &self.first), ("second", &self.second)] {
-            let values = flat_values(tensor);
-            arrays.insert(
-                format!("{prefix}{name}"),
-                Array::from_f32(vec![scalars], &values),
-            );
+        for (name, buffer) in [("first", &self.first), ("second", &self.second)] {
+            if let Some(buffer) = buffer {
+                let array = Array::from_f32(vec![self.scalars], &flat_values(buffer));
+                arrays.insert(format!("{prefix}{name}"), array);
+            }
         }
         arrays.insert(
             format!("{prefix}steps"),
@@ -112,13 +238,17 @@ impl Optimiser {
     /// # Errors
     /// A missing name or another size.
     pub fn load_arrays(&mut self, arrays: &Arrays, prefix: &str) -> Result<(), NnError> {
-        let scalars = self.first.numel();
-        let device = self.first.device();
-        let first = arrays.f32(&format!("{prefix}first"), &[scalars])?;
-        let second = arrays.f32(&format!("{prefix}second"), &[scalars])?;
+        let read = |name: &str, wanted: bool| -> Result<Option<Tensor>, NnError> {
+            if !wanted {
+                return Ok(None);
+            }
+            let values = arrays.f32(&format!("{prefix}{name}"), &[self.scalars])?;
+            Ok(Some(Tensor::from_slice(&values).to_device(self.device)))
+        };
+        let (first, second) = self.kind.buffers();
+        let buffers = (read("first", first)?, read("second", second)?);
         let steps = arrays.u64(&format!("{prefix}steps"), &[1])?;
-        self.first = Tensor::from_slice(&first).to_device(device);
-        self.second = Tensor::from_slice(&second).to_device(device);
+        (self.first, self.second) = buffers;
         self.steps = steps[0];
         Ok(())
     }

@@ -1,5 +1,9 @@
 //! Schedules of scalar values.
 
+mod learning_rate;
+
+pub use learning_rate::{Decay, RateSchedule, WarmUp};
+
 /// Linear interpolation from `start` to `end` over `steps`, constant afterwards.
 ///
 /// EPyMARL `DecayThenFlatSchedule(decay="linear")`:

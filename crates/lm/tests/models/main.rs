@@ -12,3 +12,4 @@ mod golden;
 mod parity;
 mod saving;
 mod scoring;
+mod training;

@@ -7,6 +7,7 @@ use super::gates::{self, GruGates, GruStep};
 use super::kernels::{self, ColumnSums, Product, TransposedProduct};
 use super::mix::{self, Mix, MixBackward};
 use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftSum};
+use super::update::{self, Squares, Update};
 
 /// The kernels of one instruction set.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Kernels {
     pub(super) capped: fn(&mut Capped<'_>),
     pub(super) soft_sum: fn(&mut SoftSum<'_>),
     pub(super) attend: fn(&mut Attend<'_>),
+    pub(super) update: fn(&mut Update<'_>),
+    pub(super) squares: fn(&mut Squares<'_>),
 }
 
 /// A module of kernels compiled for `$features`.
@@ -52,6 +55,8 @@ macro_rules! level {
                 capped: |task| enter!(capped(task)),
                 soft_sum: |task| enter!(soft_sum(task)),
                 attend: |task| enter!(attend(task)),
+                update: |task| enter!(update(task)),
+                squares: |task| enter!(squares(task)),
             };
 
             #[target_feature(enable = $features)]
@@ -118,6 +123,16 @@ macro_rules! level {
             fn attend(task: &mut Attend<'_>) {
                 attend::attend::<$fused, $lanes>(task);
             }
+
+            #[target_feature(enable = $features)]
+            fn update(task: &mut Update<'_>) {
+                update::update::<$fused>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn squares(task: &mut Squares<'_>) {
+                update::squares::<$lanes>(task);
+            }
         }
     };
 }
@@ -165,6 +180,8 @@ static BASELINE: Kernels = Kernels {
     capped: rowwise::capped::<false>,
     soft_sum: rowwise::soft_sum::<false, 4>,
     attend: attend::attend::<false, 4>,
+    update: update::update::<false>,
+    squares: update::squares::<4>,
 };
 
 /// The tables this machine can run, best first.
