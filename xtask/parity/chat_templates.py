@@ -1,6 +1,8 @@
 """Text, ids and masks of `concord model preview` beside those of transformers, live.
 
     python chat_templates.py --concord target/debug/concord
+
+The templates are those of the fixtures, with two tokenizers, and all those that come with trl.
 """
 
 import argparse
@@ -9,7 +11,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from transformers import PreTrainedTokenizerFast
 
@@ -17,6 +21,7 @@ sys.dont_write_bytecode = True  # the folder is the repository's
 from make_hub_golden import CASES, CONVERSATIONS, MARKED
 
 FIXTURES = pathlib.Path("crates/hub/tests/fixtures")
+OF_TRL = pathlib.Path(sysconfig.get_paths()["purelib"]) / "trl" / "chat_templates"
 DATE = "26 Jul 2024"
 
 
@@ -31,18 +36,18 @@ def folder_of(root, template, tokenizer):
     return folder
 
 
-def ours(concord, folder, case):
+def ours(concord, folder, name, case):
     options = dict(case)
     record = {"messages": options.pop("messages")}
     prompt = options.pop("add_generation_prompt", False)
     if "tools" in options:
         record["tools"] = options.pop("tools")
-    file = folder / "record.json"
+    file = folder / f"record-{name}.json"
     file.write_text(json.dumps(record))
     command = [concord, "model", "preview", str(folder), str(file), "--format", "json"]
     command += ["--template-set", f"date_string={DATE}"]
-    for name, value in options.items():
-        command += ["--template-set", f"{name}={json.dumps(value)}"]
+    for option, value in options.items():
+        command += ["--template-set", f"{option}={json.dumps(value)}"]
     if prompt:
         command.append("--generation-prompt")
     answer = subprocess.run(command, capture_output=True, text=True)
@@ -91,19 +96,28 @@ def main():
         if not equal:
             print(f"differs: {what} {detail}")
 
+    def compare(root, template, tokenizer):
+        fast = PreTrainedTokenizerFast.from_pretrained(FIXTURES / tokenizer)
+        source = template.read_text()
+        folder = folder_of(pathlib.Path(root), template, tokenizer)
+        with ThreadPoolExecutor(2) as threads:
+            answers = threads.map(lambda case: ours(concord, folder, *case), CASES.items())
+            for (name, case), (found, detail) in zip(CASES.items(), answers):
+                ids = theirs(fast, source, case)
+                if found and any("put behind" in note for note in found["notes"]):
+                    ids = behind(fast, source, case)
+                what = f"{tokenizer} {template.stem} {name}"
+                count((found or {}).get("ids") == ids if found else ids is None, what, detail)
+
     with tempfile.TemporaryDirectory() as root:
-        for tokenizer in ("byte_level", "sentence_piece"):
-            fast = PreTrainedTokenizerFast.from_pretrained(FIXTURES / tokenizer)
-            for template in sorted((FIXTURES / "templates").glob("*.jinja")):
-                source = template.read_text()
-                folder = folder_of(pathlib.Path(root), template, tokenizer)
-                for name, case in CASES.items():
-                    ids = theirs(fast, source, case)
-                    found, detail = ours(concord, folder, case)
-                    if found and any("put behind" in note for note in found["notes"]):
-                        ids = behind(fast, source, case)
-                    what = f"{tokenizer} {template.stem} {name}"
-                    count((found or {}).get("ids") == ids if found else ids is None, what, detail)
+        of_fixtures = sorted((FIXTURES / "templates").glob("*.jinja"))
+        for template in of_fixtures:
+            compare(root, template, "byte_level")
+            compare(root, template, "sentence_piece")
+        others = [one for one in sorted(OF_TRL.glob("*.jinja")) if one.name not in {it.name for it in of_fixtures}]
+        count(bool(others), f"{OF_TRL} holds no template")
+        for template in others:
+            compare(root, template, "byte_level")
         fast = PreTrainedTokenizerFast.from_pretrained(FIXTURES / "byte_level")
         for plain, marked in MARKED.items():
             source = (FIXTURES / "templates" / f"{marked}.jinja").read_text()
@@ -112,7 +126,7 @@ def main():
                     messages, chat_template=source, return_dict=True, return_assistant_tokens_mask=True
                 )
                 folder = pathlib.Path(root) / f"{plain}-byte_level"
-                found, detail = ours(concord, folder, {"messages": messages})
+                found, detail = ours(concord, folder, "mask", {"messages": messages})
                 newline = fast.convert_tokens_to_ids("Ċ")
                 wrong = [
                     at

@@ -127,8 +127,9 @@ impl ChatTemplate {
                     ),
                 });
             }
-            // Jinja drops one newline at the end of a template.
-            let source = source.strip_suffix('\n').unwrap_or(source);
+            // Jinja knows one kind of newline, and drops one at the end of a template.
+            let source = source.replace("\r\n", "\n").replace('\r', "\n");
+            let source = source.strip_suffix('\n').unwrap_or(&source);
             environment
                 .add_template_owned(name.clone(), without_generation_tags(source))
                 .map_err(|error| explain(&error))?;
@@ -245,6 +246,8 @@ fn environment() -> Result<Environment<'static>, HubError> {
     environment.set_formatter(|out, _, value| {
         out.write_str(&plain(value)).map_err(minijinja::Error::from)
     });
+    environment.add_test("iterable", |value: Held| python::is_iterable(&value));
+    environment.add_test("sequence", |value: Held| python::is_sequence(&value));
     environment.add_filter("string", |value: Held| plain(&value));
     environment.add_filter("tojson", to_json);
     environment.add_function(

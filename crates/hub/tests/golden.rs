@@ -77,7 +77,7 @@ fn templates_render_as_transformers_renders_them() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
-    assert_eq!(compared, 15 * 11);
+    assert_eq!(compared, 19 * 11);
 }
 
 #[test]

@@ -113,6 +113,17 @@ impl Json {
     }
 }
 
+/// Whether `iter(value)` works; minijinja takes none for an empty list.
+pub(super) fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
+/// Whether `value` has a length and can be indexed: texts, lists, mappings, and what is undefined.
+pub(super) fn is_sequence(value: &Value) -> bool {
+    use ValueKind::{Bytes, Map, Seq, String, Undefined};
+    matches!(value.kind(), String | Bytes | Seq | Map | Undefined)
+}
+
 /// `str(value)`.
 pub(super) fn plain(value: &Value) -> String {
     match value.as_str() {
