@@ -1,27 +1,39 @@
-//! Keys and values of a generation, in memory that is taken ahead and doubled when full.
+//! Keys and values of a generation, in memory that is taken ahead and grows when full.
+
+mod prefix_tree;
+mod rotations;
+
+use std::rc::Rc;
 
 use nn::slices;
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::config::ModelConfig;
 use crate::decoder::{Mask, Surroundings, Turn};
 
+pub use prefix_tree::{Cut, Lease, Match, PrefixTree};
+pub use rotations::Rotations;
+pub(crate) use rotations::RowTurns;
+
 /// Places that a cache has room for at the start, beyond those it is filled with.
 const FIRST_ROOM: i64 = 256;
 
-/// The keys and values of some texts, up to `limit` tokens each.
+/// The keys and values of some texts.
 ///
 /// Place `p` of every row is the same step; row `r` begins at place `starts[r]`, so that
-/// texts of different lengths end together.
+/// texts of different lengths end together. A row that begins where the cache ends is free:
+/// what is computed in it means nothing.
 #[derive(Debug)]
 pub struct Cache {
     keys: Vec<Tensor>,   // [rows, kv_heads, capacity, head_dim] per layer
     values: Vec<Tensor>, // the same
-    tables: Vec<Turn>,   // [limit, width] per rotation
+    rotations: Rc<Rotations>,
     length: i64,
     limit: i64,
     starts: Vec<i64>,
+    long: Vec<bool>, // rows with the angles of long texts
+    free: Vec<bool>,
     gaps: Option<Gaps>,
 }
 
@@ -35,32 +47,56 @@ pub(crate) struct CacheLayer<'a> {
     pub(crate) length: usize,
     pub(crate) starts: &'a [i64],
     pub(crate) window: Option<usize>,
-    /// Cosine and signed sine of every position, `[limit, width]`, where the layer turns.
-    pub(crate) turn: Option<[&'a [f32]; 2]>,
-    pub(crate) limit: usize,
+    /// The angles of every row's next token, where the layer turns.
+    pub(crate) turns: Option<RowTurns<'a>>,
 }
 
 /// What is only needed when the rows do not all begin at 0.
 #[derive(Debug)]
 struct Gaps {
     starts: Tensor, // [rows], i64
-    mask: Tensor,   // [rows, 1, 1, limit], added to scores
+    mask: Tensor,   // [rows, 1, 1, capacity], added to scores
+}
+
+/// Keys and values of a piece of a text.
+#[derive(Debug)]
+pub struct Segment {
+    layers: Vec<[Tensor; 2]>, // keys and values, [kv_heads, tokens, head_dim]
+}
+
+impl Cut for Segment {
+    fn cut(self, at: usize) -> (Self, Self) {
+        let mut front = Vec::with_capacity(self.layers.len());
+        let mut back = Vec::with_capacity(self.layers.len());
+        for layer in self.layers {
+            let tokens = layer[0].size()[1];
+            // Copies, so that either half can be let go by itself.
+            let part = |from: i64, count: i64| {
+                layer.each_ref().map(|all| {
+                    let part = all.narrow(1, from, count);
+                    part.contiguous().copy()
+                })
+            };
+            front.push(part(0, at as i64));
+            back.push(part(at as i64, tokens - at as i64));
+        }
+        (Self { layers: front }, Self { layers: back })
+    }
 }
 
 impl Cache {
-    /// An empty cache for rows that begin at `starts` and never pass `limit` places;
-    /// `longest` is the length of text that the rotations are made for.
+    /// An empty cache for rows that begin at `starts` and never pass `limit` places; `long`
+    /// says which rows are texts beyond [`Rotations::switch_length`].
     ///
     /// # Errors
     /// Not enough memory on the device.
     pub fn new(
         config: &ModelConfig,
+        rotations: &Rc<Rotations>,
         starts: Vec<i64>,
+        long: Vec<bool>,
         limit: usize,
-        longest: usize,
-        options: (Kind, Device),
     ) -> Result<Self, LmError> {
-        let (kind, device) = options;
         // No places yet: the first tokens tell how many are needed.
         let shape = [
             starts.len() as i64,
@@ -70,35 +106,33 @@ impl Cache {
         ];
         let empty = || -> Result<Vec<Tensor>, LmError> {
             let layers = config.layers.iter();
-            let tensors = layers.map(|_| Tensor::f_empty(shape, options));
+            let tensors = layers.map(|_| Tensor::f_empty(shape, rotations.options()));
             Ok(tensors.collect::<Result<_, _>>()?)
         };
-        let places = Tensor::arange(limit as i64, (Kind::Int64, device));
-        let tables = config.ropes.iter().map(|rope| {
-            let (cosine, sine) = rope.angles(&places, longest, kind);
-            Turn { cosine, sine }
-        });
         let mut cache = Self {
             keys: empty()?,
             values: empty()?,
-            tables: tables.collect(),
+            rotations: Rc::clone(rotations),
             length: 0,
             limit: limit as i64,
+            free: vec![false; starts.len()],
             starts,
+            long,
             gaps: None,
         };
-        cache.mark_gaps(options);
+        cache.mark_gaps();
         Ok(cache)
     }
 
-    fn mark_gaps(&mut self, options: (Kind, Device)) {
-        let (kind, device) = options;
-        if self.starts.iter().all(|start| *start == 0) {
+    fn mark_gaps(&mut self) {
+        let same = self.long.iter().all(|long| *long == self.long[0]);
+        if same && self.starts.iter().all(|start| *start == 0) {
             self.gaps = None;
             return;
         }
+        let (kind, device) = self.rotations.options();
         let starts = Tensor::from_slice(&self.starts).to_device(device);
-        let places = Tensor::arange(self.limit, (Kind::Int64, device));
+        let places = Tensor::arange(self.capacity(), (Kind::Int64, device));
         let seen = places.unsqueeze(0).ge_tensor(&starts.unsqueeze(1));
         let seen = seen.unsqueeze(1).unsqueeze(1);
         if let Mask::Added { mask, .. } = Mask::added(&seen, 0, kind) {
@@ -106,84 +140,216 @@ impl Cache {
         }
     }
 
+    fn capacity(&self) -> i64 {
+        self.keys[0].size()[2]
+    }
+
     /// Tokens kept for each row, gaps included.
     pub fn length(&self) -> usize {
         self.length as usize
     }
 
-    /// Number of rows.
+    /// Number of rows, free ones included.
     pub fn rows(&self) -> usize {
         self.starts.len()
+    }
+
+    /// Tokens that there is memory for, over all rows.
+    pub fn places(&self) -> usize {
+        self.rows() * self.capacity() as usize
+    }
+
+    /// Tokens kept for one row.
+    pub fn tokens(&self, row: usize) -> usize {
+        (self.length - self.starts[row]) as usize
+    }
+
+    /// From here on no row passes `limit` places.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit as i64;
+    }
+
+    /// From here on angles are taken from these, which reach further.
+    pub fn set_rotations(&mut self, rotations: &Rc<Rotations>) {
+        self.rotations = Rc::clone(rotations);
     }
 
     /// The cache with only these rows, in this order; a row may be named more than once:
     /// samples of one prompt are copies of the row that was filled once.
     ///
+    /// # Errors
+    /// Not enough memory on the device.
+    ///
     /// # Panics
     /// When a row is not there.
-    #[must_use]
-    pub fn select(self, rows: &[usize]) -> Self {
-        let options = (self.keys[0].kind(), self.keys[0].device());
-        let chosen: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
-        let index = Tensor::from_slice(&chosen).to_device(options.1);
-        // Only the places in use are copied.
-        let copied = |tensors: &[Tensor]| -> Vec<Tensor> {
-            let copy = |tensor: &Tensor| {
-                let mut shape = tensor.size();
-                shape[0] = chosen.len() as i64;
-                let copy = Tensor::empty(&shape[..], options);
-                let used = tensor.narrow(2, 0, self.length).index_select(0, &index);
-                copy.narrow(2, 0, self.length).copy_(&used);
-                copy
-            };
-            no_grad(|| tensors.iter().map(copy).collect())
-        };
-        let mut cache = Self {
-            keys: copied(&self.keys),
-            values: copied(&self.values),
-            starts: rows.iter().map(|row| self.starts[*row]).collect(),
-            gaps: None,
-            ..self
-        };
-        cache.mark_gaps(options);
-        cache
+    pub fn select(&mut self, rows: &[usize]) -> Result<(), LmError> {
+        let length = self.length - self.first(rows);
+        self.arrange(rows, 0, length, length)
     }
 
-    /// Forgets all places from `length` on, as when a conversation goes on otherwise.
-    pub fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length as i64);
+    /// Adds `count` free rows behind the others.
+    ///
+    /// # Errors
+    /// Not enough memory on the device.
+    pub fn add_rows(&mut self, count: usize) -> Result<(), LmError> {
+        self.restart_free();
+        let all: Vec<usize> = (0..self.rows()).collect();
+        let length = self.length - self.first(&all);
+        let capacity = self.capacity().min(self.limit).max(length);
+        self.arrange(&all, count, length, capacity)
     }
 
-    /// Makes room for `tokens` more in each row.
+    /// Ends the texts of these rows, which are free then.
+    pub fn free(&mut self, rows: &[usize]) {
+        for row in rows {
+            self.free[*row] = true;
+            self.long[*row] = false;
+        }
+        self.restart_free();
+        self.mark_gaps();
+    }
+
+    fn restart_free(&mut self) {
+        for (start, free) in self.starts.iter_mut().zip(&self.free) {
+            if *free {
+                *start = self.length;
+            }
+        }
+    }
+
+    /// Puts texts of another cache, given as `(row, row of source)`, into rows of this one.
+    ///
+    /// # Errors
+    /// A text longer than the limit, or not enough memory on the device.
+    pub fn join(&mut self, rows: &[(usize, usize)], source: &Self) -> Result<(), LmError> {
+        let longest = rows.iter().map(|(_, from)| source.tokens(*from) as i64);
+        let longest = longest.max().unwrap_or(0);
+        if longest > self.length {
+            for (row, _) in rows {
+                self.starts[*row] = self.length;
+            }
+            let all: Vec<usize> = (0..self.rows()).collect();
+            self.arrange(&all, 0, longest, longest)?;
+        }
+        for (row, from) in rows {
+            let tokens = source.tokens(*from) as i64;
+            for (ours, theirs) in self.tensors().zip(source.tensors()) {
+                let place = ours.get(*row as i64);
+                let text = theirs.get(*from as i64);
+                let text = text.narrow(1, source.starts[*from], tokens);
+                no_grad(|| place.narrow(1, self.length - tokens, tokens).copy_(&text));
+            }
+            self.starts[*row] = self.length - tokens;
+            self.long[*row] = source.long[*from];
+            self.free[*row] = false;
+        }
+        self.mark_gaps();
+        Ok(())
+    }
+
+    /// A copy of `tokens` tokens of a row's text, from its token `from` on.
+    pub fn lift(&self, row: usize, from: usize, tokens: usize) -> Segment {
+        let place = self.starts[row] + from as i64;
+        let part = |all: &Tensor| all.get(row as i64).narrow(1, place, tokens as i64).copy();
+        let layers = self.keys.iter().zip(&self.values);
+        Segment {
+            layers: layers
+                .map(|(keys, values)| no_grad(|| [part(keys), part(values)]))
+                .collect(),
+        }
+    }
+
+    /// Puts the first `tokens` tokens of a piece into a row, as its text from token `from` on.
+    /// Room must have been [reserved](Self::reserve).
+    pub fn lay(&mut self, row: usize, from: usize, segment: &Segment, tokens: usize) {
+        let place = self.starts[row] + from as i64;
+        let tokens = tokens as i64;
+        let put = |all: &Tensor, part: &Tensor| {
+            let mut place = all.get(row as i64).narrow(1, place, tokens);
+            no_grad(|| place.copy_(&part.narrow(1, 0, tokens)));
+        };
+        let layers = self.keys.iter().zip(&self.values);
+        for ((keys, values), [new_keys, new_values]) in layers.zip(&segment.layers) {
+            put(keys, new_keys);
+            put(values, new_values);
+        }
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.keys.iter().chain(&self.values)
+    }
+
+    /// The first place that any of `rows` uses.
+    fn first(&self, rows: &[usize]) -> i64 {
+        let starts = rows.iter().map(|row| self.starts[*row]);
+        starts.min().unwrap_or(self.length)
+    }
+
+    /// Makes room for `tokens` more in each row; places before all texts are given up first.
     ///
     /// # Errors
     /// More than the limit, or not enough memory on the device.
     pub fn reserve(&mut self, tokens: usize) -> Result<(), LmError> {
-        let needed = self.length + tokens as i64;
-        let capacity = self.keys[0].size()[2];
-        if needed <= capacity {
+        let tokens = tokens as i64;
+        if self.length + tokens <= self.capacity() {
             return Ok(());
         }
+        self.restart_free();
+        let all: Vec<usize> = (0..self.rows()).collect();
+        let length = self.length - self.first(&all);
+        let needed = length + tokens;
         if needed > self.limit {
             return Err(LmError::Input(format!(
                 "{needed} tokens in a cache - allowed: {} - ask for fewer new tokens",
                 self.limit
             )));
         }
-        let capacity = (needed + FIRST_ROOM).max(2 * capacity).min(self.limit);
-        let options = (self.keys[0].kind(), self.keys[0].device());
-        let length = self.length;
+        let capacity = (needed + FIRST_ROOM).max(needed + needed / 2);
+        self.arrange(&all, 0, length, capacity.min(self.limit))
+    }
+
+    /// The rows `kept` and `more` free ones, `length` places long in memory for `capacity`.
+    fn arrange(
+        &mut self,
+        kept: &[usize],
+        more: usize,
+        length: i64,
+        capacity: i64,
+    ) -> Result<(), LmError> {
+        let from = self.first(kept).max(self.length - length);
+        let used = self.length - from;
+        let options = self.rotations.options();
+        let in_order = kept.iter().copied().eq(0..self.rows());
+        let index: Vec<i64> = kept.iter().map(|row| *row as i64).collect();
+        let index = Tensor::from_slice(&index).to_device(options.1);
         for tensor in self.keys.iter_mut().chain(&mut self.values) {
             let mut shape = tensor.size();
+            shape[0] = (kept.len() + more) as i64;
             shape[2] = capacity;
-            let larger = Tensor::f_empty(&shape[..], options)?;
+            // Zeros: a free row's places must not hold what is no number.
+            let arranged = Tensor::f_zeros(&shape[..], options)?;
             no_grad(|| {
-                larger
-                    .narrow(2, 0, length)
-                    .copy_(&tensor.narrow(2, 0, length));
+                let texts = tensor.narrow(2, from, used);
+                let mut place = arranged.narrow(0, 0, kept.len() as i64);
+                place = place.narrow(2, length - used, used);
+                if in_order {
+                    place.copy_(&texts);
+                } else {
+                    place.copy_(&texts.index_select(0, &index));
+                }
             });
-            *tensor = larger;
+            *tensor = arranged;
         }
+        let shift = length - self.length;
+        let starts = kept.iter().map(|row| self.starts[*row] + shift);
+        let free = std::iter::repeat_n(length, more);
+        self.starts = starts.chain(free).collect();
+        let long = kept.iter().map(|row| self.long[*row]);
+        self.long = long.chain(std::iter::repeat_n(false, more)).collect();
+        let free = kept.iter().map(|row| self.free[*row]);
+        self.free = free.chain(std::iter::repeat_n(true, more)).collect();
+        self.length = length;
+        self.mark_gaps();
         Ok(())
     }
 
@@ -193,10 +359,7 @@ impl Cache {
     /// When the cache is not f32 on the CPU.
     pub(crate) fn layer(&mut self, config: &ModelConfig, number: usize) -> CacheLayer<'_> {
         let plan = config.layers[number];
-        let turn = plan.rope.map(|rope| {
-            let table = &self.tables[rope];
-            [slices::values(&table.cosine), slices::values(&table.sine)]
-        });
+        let turns = plan.rope.map(|rope| self.rotations.rows(rope, &self.long));
         CacheLayer {
             capacity: self.keys[number].size()[2] as usize,
             keys: slices::values_mut(&mut self.keys[number]),
@@ -204,11 +367,11 @@ impl Cache {
             length: self.length as usize,
             starts: &self.starts,
             window: plan.window,
-            turn,
-            limit: self.limit as usize,
+            turns,
         }
     }
 
+    /// Says that the next `tokens` places hold keys and values.
     pub(crate) fn advance(&mut self, tokens: i64) {
         self.length += tokens;
     }
@@ -249,33 +412,15 @@ impl Cache {
         }
     }
 
-    fn turns(&self, tokens: i64) -> Vec<Turn> {
+    /// The angles of the next `tokens` tokens of each row. `[rows or 1, tokens, 1, width]`.
+    pub(crate) fn turns(&self, tokens: i64) -> Vec<Turn> {
         let Some(gaps) = &self.gaps else {
-            let at = |table: &Tensor| table.narrow(0, self.length, tokens).unsqueeze(-2);
-            let tables = self.tables.iter();
-            return tables
-                .map(|table| Turn {
-                    cosine: at(&table.cosine),
-                    sine: at(&table.sine),
-                })
-                .collect();
+            return self.rotations.run(self.length, tokens, self.long[0]);
         };
         let end = self.length + tokens;
         let places = Tensor::arange_start(self.length, end, (Kind::Int64, gaps.starts.device()));
         let positions = places.unsqueeze(0) - gaps.starts.unsqueeze(1);
-        let positions = positions.clamp_min(0).view([-1]);
-        let at = |table: &Tensor| {
-            let width = table.size()[1];
-            let shape = [self.starts.len() as i64, tokens, 1, width];
-            table.index_select(0, &positions).view(shape)
-        };
-        let tables = self.tables.iter();
-        tables
-            .map(|table| Turn {
-                cosine: at(&table.cosine),
-                sine: at(&table.sine),
-            })
-            .collect()
+        self.rotations.gather(&positions, &self.long)
     }
 
     fn mask(&self, window: Option<usize>, tokens: i64) -> Mask {
@@ -285,17 +430,22 @@ impl Cache {
             let from = window.map_or(0, |window| (end - window).max(0));
             return match &self.gaps {
                 None => Mask::All { from },
-                Some(gaps) => Mask::Added {
-                    from,
-                    mask: gaps.mask.narrow(3, from, end - from),
-                },
+                Some(gaps) => {
+                    // No row has anything before its first place.
+                    let first = self.starts.iter().copied().min().unwrap_or(0);
+                    let from = from.max(first.min(self.length));
+                    Mask::Added {
+                        from,
+                        mask: gaps.mask.narrow(3, from, end - from),
+                    }
+                }
             };
         }
         let window = window.filter(|window| *window < end);
         if self.length == 0 && window.is_none() && self.gaps.is_none() {
             return Mask::Causal;
         }
-        let (kind, device) = (self.keys[0].kind(), self.keys[0].device());
+        let (kind, device) = self.rotations.options();
         let queries = Tensor::arange_start(self.length, end, (Kind::Int64, device));
         let keys = Tensor::arange(end, (Kind::Int64, device));
         let distance = queries.unsqueeze(1) - keys.unsqueeze(0);

@@ -181,8 +181,7 @@ impl Layer {
             length,
             starts,
             window,
-            turn,
-            limit,
+            turns,
         } = place;
         let (rows, width) = (starts.len(), config.head_dim);
         rms_norm(
@@ -206,15 +205,11 @@ impl Layer {
         let kept = keys
             .chunks_exact_mut(kept)
             .zip(values.chunks_exact_mut(kept));
-        for ((heads, attended), ((keys, values), start)) in
-            heads.zip(attended).zip(kept.zip(starts))
+        for (row, ((heads, attended), ((keys, values), start))) in
+            heads.zip(attended).zip(kept.zip(starts)).enumerate()
         {
             let start = *start as usize;
-            let turn = turn.map(|[cosine, sine]| {
-                let width = cosine.len() / limit;
-                let at = (length - start) * width;
-                [&cosine[at..][..width], &sine[at..][..width]]
-            });
+            let turn = turns.map(|turns| turns.at(row, length - start));
             self.place_heads(config, heads, turn);
             let (queries, new) = heads.split_at(config.heads * width);
             let (new_keys, new_values) = new.split_at(config.kv_heads * width);

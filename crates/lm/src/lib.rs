@@ -10,7 +10,7 @@
 //! | [`cache`] | keys and values of a generation |
 //! | [`fused_step`] | one token for each of a few rows, in hand-made kernels |
 //! | [`sampling`] | the choice of a token, in the order of `transformers` |
-//! | [`generation`] | batches of continuations |
+//! | [`generation`] | continuations of many prompts in a batch that stays full |
 //! | [`trained`] | what of a model is trained, and its flat buffer |
 //! | [`adapters`] | LoRA and MiSS: few trained numbers beside frozen weights |
 //! | [`scoring`] | log-probabilities and their gradients without the full logits |

@@ -1,7 +1,9 @@
 //! The hand-made step against LibTorch's operations, for every family.
 
+use std::rc::Rc;
+
 use crate::golden::{CASES, Expected, model};
-use lm::cache::Cache;
+use lm::cache::{Cache, Rotations};
 use lm::decoder::{Batch, Decoder};
 use lm::fused_step::FusedStep;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -14,7 +16,11 @@ fn filled(decoder: &Decoder, texts: &[&[i64]]) -> Cache {
     let starts = texts.iter().map(|text| (longest - text.len()) as i64);
     let options = (Kind::Float, Device::Cpu);
     let limit = longest + STEPS;
-    let mut cache = Cache::new(decoder.config(), starts.collect(), limit, limit, options).unwrap();
+    let rotations = Rc::new(Rotations::new(decoder.config(), limit, options));
+    // A text of each kind, where there are two kinds.
+    let long = texts.iter().map(|text| text.len() == longest);
+    let (starts, long) = (starts.collect(), long.collect());
+    let mut cache = Cache::new(decoder.config(), &rotations, starts, long, limit).unwrap();
     let batch = Batch::padded(texts, Device::Cpu);
     let _ = no_grad(|| decoder.forward_cached(batch.ids(), &mut cache)).unwrap();
     cache
@@ -75,7 +81,8 @@ fn a_row_s_bits_do_not_depend_on_the_rows_beside_it() {
             .unwrap()
             .to_vec();
         for rows in [vec![6], vec![1, 5], vec![0, 2, 7], vec![7, 6, 5, 4, 3]] {
-            let mut some = filled(&decoder, &texts).select(&rows);
+            let mut some = filled(&decoder, &texts);
+            some.select(&rows).unwrap();
             let newest: Vec<i64> = rows.iter().map(|row| newest[*row]).collect();
             let alone = fused.scores(&decoder, &newest, &mut some).unwrap();
             let vocabulary = decoder.config().vocabulary;

@@ -6,6 +6,7 @@ mod adapters;
 mod bad_input;
 mod classification;
 mod encoders;
+mod engine;
 mod fused_step;
 mod generation;
 mod golden;

@@ -15,7 +15,6 @@ use std::time::Instant;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use hub::OrderedJson;
-use nn::random::RandomStream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -98,7 +97,7 @@ pub fn chat(arguments: &ChatArguments) -> Result<u8, Failure> {
     sampling.check()?;
     let mut chat = Chat {
         model: &model,
-        speaker: Speaker::new(&model.decoder),
+        speaker: Speaker::new(&model.decoder)?,
         settings: Settings {
             sampling,
             max_new: arguments.max_new,
@@ -344,7 +343,7 @@ impl Chat<'_> {
             "thinking": thinking,
         }));
         let started = Instant::now();
-        let mut random = RandomStream::new(self.settings.seed, "chat", self.answers);
+        let number = self.answers;
         self.answers += 1;
         let mut written = Written::default();
         let mut stream = self
@@ -355,11 +354,13 @@ impl Chat<'_> {
             sampling: self.settings.sampling,
             max_new: room,
             stop_ids: &self.model.stop_ids,
+            seed: self.settings.seed,
+            number,
         };
         let (ear, leaving, tokenizer) = (&mut self.ear, &mut self.leaving, &self.model.tokenizer);
         let mut deaf = false;
         self.speaker
-            .speak::<Failure>(&ids, &manner, &mut random, &mut |spoken, ending| {
+            .speak::<Failure>(&ids, &manner, &mut |spoken, ending| {
                 let id = u32::try_from(spoken.id).unwrap_or(u32::MAX);
                 let mut text = stream.push(id)?;
                 let finish = if let Some(ending) = ending {

@@ -1,0 +1,155 @@
+//! The next token of each row of a batch.
+
+use tch::{Device, Kind, Tensor};
+
+use super::row::{Choice, Row};
+use crate::LmError;
+use crate::sampling::{Sampler, Sampling};
+
+/// Chooses tokens; keeps a sampler for every setting that was seen.
+#[derive(Debug, Default)]
+pub(super) struct Chooser {
+    samplers: Vec<(Sampling, Sampler)>,
+    buffer: Vec<f32>,
+}
+
+impl Chooser {
+    /// A token for each of `rows`, which stand beside the number of their line of `scores`
+    /// `[lines, vocabulary]`.
+    ///
+    /// # Errors
+    /// Scores that are not numbers.
+    pub(super) fn choose(
+        &mut self,
+        scores: &Tensor,
+        rows: &mut [(usize, Row)],
+    ) -> Result<Vec<Choice>, LmError> {
+        let ids = self.ids(scores, rows)?;
+        let logs = told(scores, rows, &ids).into_iter();
+        let choices = ids.into_iter().zip(logs);
+        let choices = choices.map(|(id, (log_probability, alternatives))| Choice {
+            id,
+            log_probability,
+            alternatives,
+        });
+        Ok(choices.collect())
+    }
+
+    fn ids(&mut self, scores: &Tensor, rows: &mut [(usize, Row)]) -> Result<Vec<i64>, LmError> {
+        let vocabulary = scores.size()[1] as usize;
+        let bound = |row: &Row| row.settings.vocabulary.unwrap_or(vocabulary);
+        let first = rows.first().map_or(vocabulary, |(_, row)| bound(row));
+        let is_plain = |row: &Row| {
+            let sampling = row.settings.sampling;
+            sampling.is_greedy()
+                && sampling.repetition_penalty == 1.0
+                && row.settings.bias.is_empty()
+                && row.forbidden().is_empty()
+                && bound(row) == first
+        };
+        let plain: Vec<bool> = rows.iter().map(|(_, row)| is_plain(row)).collect();
+        let (mut best, mut best_scores) = (Vec::new(), Vec::new());
+        if plain.contains(&true) {
+            let known = scores.narrow(1, 0, first as i64);
+            let (of_all, ids) = known.max_dim(-1, false);
+            best_scores = nn::parameters::flat_values(&of_all.to_kind(Kind::Float));
+            let ids = ids.to_device(Device::Cpu);
+            best = vec![0i64; ids.numel()];
+            ids.copy_data(&mut best, ids.numel());
+        }
+        let mut values = Vec::new();
+        if plain.contains(&false) {
+            values = nn::parameters::flat_values(&scores.to_kind(Kind::Float).reshape([-1]));
+        }
+        let rows = rows.iter_mut().zip(plain);
+        rows.map(|((line, row), plain)| {
+            if plain {
+                // What is no number counts as the greatest of all.
+                let is_sound = !best_scores[*line].is_nan();
+                return is_sound.then_some(best[*line]).ok_or_else(|| unsound(row));
+            }
+            let from = *line * vocabulary;
+            let scores = &values[from..from + bound(row)];
+            if scores.iter().fold(false, |any, score| any | score.is_nan()) {
+                return Err(unsound(row));
+            }
+            Ok(self.draw(scores, row))
+        })
+        .collect()
+    }
+
+    fn draw(&mut self, scores: &[f32], row: &mut Row) -> i64 {
+        let sampling = row.settings.sampling;
+        let known = self.samplers.iter().position(|(of, _)| *of == sampling);
+        let number = known.unwrap_or_else(|| {
+            self.samplers.push((sampling, Sampler::new(sampling)));
+            self.samplers.len() - 1
+        });
+        let sampler = &mut self.samplers[number].1;
+        if row.settings.bias.is_empty() && row.forbidden().is_empty() {
+            return sampler.draw(scores, &row.text, &mut row.stream);
+        }
+        // The order of `transformers`: biases, then the penalty. What is forbidden stays so
+        // under the penalty.
+        let buffer = &mut self.buffer;
+        buffer.clear();
+        buffer.extend_from_slice(scores);
+        for (id, bias) in &row.settings.bias {
+            if let Some(score) = buffer.get_mut(*id as usize) {
+                *score += bias;
+            }
+        }
+        for id in row.forbidden() {
+            if let Some(score) = buffer.get_mut(*id as usize) {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+        sampler.draw(buffer, &row.text, &mut row.stream)
+    }
+}
+
+fn unsound(row: &Row) -> LmError {
+    LmError::Input(format!(
+        "prompt {}, new token {}: the model's scores are not numbers - its weights are damaged, or a value outgrew their type: check the file, or run it in f32",
+        row.request,
+        row.new_tokens()
+    ))
+}
+
+type Told = (Option<f32>, Option<Vec<(i64, f32)>>);
+
+/// What each row asked to be told: the chosen token's log-probability and the best tokens.
+fn told(scores: &Tensor, rows: &[(usize, Row)], chosen: &[i64]) -> Vec<Told> {
+    let mut told: Vec<Told> = rows.iter().map(|_| (None, None)).collect();
+    let asks = |row: &Row| row.settings.log_probabilities || row.settings.alternatives > 0;
+    let asking: Vec<usize> = (0..rows.len()).filter(|at| asks(&rows[*at].1)).collect();
+    if asking.is_empty() {
+        return told;
+    }
+    let device = scores.device();
+    let pick = |of: &dyn Fn(usize) -> i64| {
+        let picked: Vec<i64> = asking.iter().map(|at| of(*at)).collect();
+        Tensor::from_slice(&picked).to_device(device)
+    };
+    let scores = scores.index_select(0, &pick(&|at| rows[at].0 as i64));
+    let logs = scores.to_kind(Kind::Float).log_softmax(-1, Kind::Float);
+    let taken = logs.gather(-1, &pick(&|at| chosen[at]).unsqueeze(-1), false);
+    let taken = nn::parameters::flat_values(&taken.reshape([-1]));
+    let most = asking.iter().map(|at| rows[*at].1.settings.alternatives);
+    let most = most.max().unwrap_or(0).min(logs.size()[1] as usize);
+    let (best, ids) = logs.topk(most as i64, -1, true, true);
+    let best = nn::parameters::flat_values(&best.reshape([-1]));
+    let ids = ids.reshape([-1]).to_device(Device::Cpu);
+    let mut best_ids = vec![0i64; ids.numel()];
+    ids.copy_data(&mut best_ids, ids.numel());
+    for (line, at) in asking.into_iter().enumerate() {
+        let settings = &rows[at].1.settings;
+        let line_of = line * most..line * most + settings.alternatives.min(most);
+        let pairs = best_ids[line_of.clone()].iter().zip(&best[line_of]);
+        told[at] = (
+            settings.log_probabilities.then(|| taken[line]),
+            (settings.alternatives > 0).then(|| pairs.map(|(id, log)| (*id, *log)).collect()),
+        );
+    }
+    told
+}
