@@ -8,6 +8,7 @@
 
 mod activation;
 mod attend;
+pub mod backward;
 mod buffer;
 pub mod decoding;
 mod dispatch;
@@ -15,10 +16,12 @@ mod feed_forward;
 mod gates;
 mod gru;
 mod kernels;
+pub mod matrix;
 mod mix;
 mod mixer;
 mod packed;
 mod rowwise;
+mod rowwise_backward;
 #[cfg(test)]
 mod tests;
 mod tile;

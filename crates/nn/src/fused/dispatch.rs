@@ -7,6 +7,7 @@ use super::gates::{self, GruGates, GruStep};
 use super::kernels::{self, ColumnSums, Product, TransposedProduct};
 use super::mix::{self, Mix, MixBackward};
 use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftSum};
+use super::rowwise_backward::{self, GatedBackward, RmsNormBackward, SoftGradient};
 use super::update::{self, Squares, Update};
 
 /// The kernels of one instruction set.
@@ -29,6 +30,9 @@ pub(super) struct Kernels {
     pub(super) capped: fn(&mut Capped<'_>),
     pub(super) soft_sum: fn(&mut SoftSum<'_>),
     pub(super) attend: fn(&mut Attend<'_>),
+    pub(super) rms_norm_backward: fn(&mut RmsNormBackward<'_>),
+    pub(super) gated_backward: fn(&mut GatedBackward<'_>),
+    pub(super) soft_gradient: fn(&mut SoftGradient<'_>),
     pub(super) update: fn(&mut Update<'_>),
     pub(super) squares: fn(&mut Squares<'_>),
 }
@@ -55,6 +59,9 @@ macro_rules! level {
                 capped: |task| enter!(capped(task)),
                 soft_sum: |task| enter!(soft_sum(task)),
                 attend: |task| enter!(attend(task)),
+                rms_norm_backward: |task| enter!(rms_norm_backward(task)),
+                gated_backward: |task| enter!(gated_backward(task)),
+                soft_gradient: |task| enter!(soft_gradient(task)),
                 update: |task| enter!(update(task)),
                 squares: |task| enter!(squares(task)),
             };
@@ -125,6 +132,21 @@ macro_rules! level {
             }
 
             #[target_feature(enable = $features)]
+            fn rms_norm_backward(task: &mut RmsNormBackward<'_>) {
+                rowwise_backward::rms_norm_backward::<$lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn gated_backward(task: &mut GatedBackward<'_>) {
+                rowwise_backward::gated_backward::<$fused>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn soft_gradient(task: &mut SoftGradient<'_>) {
+                rowwise_backward::soft_gradient::<$fused, $lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
             fn update(task: &mut Update<'_>) {
                 update::update::<$fused>(task);
             }
@@ -180,6 +202,9 @@ static BASELINE: Kernels = Kernels {
     capped: rowwise::capped::<false>,
     soft_sum: rowwise::soft_sum::<false, 4>,
     attend: attend::attend::<false, 4>,
+    rms_norm_backward: rowwise_backward::rms_norm_backward::<4>,
+    gated_backward: rowwise_backward::gated_backward::<false>,
+    soft_gradient: rowwise_backward::soft_gradient::<false, 4>,
     update: update::update::<false>,
     squares: update::squares::<4>,
 };

@@ -64,7 +64,7 @@ pub(super) fn lane_sum<const LANES: usize>(mut vector: [f32; LANES]) -> f32 {
 
 /// Sum of `term` over all values, in four vectors at a time.
 #[inline(always)]
-fn sum_of<const LANES: usize>(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn sum_of<const LANES: usize>(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [[0f32; LANES]; 4];
     let (blocks, rest) = values.as_chunks::<LANES>();
     let (blocks, single) = blocks.as_chunks::<4>();
@@ -129,7 +129,7 @@ pub(super) fn rms_norm_in_place<const LANES: usize>(task: &mut RmsNormInPlace<'_
 
 /// `1 / sqrt(mean(row^2) + epsilon)`.
 #[inline(always)]
-fn inverse_root<const LANES: usize>(row: &[f32], epsilon: f32) -> f32 {
+pub(super) fn inverse_root<const LANES: usize>(row: &[f32], epsilon: f32) -> f32 {
     let mean = sum_of::<LANES>(row, |value| value * value) / row.len() as f32;
     1.0 / (mean + epsilon).sqrt()
 }
@@ -168,18 +168,23 @@ fn gelu_tanh<const FUSED: bool>(x: f32) -> f32 {
     0.5 * x * (1.0 + tanh::<FUSED>(inner))
 }
 
-/// With the error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26).
 #[inline(always)]
 fn gelu<const FUSED: bool>(x: f32) -> f32 {
+    x * normal_part::<FUSED>(x)
+}
+
+/// The part of a normal distribution below `x`, by the error function to 1.5e-7 (Abramowitz
+/// and Stegun 1964, 7.1.26).
+#[inline(always)]
+pub(super) fn normal_part<const FUSED: bool>(x: f32) -> f32 {
     let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
     let mut sum = 1.061_405_4f32;
     for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
         sum = sum * t + coefficient;
     }
-    let tail = sum * t * exponential::<FUSED>((-z * z).max(-87.0)); // 1 - erf z
-    let below = 0.5 * x * tail;
-    if x < 0.0 { below } else { x - below }
+    let tail = 0.5 * sum * t * exponential::<FUSED>((-z * z).max(-87.0));
+    if x < 0.0 { tail } else { 1.0 - tail }
 }
 
 #[inline(always)]
