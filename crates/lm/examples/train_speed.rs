@@ -26,7 +26,11 @@ fn main() -> Result<(), LmError> {
     let decoder = Decoder::load(Path::new(folder), Some(Kind::Float), Device::Cpu, true)?;
     let (rows, tokens) = (number(2, 16) as i64, number(3, 128) as i64);
     let texts: Vec<Vec<i64>> = (0..rows)
-        .map(|row| (0..=tokens).map(|at| 3 + (row * 31 + at * 7) % 97).collect())
+        .map(|row| {
+            (0..=tokens)
+                .map(|at| 3 + (row * 31 + at * 7) % 97)
+                .collect()
+        })
         .collect();
     let inputs: Vec<&[i64]> = texts.iter().map(|text| &text[..tokens as usize]).collect();
     let targets: Vec<i64> = texts.iter().flat_map(|text| text[1..].to_vec()).collect();

@@ -148,7 +148,7 @@ impl Classifier {
             (row * width + start + scored_place(text, padding)) as i64
         });
         let places = Tensor::from_slice(&places.collect::<Vec<i64>>()).to_device(device);
-        let pass = self.decoder.pass(&batch, activations, None);
+        let pass = self.decoder.pass(&batch, activations, None)?;
         let scores = no_grad(|| {
             let hidden = self.decoder.hidden_at(&pass.stream, &places);
             self.decoder.logits(&hidden).to_kind(Kind::Float)

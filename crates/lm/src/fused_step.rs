@@ -5,14 +5,14 @@
 //! and then only reads them: no tensor is made and no memory taken per token. A row's numbers
 //! are the same bits whatever rows run beside it.
 
+use nn::fused::PackedLinear;
 use nn::fused::decoding::{TokenAttention, cap_softly, gated, rms_norm, rms_norm_in_place, turn};
-use nn::fused::{Gate, PackedLinear};
 use nn::slices;
 use tch::{Device, Kind};
 
 use crate::LmError;
 use crate::cache::{Cache, CacheLayer};
-use crate::config::{Activation, ModelConfig};
+use crate::config::ModelConfig;
 use crate::decoder::Decoder;
 use crate::weights::{Affine, LayerWeights, WeightIndex, Weights};
 
@@ -256,11 +256,7 @@ impl Layer {
         let rows = memory.stream.len() / config.hidden;
         rms_norm(&memory.stream, &self.feed_norm, epsilon, &mut memory.normed);
         self.gate_up.forward(&memory.normed, rows, &mut memory.both);
-        let gate = match config.activation {
-            Activation::Silu => Gate::Silu,
-            Activation::GeluTanh => Gate::GeluTanh,
-            Activation::Gelu => Gate::Gelu,
-        };
+        let gate = config.gate();
         gated(gate, &memory.both, config.intermediate, &mut memory.product);
         self.down.forward(&memory.product, rows, &mut memory.added);
         add(memory, self.feed_out_norm.as_deref(), epsilon);

@@ -30,6 +30,7 @@ pub mod config;
 pub mod decoder;
 pub mod encoder;
 pub mod error;
+mod fused_pass;
 pub mod fused_step;
 pub mod generation;
 mod grouping;

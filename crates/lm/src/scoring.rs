@@ -10,6 +10,7 @@ use tch::{Kind, Tensor, no_grad};
 
 use crate::LmError;
 use crate::decoder::{Batch, Decoder, Surroundings};
+use crate::fused_pass::Kept;
 use crate::trained::{Leaf, Section, Trained};
 
 /// What is kept of the forward pass for the backward pass.
@@ -58,6 +59,7 @@ pub struct Scored {
 pub(crate) struct Pass {
     pub(crate) stream: Tensor, // [rows, tokens, hidden], after the last layer
     inputs: Vec<Tensor>,       // of each layer, when recomputed
+    kept: Vec<Kept>,           // of each layer, when kept by hand-made kernels
     surroundings: Surroundings,
     activations: Activations,
 }
@@ -142,9 +144,12 @@ impl Decoder {
                 self.config().vocabulary
             )));
         }
-        let pass = self.pass(batch, settings.activations, settings.dropout);
+        let pass = self.pass(batch, settings.activations, settings.dropout)?;
         let log_probabilities = no_grad(|| {
             let hidden = self.hidden_at(&pass.stream, &places);
+            if self.passes_fused() {
+                return self.fused_log_probabilities(&hidden, &targets, settings.chunk);
+            }
             let chunks = chunks(targets.numel(), settings.chunk);
             let logs: Vec<Tensor> = chunks
                 .map(|(start, count)| {
@@ -152,7 +157,7 @@ impl Decoder {
                     self.log_probability(&hidden.narrow(0, start, count), &targets)
                 })
                 .collect();
-            Tensor::f_cat(&logs, 0)
+            Ok(Tensor::f_cat(&logs, 0)?)
         })?;
         Ok(Scored {
             log_probabilities,
@@ -169,11 +174,14 @@ impl Decoder {
         batch: &Batch,
         activations: Activations,
         dropout: Option<u64>,
-    ) -> Pass {
+    ) -> Result<Pass, LmError> {
         let surroundings = Surroundings {
             dropout,
             ..self.surroundings(batch)
         };
+        if self.passes_fused() {
+            return self.fused_pass(batch, activations, surroundings);
+        }
         let mut inputs = Vec::new();
         let mut pass = || {
             let mut stream = self.embed(batch.ids());
@@ -189,12 +197,43 @@ impl Decoder {
             Activations::Kept => pass(),
             _ => no_grad(pass),
         };
-        Pass {
+        Ok(Pass {
             stream,
             inputs,
+            kept: Vec::new(),
             surroundings,
             activations,
+        })
+    }
+
+    fn fused_pass(
+        &self,
+        batch: &Batch,
+        activations: Activations,
+        surroundings: Surroundings,
+    ) -> Result<Pass, LmError> {
+        let (rows, hidden) = (batch.ids().size()[0], self.config().hidden as i64);
+        let embedded = no_grad(|| self.embed(batch.ids()));
+        let mut stream = embedded.contiguous().view([-1, hidden]);
+        let (mut inputs, mut all_kept) = (Vec::new(), Vec::new());
+        for layer in 0..self.layers() {
+            if activations == Activations::Recomputed {
+                inputs.push(stream.shallow_clone());
+            }
+            let keeps = activations == Activations::Kept;
+            let (next, kept) = self.fused_block(layer, stream, rows, &surroundings, keeps)?;
+            if keeps {
+                all_kept.push(kept);
+            }
+            stream = next;
         }
+        Ok(Pass {
+            stream: stream.view([rows, -1, hidden]),
+            inputs,
+            kept: all_kept,
+            surroundings,
+            activations,
+        })
     }
 
     /// Adds to `gradient` that of a loss whose derivative with respect to each of
@@ -241,6 +280,9 @@ impl Decoder {
         mut behind: Tensor,
         gradient: &mut Gradient,
     ) -> Result<(), LmError> {
+        if self.passes_fused() {
+            return self.accumulate_fused(batch, pass, behind, gradient);
+        }
         if pass.activations == Activations::Kept {
             let mut leaves = self.leaves(Section::Embedding);
             leaves.extend((0..self.layers()).flat_map(|layer| self.leaves(Section::Layer(layer))));
@@ -269,6 +311,30 @@ impl Decoder {
         Ok(())
     }
 
+    fn accumulate_fused(
+        &self,
+        batch: &Batch,
+        mut pass: Pass,
+        behind: Tensor,
+        gradient: &mut Gradient,
+    ) -> Result<(), LmError> {
+        let rows = batch.ids().size()[0];
+        let mut behind = behind.view([-1, self.config().hidden as i64]);
+        for layer in (0..self.layers()).rev() {
+            let kept = match pass.kept.pop() {
+                Some(kept) => kept,
+                None => {
+                    let input = pass.inputs.swap_remove(layer);
+                    let surroundings = &pass.surroundings;
+                    self.fused_block(layer, input, rows, surroundings, true)?.1
+                }
+            };
+            self.fused_block_backward(layer, &kept, &mut behind, &mut gradient.flat)?;
+        }
+        self.embedding_backward(batch, &behind, &mut gradient.flat);
+        Ok(())
+    }
+
     /// `[rows, tokens, hidden]` to `[scored, hidden]`.
     pub(crate) fn hidden_at(&self, stream: &Tensor, places: &Tensor) -> Tensor {
         let hidden = self.config().hidden as i64;
@@ -291,6 +357,13 @@ impl Decoder {
     ) -> Result<Tensor, LmError> {
         let leaves = self.leaves(Section::Head);
         let hidden = no_grad(|| self.hidden_at(&scored.pass.stream, &scored.places));
+        if self.passes_fused() {
+            let (targets, chunk) = (&scored.targets, scored.settings.chunk);
+            let derivative = derivative.to_kind(Kind::Float).contiguous();
+            let flat = &mut gradient.flat;
+            let of_hidden = self.fused_head_backward(&hidden, targets, &derivative, chunk, flat)?;
+            return self.spread(&scored.pass.stream, &scored.places, &of_hidden);
+        }
         let mut parts_of_hidden = Vec::new();
         for (start, count) in chunks(scored.targets.numel(), scored.settings.chunk) {
             let leaf = hidden.narrow(0, start, count).detach();

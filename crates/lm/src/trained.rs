@@ -63,8 +63,7 @@ impl Decoder {
 
     /// What is trained in `section`.
     pub(crate) fn leaves(&self, section: Section) -> Vec<Leaf<'_>> {
-        let weights = self.weights();
-        let layout = weights.layout();
+        let layout = self.weights().layout();
         let indices = match (self.trained(), section) {
             (Trained::Nothing, _) => Vec::new(),
             (Trained::Adapters, section) => return self.adapter_leaves(section),
@@ -72,11 +71,16 @@ impl Decoder {
             (Trained::Weights, Section::Layer(layer)) => of_layer(&layout.layers[layer]),
             (Trained::Weights, Section::Head) => vec![layout.norm, layout.head],
         };
-        let leaf = |index: WeightIndex| Leaf {
-            tensor: weights.get(index),
-            start: layout.start(index),
-        };
+        let leaf = |index| self.leaf(index);
         indices.into_iter().map(leaf).collect()
+    }
+
+    /// A weight and its place in the flat buffer.
+    pub(crate) fn leaf(&self, index: WeightIndex) -> Leaf<'_> {
+        Leaf {
+            tensor: self.weights().get(index),
+            start: self.weights().layout().start(index),
+        }
     }
 
     fn adapter_leaves(&self, section: Section) -> Vec<Leaf<'_>> {

@@ -58,14 +58,29 @@ impl Decoder {
     ) -> Tensor {
         let config = &self.config;
         let weights = &self.weights.layout().layers[layer];
-        let plan = config.layers[layer];
         let (rows, tokens) = (normed.size()[0], normed.size()[1]);
+        let all = (config.heads + 2 * config.kv_heads) as i64;
+        let heads = self.affine(weights.query_key_value, normed, surroundings);
+        let heads = heads.view([rows, tokens, all, config.head_dim as i64]);
+        let attended = self.attended(layer, &heads, surroundings, cache);
+        self.affine(weights.output, &attended, surroundings)
+    }
+
+    /// What stands between the two products of attention: `all` `[rows, tokens, heads + 2
+    /// kv_heads, head_dim]`, queries, keys and values, to `[rows, tokens, heads * head_dim]`.
+    pub(crate) fn attended(
+        &self,
+        layer: usize,
+        all: &Tensor,
+        surroundings: &Surroundings,
+        cache: Option<&mut Cache>,
+    ) -> Tensor {
+        let config = &self.config;
+        let weights = &self.weights.layout().layers[layer];
+        let plan = config.layers[layer];
         let (heads, kv_heads) = (config.heads as i64, config.kv_heads as i64);
-        let width = config.head_dim as i64;
-        let all = self.affine(weights.query_key_value, normed, surroundings);
-        let all = all.view([rows, tokens, heads + 2 * kv_heads, width]);
         let turn = plan.rope.map(|rope| &surroundings.turns[rope]);
-        let (queries, keys) = self.turned(weights, turn, &all);
+        let (queries, keys) = self.turned(weights, turn, all);
         let values = all.narrow(2, heads + kv_heads, kv_heads);
         let queries = queries.transpose(1, 2); // [rows, heads, tokens, head_dim]
         let (mut keys, mut values) = (keys.transpose(1, 2), values.transpose(1, 2));
@@ -73,8 +88,7 @@ impl Decoder {
         if let Some(cache) = cache {
             (keys, values) = cache.extend(layer, &keys, &values, mask.from());
         }
-        let attended = self.attend(&queries, &keys, &values, mask); // [rows, tokens, ..]
-        self.affine(weights.output, &attended, surroundings)
+        self.attend(&queries, &keys, &values, mask)
     }
 
     /// `queries` `[rows, heads, tokens, head_dim]`, `keys` and `values`
