@@ -281,7 +281,7 @@ impl Decoder {
         gradient: &mut Gradient,
     ) -> Result<(), LmError> {
         if self.passes_fused() {
-            return self.accumulate_fused(batch, pass, behind, gradient);
+            return self.accumulate_fused(batch, pass, &behind, gradient);
         }
         if pass.activations == Activations::Kept {
             let mut leaves = self.leaves(Section::Embedding);
@@ -315,7 +315,7 @@ impl Decoder {
         &self,
         batch: &Batch,
         mut pass: Pass,
-        behind: Tensor,
+        behind: &Tensor,
         gradient: &mut Gradient,
     ) -> Result<(), LmError> {
         let rows = batch.ids().size()[0];
