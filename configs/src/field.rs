@@ -79,6 +79,8 @@ pub enum FieldKind {
     },
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     Device,
+    /// A language model: `OWNER/NAME` of the hub, or a folder.
+    Model,
 }
 
 impl Field {
@@ -170,7 +172,9 @@ impl Field {
                 .filter(|number| *number <= max)
                 .filter(|number| *number > min || (!min_excluded && *number == min))
                 .map(Value::Float),
-            (FieldKind::Text, Value::String(text)) if !text.trim().is_empty() => {
+            (FieldKind::Text | FieldKind::Model, Value::String(text))
+                if !text.trim().is_empty() =>
+            {
                 Some(value.clone())
             }
             (FieldKind::Choice { values } | FieldKind::Variant { values }, Value::String(text))
@@ -262,6 +266,7 @@ impl FieldKind {
                 }
             }
             Self::Text => "text that is not empty".to_owned(),
+            Self::Model => "OWNER/NAME of the hub, or a folder".to_owned(),
             Self::Choice { values } | Self::Variant { values } => values.join(", "),
             Self::Device => "auto, cpu, cuda or cuda:N".to_owned(),
         }
@@ -273,7 +278,7 @@ impl FieldKind {
     pub fn is_text(&self) -> bool {
         matches!(
             self,
-            Self::Text | Self::Choice { .. } | Self::Variant { .. } | Self::Device
+            Self::Text | Self::Choice { .. } | Self::Variant { .. } | Self::Device | Self::Model
         )
     }
 

@@ -45,6 +45,13 @@ pub const COMMANDS: &[Command] = &[
     command("mark", "FILTER", "mark every run that fits"),
     command("compare", "", "marked runs over each other"),
     command("evaluate", "", "scores, tournaments, sweeps"),
+    command("models", "", "models that are here, downloads"),
+    command("fetch", "NAME", "fetch a model: OWNER/NAME[@REVISION]"),
+    command(
+        "chat",
+        "[MODEL]",
+        "talk to a model: a name, a folder, a run with a checkpoint",
+    ),
     command("filter", "TEXT", "filter what has the focus"),
     command("sort", "COLUMN", "sort the runs"),
     command("pane", "NAME", "go to a pane"),
@@ -141,9 +148,8 @@ pub fn completions(model: &Model, text: &str) -> Vec<String> {
                 "mouse" => vec!["on", "off"],
                 "pane" => Pane::ALL.iter().map(|pane| pane.title()).collect(),
                 "sort" => runs::Sort::ALL.iter().map(|sort| sort.name()).collect(),
-                "attach" | "stop" | "kill" | "pause" | "resume" | "checkpoint" | "archive" => {
-                    model.runs.iter().map(|run| run.id.as_str()).collect()
-                }
+                "attach" | "stop" | "kill" | "pause" | "resume" | "checkpoint" | "archive"
+                | "chat" => model.runs.iter().map(|run| run.id.as_str()).collect(),
                 _ => Vec::new(),
             };
             words
@@ -219,6 +225,13 @@ fn carry_out(model: &mut Model, name: &str, argument: &str) -> Result<Vec<Cmd>, 
         "new" => act(model, Action::Show(ScreenKind::Launcher)),
         "compare" => act(model, Action::Runs(runs::Action::Compare)),
         "evaluate" => act(model, Action::Show(ScreenKind::Evaluate)),
+        "models" => act(model, Action::Show(ScreenKind::Models)),
+        "fetch" if argument.is_empty() => {
+            return Err("fetch what? - allowed: OWNER/NAME or OWNER/NAME@REVISION".to_owned());
+        }
+        "fetch" => screens::models::fetch(model, argument),
+        "chat" if argument.is_empty() => act(model, Action::Show(ScreenKind::Chat)),
+        "chat" => screens::chat::begin(model, argument, argument),
         "help" => act(model, Action::Help),
         "attach" => selected(model, argument)?,
         "stop" => on_run(model, argument, of_run(runs::Action::Stop))?,

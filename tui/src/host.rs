@@ -1,8 +1,10 @@
 //! What the dashboard asks of the program around it: everything that touches processes,
 //! or files beyond what [`crate::source`] reads.
 
+use crate::screens::chat::requests as chat;
 use crate::screens::evaluate::requests as evaluate;
 use crate::screens::launcher::requests as launcher;
+use crate::screens::models::requests as models;
 
 /// The program around the dashboard. Called on threads of their own.
 pub trait Host: Send + Sync {
@@ -49,6 +51,10 @@ pub enum Request {
     Launcher(launcher::Request),
     /// What the evaluations need: [`evaluate::Request`].
     Evaluation(evaluate::Request),
+    /// What the list of models needs: [`models::Request`].
+    Models(models::Request),
+    /// What a chat needs: [`chat::Request`].
+    Chat(chat::Request),
     /// Write a text to a file that must not exist, unless `replace`.
     Save {
         /// The file.
@@ -66,6 +72,8 @@ impl Request {
     pub fn is_long(&self) -> bool {
         match self {
             Request::Evaluation(request) => request.is_long(),
+            Request::Models(request) => request.is_long(),
+            Request::Chat(request) => request.is_long(),
             _ => false,
         }
     }
@@ -112,4 +120,8 @@ pub enum Answer {
     Launcher(launcher::Answer),
     /// For the evaluations.
     Evaluation(evaluate::Answer),
+    /// For the list of models.
+    Models(models::Answer),
+    /// For the chat.
+    Chat(chat::Answer),
 }

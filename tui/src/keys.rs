@@ -95,6 +95,10 @@ pub enum Action {
     Compare(screens::compare::Action),
     /// Of the evaluations.
     Evaluate(screens::evaluate::Action),
+    /// Of the models.
+    Models(screens::models::Action),
+    /// Of the chat.
+    Chat(screens::chat::Action),
 }
 
 /// Where a binding is valid.

@@ -7,7 +7,7 @@ use crate::keys::Action;
 use crate::panes::{Pane, States};
 use crate::preferences::Preferences;
 pub use crate::run::{RunSummary, is_alive, role, shown};
-use crate::screens::{ScreenKind, compare, evaluate, launcher};
+use crate::screens::{ScreenKind, chat, compare, evaluate, launcher, models};
 use crate::theme::{Role, Surroundings, Theme};
 use crate::update::Cmd;
 use crate::widgets::input::Input;
@@ -22,6 +22,8 @@ pub enum Question {
     Kill(String, Input),
     /// Leave the dashboard while the run that it was opened for goes on?
     Leave(String),
+    /// Leave the dashboard while these models are being fetched?
+    Downloads(Vec<String>),
     /// Anything else: what happens on yes is told by whoever asks.
     Confirm(Confirmation),
 }
@@ -138,6 +140,10 @@ pub struct Model {
     pub compare: compare::State,
     /// The evaluations.
     pub evaluate: evaluate::State,
+    /// The models and downloads.
+    pub models: models::State,
+    /// The chat.
+    pub chat: chat::State,
     /// What lies over the screen.
     pub overlay: Overlay,
     /// The line being typed.
@@ -177,6 +183,8 @@ impl Model {
             launcher: launcher::State::default(),
             compare: compare::State::default(),
             evaluate: evaluate::State::default(),
+            models: models::State::default(),
+            chat: chat::State::default(),
             overlay: Overlay::None,
             prompt: None,
             typed_before: Vec::new(),

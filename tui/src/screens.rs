@@ -10,9 +10,11 @@ use crate::keys::{Binding, Move};
 use crate::model::Model;
 use crate::update::{Cmd, MouseKind};
 
+pub mod chat;
 pub mod compare;
 pub mod evaluate;
 pub mod launcher;
+pub mod models;
 
 /// What fills the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +28,21 @@ pub enum ScreenKind {
     Compare,
     /// Scores, tournaments, sweeps.
     Evaluate,
+    /// Models that are here, and downloads.
+    Models,
+    /// A conversation with a model.
+    Chat,
 }
 
 impl ScreenKind {
     /// All screens.
-    pub const ALL: [ScreenKind; 4] = [
+    pub const ALL: [ScreenKind; 6] = [
         ScreenKind::Dashboard,
         ScreenKind::Launcher,
         ScreenKind::Compare,
         ScreenKind::Evaluate,
+        ScreenKind::Models,
+        ScreenKind::Chat,
     ];
 
     /// The heading of the screen.
@@ -45,6 +53,8 @@ impl ScreenKind {
             ScreenKind::Launcher => "Launch",
             ScreenKind::Compare => "Compare",
             ScreenKind::Evaluate => "Evaluate",
+            ScreenKind::Models => "Models",
+            ScreenKind::Chat => "Chat",
         }
     }
 
@@ -56,24 +66,64 @@ impl ScreenKind {
             ScreenKind::Launcher => launcher::BINDINGS,
             ScreenKind::Compare => compare::BINDINGS,
             ScreenKind::Evaluate => evaluate::BINDINGS,
+            ScreenKind::Models => models::BINDINGS,
+            ScreenKind::Chat => chat::BINDINGS,
         }
     }
 }
 
 /// Goes to a screen, which may ask for what it shows.
 pub(crate) fn open(model: &mut Model, screen: ScreenKind) -> Vec<Cmd> {
-    let before = std::mem::replace(&mut model.screen, screen);
-    let mut commands = match screen {
+    let before = model.screen;
+    // The worker of a chat ends with its screen.
+    let mut commands = match before {
+        ScreenKind::Chat => chat::closed(model),
+        _ => Vec::new(),
+    };
+    model.screen = screen;
+    commands.extend(match screen {
         ScreenKind::Dashboard => Vec::new(),
         ScreenKind::Launcher => launcher::opened(model),
         ScreenKind::Compare => compare::opened(model),
         ScreenKind::Evaluate => evaluate::opened(model),
-    };
+        ScreenKind::Models => models::opened(model),
+        ScreenKind::Chat => chat::opened(model),
+    });
     if before == ScreenKind::Compare && screen != before {
         model.compared.clear();
         commands.push(model.watch());
     }
     commands
+}
+
+/// Leaves the screen: one level up, or for the dashboard; a conversation that is not saved is asked
+/// about.
+pub(crate) fn leave(model: &mut Model, up: bool) -> Vec<Cmd> {
+    let to = match model.screen {
+        ScreenKind::Chat if up => chat::parent(model),
+        _ => ScreenKind::Dashboard,
+    };
+    if model.screen == ScreenKind::Chat && chat::holds(model, to) {
+        return Vec::new();
+    }
+    open(model, to)
+}
+
+/// Ctrl-c where the screen has something to interrupt; `None` where it has not.
+pub(crate) fn interrupted(model: &mut Model) -> Option<Vec<Cmd>> {
+    match model.screen {
+        ScreenKind::Chat => chat::interrupted(model),
+        _ => None,
+    }
+}
+
+/// A pasted text as a whole; `false` where it is to come letter by letter.
+pub(crate) fn pasted(model: &mut Model, text: &str) -> bool {
+    match model.screen {
+        ScreenKind::Models => models::pasted(model, text),
+        ScreenKind::Chat => chat::pasted(model, text),
+        _ => false,
+    }
 }
 
 /// Draws the screen that is no dashboard.
@@ -83,6 +133,8 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         ScreenKind::Launcher => launcher::draw(model, frame, area),
         ScreenKind::Compare => compare::draw(model, frame, area),
         ScreenKind::Evaluate => evaluate::draw(model, frame, area),
+        ScreenKind::Models => models::draw(model, frame, area),
+        ScreenKind::Chat => chat::draw(model, frame, area),
     }
 }
 
@@ -93,6 +145,8 @@ pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
         ScreenKind::Launcher => launcher::moved(model, by),
         ScreenKind::Compare => compare::moved(model, by),
         ScreenKind::Evaluate => evaluate::moved(model, by),
+        ScreenKind::Models => models::moved(model, by),
+        ScreenKind::Chat => chat::moved(model, by),
     }
 }
 
@@ -103,6 +157,8 @@ pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
         ScreenKind::Launcher => launcher::typed(model, key),
         ScreenKind::Compare => compare::typed(model, key),
         ScreenKind::Evaluate => evaluate::typed(model, key),
+        ScreenKind::Models => models::typed(model, key),
+        ScreenKind::Chat => chat::typed(model, key),
     }
 }
 
@@ -113,6 +169,8 @@ pub(crate) fn back(model: &mut Model) -> bool {
         ScreenKind::Launcher => launcher::back(model),
         ScreenKind::Compare => compare::back(model),
         ScreenKind::Evaluate => evaluate::back(model),
+        ScreenKind::Models => models::back(model),
+        ScreenKind::Chat => chat::back(model),
     }
 }
 
@@ -122,6 +180,7 @@ pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKi
         (ScreenKind::Launcher, _) => launcher::clicked(model, at, area, kind),
         (ScreenKind::Compare, _) => compare::clicked(model, at, area, kind),
         (ScreenKind::Evaluate, _) => evaluate::clicked(model, at, area, kind),
+        (ScreenKind::Models, _) => models::clicked(model, at, area, kind),
         (_, MouseKind::WheelUp) => moved(model, Move::Lines(-3)),
         (_, MouseKind::WheelDown) => moved(model, Move::Lines(3)),
         _ => Vec::new(),
@@ -137,7 +196,8 @@ pub(crate) fn filter(model: &mut Model) -> Option<&mut String> {
         }
         ScreenKind::Launcher => Some(&mut model.launcher.filter),
         ScreenKind::Compare => Some(&mut model.compare.filter),
-        ScreenKind::Evaluate => None,
+        ScreenKind::Models => Some(&mut model.models.filter),
+        ScreenKind::Evaluate | ScreenKind::Chat => None,
     }
 }
 
@@ -145,6 +205,7 @@ pub(crate) fn filter(model: &mut Model) -> Option<&mut String> {
 pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
     match model.screen {
         ScreenKind::Launcher => launcher::footer(model),
+        ScreenKind::Chat => chat::footer(model),
         screen => crate::keys::footer(screen, model.focus, &model.preferences),
     }
 }
@@ -153,9 +214,20 @@ pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
 pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
     match answer {
         Answer::Said(_) => Vec::new(),
+        // What is read from and written to disks is the launcher's, whoever asked.
+        Answer::Launcher(launcher::requests::Answer::Saved(path, outcome))
+            if model.screen == ScreenKind::Chat =>
+        {
+            chat::saved(model, path, outcome)
+        }
+        Answer::Launcher(answer) if model.screen == ScreenKind::Models => {
+            models::files_read(model, answer)
+        }
         Answer::Launched(_) | Answer::Queue(_) | Answer::Launcher(_) => {
             launcher::answered(model, answer)
         }
         Answer::Evaluation(_) => evaluate::answered(model, answer),
+        Answer::Models(_) => models::answered(model, answer),
+        Answer::Chat(_) => chat::answered(model, answer),
     }
 }

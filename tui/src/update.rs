@@ -116,6 +116,7 @@ pub enum Cmd {
 pub fn update(model: &mut Model, message: Msg) -> Vec<Cmd> {
     let commands = apply(model, message);
     panes::logs::settle(model);
+    screens::chat::settle(model);
     commands
 }
 
@@ -280,6 +281,14 @@ fn interrupted(model: &mut Model) -> Vec<Cmd> {
         .interrupted
         .is_some_and(|before| model.now - before <= SECOND_INTERRUPT_SECONDS);
     model.interrupted = Some(model.now);
+    if !again
+        && model.overlay == Overlay::None
+        && let Some(commands) = screens::interrupted(model)
+    {
+        // The answer alone was meant: a second one is no leaving yet.
+        model.interrupted = None;
+        return commands;
+    }
     if again {
         model.leave = Some(Leave::Asked);
         return Vec::new();
@@ -296,7 +305,7 @@ fn pasted(model: &mut Model, text: &str) -> Vec<Cmd> {
     }
     // Elsewhere a paste counts only where text is taken: never as commands.
     let mut commands = Vec::new();
-    if model.overlay == Overlay::None {
+    if model.overlay == Overlay::None && !screens::pasted(model, text) {
         for character in text.chars().filter(|character| !character.is_control()) {
             let key = KeyEvent::from(KeyCode::Char(character));
             match screens::typed(model, key) {
@@ -338,7 +347,7 @@ fn answer(model: &mut Model, question: Question, key: KeyEvent) -> Vec<Cmd> {
     let yes = matches!(key.code, KeyCode::Enter | KeyCode::Char('y'));
     match question {
         Question::Stop(ids) if yes => panes::runs::stopping(model, ids),
-        Question::Leave(_) if yes => {
+        Question::Leave(_) | Question::Downloads(_) if yes => {
             model.leave = Some(Leave::Asked);
             Vec::new()
         }
@@ -400,6 +409,8 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Launcher(action) => return screens::launcher::act(model, action),
         Action::Compare(action) => return screens::compare::act(model, action),
         Action::Evaluate(action) => return screens::evaluate::act(model, action),
+        Action::Models(action) => return screens::models::act(model, action),
+        Action::Chat(action) => return screens::chat::act(model, action),
     }
     Vec::new()
 }
@@ -433,7 +444,7 @@ fn back(model: &mut Model) -> Vec<Cmd> {
         return Vec::new();
     }
     if model.screen != ScreenKind::Dashboard {
-        return screens::open(model, ScreenKind::Dashboard);
+        return screens::leave(model, true);
     }
     if model.maximised {
         model.maximised = false;
@@ -446,7 +457,13 @@ fn back(model: &mut Model) -> Vec<Cmd> {
 /// Leaves the dashboard, or a screen for the dashboard.
 pub(crate) fn quit(model: &mut Model) -> Vec<Cmd> {
     if model.screen != ScreenKind::Dashboard {
-        return screens::open(model, ScreenKind::Dashboard);
+        return screens::leave(model, false);
+    }
+    let open = model.models.downloads.open();
+    let fetched: Vec<String> = open.map(|one| one.name.clone()).collect();
+    if !fetched.is_empty() {
+        model.ask(Question::Downloads(fetched));
+        return Vec::new();
     }
     // A worker that was just started may not have said so yet: only an end counts.
     let ended = |id: &String| {

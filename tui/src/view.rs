@@ -180,6 +180,13 @@ fn draw_header(model: &Model, frame: &mut Frame, area: Rect) {
             model.theme.style(Role::Ok),
         ));
     }
+    if let Some(text) = model.models.downloads.headline() {
+        spans.push(Span::styled(separator, model.theme.style(Role::Muted)));
+        spans.push(Span::styled(
+            printable(&text),
+            model.theme.style(Role::Focus),
+        ));
+    }
     frame.render_widget(Line::from(spans), area);
 }
 

@@ -19,11 +19,14 @@ use crate::output::tell;
 use crate::surroundings::{editor, has_bars, of_terminal, preferences};
 use crate::{scene, scheduler, worker};
 
+mod chat;
 mod host;
+pub(crate) mod models;
 
+use chat::Chats;
 use host::{Program, Workers};
 
-fn options(global: &Global, root: &Path, workers: &Arc<Workers>) -> Options {
+fn options(global: &Global, root: &Path, workers: &Arc<Workers>, chats: &Arc<Chats>) -> Options {
     Options {
         root: root.to_path_buf(),
         foreground: None,
@@ -37,6 +40,8 @@ fn options(global: &Global, root: &Path, workers: &Arc<Workers>) -> Options {
             root: root.to_path_buf(),
             workers: Arc::clone(workers),
             launcher: Launcher::default(),
+            models: models::Models::default(),
+            chats: Arc::clone(chats),
         }),
     }
 }
@@ -52,12 +57,13 @@ pub(crate) fn root_flag(global: &Global) -> String {
 /// Opens the dashboard over all runs.
 pub(crate) fn open(global: &Global, root: &Path, selected: Option<String>) -> Result<(), Failure> {
     scheduler::ensure(global, root);
-    let workers = Arc::new(Workers::default());
+    let (workers, chats) = (Arc::new(Workers::default()), Arc::default());
     let leave = tui::run(Options {
         selected,
-        ..options(global, root, &workers)
-    })?;
-    broken(&leave)
+        ..options(global, root, &workers, &chats)
+    });
+    chats.end();
+    broken(&leave?)
 }
 
 fn broken(leave: &Leave) -> Result<(), Failure> {
@@ -80,13 +86,14 @@ pub(crate) fn launch(
     format: Format,
 ) -> Result<(), Failure> {
     let id = run.id();
-    let workers = Arc::new(Workers::default());
+    let (workers, chats) = (Arc::new(Workers::default()), Arc::default());
     workers.add(&id, worker::spawn(worker, run, resume)?);
     scheduler::ensure(global, root);
     let opened = tui::run(Options {
         foreground: Some(id.clone()),
-        ..options(global, root, &workers)
+        ..options(global, root, &workers, &chats)
     });
+    chats.end();
     let child = workers.take(&id);
     match opened {
         Ok(Leave::Signal(SIGTERM | SIGINT)) => wait(run, child, format, true),

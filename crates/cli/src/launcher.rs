@@ -13,6 +13,7 @@ use tui::screens::launcher::requests::{
     Answer, Entry, FileStart, Folder, NotSaved, Request, Starts,
 };
 
+use crate::dashboard::models;
 use crate::{plan, settings};
 
 /// A file larger than this is no configuration.
@@ -227,7 +228,7 @@ fn list(path: &Path) -> Result<Folder, String> {
 /// A model's folder tells its type and size, a file its first lines.
 fn glance(path: &Path) -> Vec<String> {
     if path.is_dir() {
-        return model(path).unwrap_or_default();
+        return models::glance(path);
     }
     let Ok(file) = std::fs::File::open(path) else {
         return vec!["cannot be read".to_owned()];
@@ -239,40 +240,6 @@ fn glance(path: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&bytes);
     let line = |line: &str| line.chars().take(400).collect();
     text.lines().take(GLANCE.0).map(line).collect()
-}
-
-/// What `config.json` and the weights of a model's folder tell.
-fn model(folder: &Path) -> Option<Vec<String>> {
-    let text = read(&folder.join("config.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let mut lines = Vec::new();
-    for (key, name) in [
-        ("model_type", "model"),
-        ("hidden_size", "hidden size"),
-        ("num_hidden_layers", "layers"),
-        ("vocab_size", "vocabulary"),
-        ("torch_dtype", "numbers"),
-    ] {
-        if let Some(value) = config.get(key) {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            lines.push(format!("{name}: {value}"));
-        }
-    }
-    let weights: u64 = std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .ends_with(".safetensors")
-        })
-        .filter_map(|entry| Some(entry.metadata().ok()?.len()))
-        .sum();
-    lines.push(format!("weights: {}", tui::plan::bytes(weights)));
-    Some(lines)
 }
 
 /// Writes a file whole or not at all.
@@ -405,10 +372,7 @@ mod tests {
             .collect();
         assert_eq!(names, ["model", "A.toml", "b.toml"]);
         assert!(listed.path.is_absolute());
-        assert_eq!(
-            glance(&model),
-            ["model: qwen2", "hidden size: 896", "weights: 2.0 KiB"]
-        );
+        assert_eq!(glance(&model), ["language model: qwen2", "files: 2.0 KiB"]);
         assert_eq!(
             glance(&folder.path().join("b.toml")),
             ["# b", "version = 1"]

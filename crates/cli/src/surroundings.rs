@@ -54,15 +54,20 @@ pub(crate) fn interface(flag: Option<Ui>) -> Result<Ui, Failure> {
     })
 }
 
+/// The user's folder for this program's configuration.
+pub(crate) fn configuration() -> Option<PathBuf> {
+    let folder =
+        env::path("XDG_CONFIG_HOME").or_else(|| env::path("HOME").map(|home| home.join(".config")));
+    folder.map(|folder| folder.join("concord"))
+}
+
 /// What the user prefers of the dashboard: `concord/dashboard.toml` in the folder for
 /// configuration; no file means the defaults.
 ///
 /// # Errors
 /// In a line: the file cannot be read, or what is wrong in it.
 pub(crate) fn preferences() -> Result<Preferences, String> {
-    let folder =
-        env::path("XDG_CONFIG_HOME").or_else(|| env::path("HOME").map(|home| home.join(".config")));
-    let Some(path) = folder.map(|folder| folder.join("concord/dashboard.toml")) else {
+    let Some(path) = configuration().map(|folder| folder.join("dashboard.toml")) else {
         return Ok(Preferences::default());
     };
     let shown = path.display();

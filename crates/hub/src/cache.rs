@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
@@ -11,6 +10,7 @@ use crate::error::{HubError, io_error};
 use crate::folder::ModelFolder;
 use crate::name::{ModelName, check_revision, is_commit};
 use crate::selection;
+use crate::summary::{ModelKind, Summary};
 
 /// One model's folder in the cache.
 pub(crate) struct CachedModel {
@@ -162,16 +162,8 @@ pub struct CachedEntry {
     pub commit: String,
     /// The snapshot's folder.
     pub folder: PathBuf,
-    /// `model_type` of its config.
-    pub family: Option<String>,
-    /// Parameters, counted from the weights' headers.
-    pub parameters: Option<u64>,
-    /// Bytes of its files.
-    pub bytes: u64,
-    /// Last change of its files.
-    pub modified: Option<SystemTime>,
-    /// What keeps it from being used.
-    pub problem: Option<String>,
+    /// What is known of its files.
+    pub summary: Summary,
 }
 
 /// The models of a cache, by name. A cache that does not exist is empty; folders that cannot be read
@@ -196,8 +188,11 @@ fn snapshots(cache: &Path, name: &ModelName, root: &Path) -> Vec<CachedEntry> {
         .filter_map(|folder| {
             let commit = folder.file_name()?.to_str()?.to_owned();
             let cached = CachedModel::new(cache, name, &commit).ok()?;
-            let model = ModelFolder::open(&folder).ok();
-            let (bytes, modified) = size(&folder);
+            let mut summary = Summary::of(&folder);
+            // An adapter has no config.json, and needs none.
+            if summary.kind != ModelKind::Adapter {
+                summary.problem = cached.missing(&commit).or(summary.problem);
+            }
             Some(CachedEntry {
                 name: name.clone(),
                 revisions: references
@@ -205,16 +200,7 @@ fn snapshots(cache: &Path, name: &ModelName, root: &Path) -> Vec<CachedEntry> {
                     .filter(|(_, to)| *to == commit)
                     .map(|(from, _)| from.clone())
                     .collect(),
-                family: model
-                    .as_ref()
-                    .and_then(|model| model.family().map(str::to_owned)),
-                parameters: model
-                    .as_ref()
-                    .and_then(|model| model.weights().ok())
-                    .map(|w| w.parameters()),
-                problem: cached.missing(&commit),
-                bytes,
-                modified,
+                summary,
                 commit,
                 folder,
             })
@@ -222,7 +208,7 @@ fn snapshots(cache: &Path, name: &ModelName, root: &Path) -> Vec<CachedEntry> {
         .collect()
 }
 
-fn read_references(folder: &Path, prefix: &str, into: &mut Vec<(String, String)>) {
+pub(crate) fn read_references(folder: &Path, prefix: &str, into: &mut Vec<(String, String)>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
@@ -238,29 +224,9 @@ fn read_references(folder: &Path, prefix: &str, into: &mut Vec<(String, String)>
     into.sort();
 }
 
-fn folders(of: &Path) -> impl Iterator<Item = PathBuf> {
+pub(crate) fn folders(of: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(of).into_iter().flatten().flatten();
     entries
         .map(|entry| entry.path())
         .filter(|path| path.is_dir())
-}
-
-/// Bytes and newest change of the files, links followed.
-fn size(folder: &Path) -> (u64, Option<SystemTime>) {
-    let mut bytes = 0;
-    let mut newest = None;
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(data) = fs::metadata(entry.path()) else {
-            continue;
-        };
-        if data.is_dir() {
-            let (inner, changed) = size(&entry.path());
-            bytes += inner;
-            newest = newest.max(changed);
-        } else {
-            bytes += data.len();
-            newest = newest.max(data.modified().ok());
-        }
-    }
-    (bytes, newest)
 }

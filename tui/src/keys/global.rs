@@ -171,4 +171,10 @@ pub(super) const DASHBOARD: &[Binding] = &[
         Action::Show(ScreenKind::Evaluate),
         "evaluate the selected or marked runs",
     ),
+    Binding::new(
+        &[Char('M')],
+        "M",
+        Action::Show(ScreenKind::Models),
+        "models: those that are here, downloads, a chat",
+    ),
 ];

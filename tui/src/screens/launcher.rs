@@ -29,8 +29,8 @@ mod queue;
 pub mod requests;
 mod sheet;
 
-pub(crate) use editing::edited;
 use editing::{copy, in_form, mend, save, set};
+pub(crate) use editing::{edited, picked};
 pub use form::Form;
 pub use keys::{Action, BINDINGS};
 use popup::Popup;

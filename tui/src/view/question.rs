@@ -78,6 +78,18 @@ fn words<'a>(model: &Model, question: &Question) -> (String, Vec<Line<'a>>) {
             ];
             ("Leave the dashboard?".to_owned(), lines)
         }
+        Question::Downloads(names) => {
+            let mut lines: Vec<Line> = names.iter().take(NAMED).map(|name| plain(name)).collect();
+            if names.len() > NAMED {
+                lines.push(plain(&format!("and {} more", names.len() - NAMED)));
+            }
+            lines.extend([
+                plain("What has arrived is kept; fetching again goes on from there."),
+                Line::default(),
+                plain("y Enter  leave      Esc  stay"),
+            ]);
+            ("Leave while this is fetched?".to_owned(), lines)
+        }
         Question::Confirm(confirmation) => {
             let mut lines: Vec<Line> = confirmation.lines.iter().map(|line| plain(line)).collect();
             lines.push(Line::default());

@@ -56,31 +56,39 @@ fn wrap(line: &str, width: usize, most: usize, out: &mut Vec<String>) {
         if out.len() >= most {
             return;
         }
-        let head = cut(rest, width);
-        if head.len() == rest.len() {
+        let Some((end, next)) = break_off(rest, width) else {
             out.push(rest.to_owned());
             return;
-        }
-        // Between words where there is a gap, within one where it is too long, and always
-        // by one character at least: a wide one may not fit at all.
-        let gap = head.rfind(' ').filter(|at| *at > 0);
-        let at_gap = rest[head.len()..].starts_with(' ');
-        let end = if at_gap {
-            head.len()
-        } else {
-            gap.unwrap_or(head.len())
         };
-        if end == 0 {
-            let first = rest.chars().next().map_or(1, char::len_utf8);
-            rest = &rest[first..];
-            continue;
+        if end > 0 {
+            out.push(rest[..end].trim_end().to_owned());
         }
-        out.push(rest[..end].trim_end().to_owned());
-        rest = rest[end..].trim_start_matches(' ');
-        if rest.is_empty() {
+        rest = &rest[next..];
+        if rest.is_empty() && end > 0 {
             return;
         }
     }
+}
+
+/// Where the first row of a line ends, and where the next one begins; none where the line fits. A
+/// character that does not fit at all is passed over: the row ends at 0.
+pub(crate) fn break_off(line: &str, width: usize) -> Option<(usize, usize)> {
+    let head = cut(line, width);
+    if head.len() == line.len() {
+        return None;
+    }
+    // Between words where there is a gap, within one where it is too long.
+    let gap = head.rfind(' ').filter(|at| *at > 0);
+    let end = if line[head.len()..].starts_with(' ') {
+        head.len()
+    } else {
+        gap.unwrap_or(head.len())
+    };
+    if end == 0 {
+        return Some((0, line.chars().next().map_or(1, char::len_utf8)));
+    }
+    let next = line.len() - line[end..].trim_start_matches(' ').len();
+    Some((end, next))
 }
 
 /// The beginning of a line that fits into a width.

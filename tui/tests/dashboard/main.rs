@@ -1,6 +1,7 @@
 //! The dashboard without a terminal: reducer tests, snapshots, sweeps.
 
 mod charts;
+mod chat;
 mod commands;
 mod compare;
 mod documentation;
@@ -9,6 +10,7 @@ mod fixture;
 mod launcher;
 mod logs;
 mod machine;
+mod models;
 mod reducer;
 mod runs;
 mod screens;

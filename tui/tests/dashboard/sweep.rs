@@ -11,6 +11,7 @@ use tui::update::MouseKind;
 use tui::{Answer, Msg};
 
 use crate::fixture::{NOW, draw, evaluation, key, letter, run, scalar, send, typed, typical};
+use crate::{chat, models};
 
 /// Opens a screen by its command.
 fn open(model: &mut Model, screen: ScreenKind) {
@@ -19,6 +20,8 @@ fn open(model: &mut Model, screen: ScreenKind) {
         ScreenKind::Launcher => "new",
         ScreenKind::Compare => "compare",
         ScreenKind::Evaluate => "evaluate",
+        ScreenKind::Models => "models",
+        ScreenKind::Chat => "chat owner/tiny",
     };
     letter(model, ':');
     typed(model, command);
@@ -44,6 +47,17 @@ fn every_screen_and_pane_draws_at_every_tiny_size() {
         key(&mut model, KeyCode::Enter);
         sweep(&model);
     }
+    for mut model in [models::listed(), chat::answered(), chat::thinking()] {
+        sweep(&model);
+        for letter_of in ['p', 't', 's', 'f', 'w', 'D', 'o'] {
+            if matches!(model.screen, ScreenKind::Chat) {
+                key(&mut model, KeyCode::Esc);
+            }
+            letter(&mut model, letter_of);
+            sweep(&model);
+            key(&mut model, KeyCode::Esc);
+        }
+    }
     for pane in Pane::ALL {
         let mut model = typical();
         letter(&mut model, ':');
@@ -56,7 +70,7 @@ fn every_screen_and_pane_draws_at_every_tiny_size() {
     }
     assert_eq!(
         drawn,
-        (2 * ScreenKind::ALL.len() + 2 * Pane::ALL.len()) * 41 * 13
+        (2 * ScreenKind::ALL.len() + 3 * 8 + 2 * Pane::ALL.len()) * 41 * 13
     );
 }
 
@@ -71,6 +85,9 @@ enum Act {
     Runs(usize),
     Values(u64, f64),
     Said(bool, String),
+    Token(String, f64),
+    Chat(usize),
+    Models(usize),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -109,6 +126,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (0_usize..5).prop_map(Act::Runs),
         2 => (any::<u64>(), any::<f64>()).prop_map(|(step, value)| Act::Values(step, value)),
         1 => (any::<bool>(), any::<String>()).prop_map(|(good, text)| Act::Said(good, text)),
+        2 => (any::<String>(), any::<f64>()).prop_map(|(text, value)| Act::Token(text, value)),
+        2 => (0_usize..8).prop_map(Act::Chat),
+        2 => (0_usize..8).prop_map(Act::Models),
     ];
     prop::collection::vec(act, 0..80)
 }
@@ -140,6 +160,9 @@ fn message(model: &Model, act: Act) -> Option<Msg> {
             Msg::News(news_after(&detail.history, &detail.id, events))
         }
         Act::Said(good, text) => Msg::Answer(Answer::Said(if good { Ok(text) } else { Err(text) })),
+        Act::Token(text, value) => chat::heard(model, chat::token(&text, value)),
+        Act::Chat(which) => chat::some_answer(model, which),
+        Act::Models(which) => models::some_answer(which),
         Act::Screen(_) => return None,
     })
 }

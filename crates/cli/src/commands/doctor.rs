@@ -387,14 +387,14 @@ fn disk(root: &Path) -> Vec<Finding> {
 fn models() -> Finding {
     let settings = HubSettings::from_environment(&Environment::process());
     let entries = cached_models(&settings.cache);
-    let bytes = entries.iter().map(|entry| entry.bytes).sum();
+    let bytes = entries.iter().map(|entry| entry.summary.bytes).sum();
     let found = format!(
         "{} in {}, {}",
         entries.len(),
         settings.cache.display(),
         HumanBytes(bytes)
     );
-    let broken = entries.iter().find(|entry| entry.problem.is_some());
+    let broken = entries.iter().find(|entry| entry.summary.problem.is_some());
     match broken {
         Some(entry) => warning(
             "models",

@@ -54,7 +54,8 @@ impl From<HubError> for Failure {
     }
 }
 
-fn hub() -> HuggingFace {
+/// The hub as the variables of the process say.
+pub(crate) fn hub() -> HuggingFace {
     HuggingFace::new(HubSettings::from_environment(&Environment::process()))
 }
 
@@ -125,10 +126,12 @@ fn list(format: Format) -> Result<(), Failure> {
     let mut table = Table::new(&[
         "model",
         "revisions",
+        "kind",
         "family",
         "parameters",
         "bytes",
         "size",
+        "chat_template",
         "age_secs",
         "commit",
         "folder",
@@ -136,21 +139,24 @@ fn list(format: Format) -> Result<(), Failure> {
     ])
     .hide(&["bytes", "parameters", "age_secs", "commit", "folder"]);
     for entry in cached_models(cache) {
-        let age = entry
+        let summary = entry.summary;
+        let age = summary
             .modified
             .and_then(|time| SystemTime::now().duration_since(time).ok())
             .map(|age| age.as_secs());
         table.row(vec![
             json!(entry.name.as_str()),
             json!(entry.revisions),
-            json!(entry.family),
-            json!(entry.parameters),
-            json!(entry.bytes),
-            json!(fetching::size(entry.bytes)),
+            json!(summary.kind.word()),
+            json!(summary.family),
+            json!(summary.parameters),
+            json!(summary.bytes),
+            json!(fetching::size(summary.bytes)),
+            json!(summary.template),
             json!(age),
             json!(entry.commit),
             json!(entry.folder),
-            json!(entry.problem),
+            json!(summary.problem),
         ]);
     }
     if table.is_empty() && format == Format::Table {
@@ -194,7 +200,8 @@ fn inspect(model: &ModelArgument, format: Format) -> Result<(), Failure> {
     }
 }
 
-fn facts(folder: &ModelFolder) -> Vec<(&'static str, Value)> {
+/// What is known of a folder, as names and values.
+pub(crate) fn facts(folder: &ModelFolder) -> Vec<(&'static str, Value)> {
     let field = |name: &str| folder.field(name).cloned().unwrap_or_default();
     let path: PathBuf = folder.path().to_path_buf();
     let mut facts = vec![

@@ -11,6 +11,8 @@ use tracking::{RunFolder, RunState};
 use tui::host::{Launch, QueueEntry};
 use tui::{Answer, Host, Request};
 
+use super::chat::Chats;
+use super::models::Models;
 use crate::arguments::Global;
 use crate::control::{Wish, ask, resumable};
 use crate::creation;
@@ -45,6 +47,8 @@ pub(super) struct Program {
     pub(super) root: PathBuf,
     pub(super) workers: Arc<Workers>,
     pub(super) launcher: Launcher,
+    pub(super) models: Models,
+    pub(super) chats: Arc<Chats>,
 }
 
 impl Host for Program {
@@ -81,6 +85,16 @@ impl Host for Program {
                 text,
                 replace,
             } => said(save(&path, &text, replace)),
+            Request::Models(request) => Answer::Models(
+                self.models
+                    .carry_out(request, &|answer| tell(Answer::Models(answer))),
+            ),
+            Request::Chat(request) => Answer::Chat(self.chats.carry_out(
+                &self.global,
+                &self.root,
+                request,
+                &|answer| tell(Answer::Chat(answer)),
+            )),
             Request::Launcher(request) => {
                 Answer::Launcher(self.launcher.carry_out(&self.root, request))
             }
@@ -248,6 +262,8 @@ mod tests {
             root: place.join("runs"),
             workers: Arc::default(),
             launcher: Launcher::default(),
+            models: Models::default(),
+            chats: Arc::default(),
         }
     }
 

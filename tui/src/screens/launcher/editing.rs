@@ -28,6 +28,12 @@ pub(super) fn set(model: &mut Model, path: &str, text: &str) -> Vec<Cmd> {
     changed(model)
 }
 
+/// A model was picked for a setting of the form.
+pub(crate) fn picked(model: &mut Model, path: &str, value: &str) -> Vec<Cmd> {
+    model.screen = crate::screens::ScreenKind::Launcher;
+    set(model, path, value)
+}
+
 pub(super) fn in_form(model: &mut Model, action: Action) -> Vec<Cmd> {
     let filter = model.launcher.filter.clone();
     let Some(form) = &mut model.launcher.form else {
@@ -107,6 +113,10 @@ pub(super) fn edit_value(model: &mut Model) -> Vec<Cmd> {
         }
         FieldKind::Text if path == "environment.id" && !starts.environments.is_empty() => {
             (starts.environments, true)
+        }
+        FieldKind::Model => {
+            let value = setting.value.clone();
+            return crate::screens::models::pick(model, path, &value);
         }
         FieldKind::Integer { .. } | FieldKind::Number { .. } | FieldKind::Text => {
             let text = if setting.value == "none" {

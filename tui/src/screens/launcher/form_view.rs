@@ -241,7 +241,7 @@ fn value_spans<'a>(model: &Model, setting: &Setting, chosen: bool, error: bool) 
         _ if setting.value == "none" => Role::Muted,
         _ => Role::Text,
     };
-    let steps = !matches!(setting.field.kind, FieldKind::Text);
+    let steps = !matches!(setting.field.kind, FieldKind::Text | FieldKind::Model);
     let (left, right) = match (chosen && steps, model.theme.unicode()) {
         (true, true) => ("‹ ", " ›"),
         (true, false) => ("< ", " >"),
