@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracking::{
@@ -66,11 +67,68 @@ fn main() -> ExitCode {
             );
             ExitCode::SUCCESS
         }
+        Some("chat") => chat(&after("--model").expect("concord names the model")),
         other => {
             eprintln!("unknown command {other:?}");
             ExitCode::from(2)
         }
     }
+}
+
+/// Answers every word with itself. `FAKE_WORKER=mute` never loads, `dies` ends at the first words,
+/// `deaf` writes on and on and hears nothing.
+fn chat(model: &str) -> ExitCode {
+    let behaviour = std::env::var("FAKE_WORKER").unwrap_or_default();
+    if behaviour == "mute" {
+        std::thread::sleep(LONGEST);
+    }
+    println!(
+        "{}",
+        json!({"event": "ready", "model": model, "family": "llama", "parameters": 1_000,
+               "context": 64, "template": true, "device": "cpu", "dtype": "f32", "settings": {}})
+    );
+    let mut said: Vec<String> = Vec::new();
+    for line in std::io::stdin().lines() {
+        let Ok(line) = line else { break };
+        let order: Value = serde_json::from_str(&line).expect("concord writes JSON");
+        if let Some(text) = order["say"].as_str() {
+            if behaviour == "dies" {
+                eprintln!("error: out of memory - choose a smaller model");
+                return ExitCode::from(3);
+            }
+            said.push(text.to_owned());
+        } else if order["retry"] != true {
+            if order["quit"] == true {
+                break;
+            }
+            continue;
+        }
+        let words: Vec<&str> = said.last().map_or("", String::as_str).split(' ').collect();
+        let endless = behaviour == "deaf";
+        for (index, word) in words.iter().cycle().enumerate() {
+            if index >= words.len() && !endless {
+                break;
+            }
+            let text = format!(" {}", word.to_uppercase());
+            let token = json!({"event": "token", "text": text, "id": index, "log_probability": -0.25,
+                "alternatives": [{"id": index, "text": text, "log_probability": -0.25},
+                                 {"id": 900, "text": " else", "log_probability": -1.75}]});
+            println!("{token}");
+            if endless {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        let text: String = words
+            .iter()
+            .map(|word| format!(" {}", word.to_uppercase()))
+            .collect();
+        println!(
+            "{}",
+            json!({"event": "done", "finish": "stop_id", "text": text, "tokens": words.len(),
+                   "prompt_tokens": 9, "cached_tokens": 4, "seconds": 0.1, "tokens_per_second": 50.0})
+        );
+    }
+    ExitCode::SUCCESS
 }
 
 struct Writing {

@@ -260,7 +260,7 @@ fn files(folder: &Path) -> Vec<(String, u64)> {
         .filter_map(|entry| {
             let data = std::fs::metadata(entry.path()).ok()?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            data.is_file().then(|| (name, data.len()))
+            data.is_file().then_some((name, data.len()))
         })
         .collect();
     files.sort();

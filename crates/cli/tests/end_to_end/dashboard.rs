@@ -17,7 +17,7 @@ const LEAVE_ALTERNATE: &str = "\u{1b}[?1049l";
 const ENTER_ALTERNATE: &str = "\u{1b}[?1049h";
 
 /// What an empty folder shows.
-const NO_RUNS: &str = "concord train demo";
+pub const NO_RUNS: &str = "concord train demo";
 
 /// The text without escape sequences and spaces.
 fn squeezed(text: &str) -> String {
@@ -35,11 +35,11 @@ fn squeezed(text: &str) -> String {
 }
 
 /// A terminal of 100x30 with `concord` in it.
-struct Screen {
+pub struct Screen {
     ours: File,
     theirs: OwnedFd,
     child: Child,
-    seen: String,
+    pub seen: String,
 }
 
 impl Screen {
@@ -47,7 +47,7 @@ impl Screen {
         Screen::of_size(place, behaviour, arguments, (100, 30), &[])
     }
 
-    fn of_size(
+    pub fn of_size(
         place: &Place,
         behaviour: &str,
         arguments: &[&str],
@@ -90,7 +90,7 @@ impl Screen {
 
     /// Reads until the words were shown. Cells that were blank before are skipped by
     /// the drawing, so spaces and cursor movements do not count.
-    fn until(&mut self, words: &str) {
+    pub fn until(&mut self, words: &str) {
         let wanted = squeezed(words);
         eventually(words, || {
             let mut bytes = [0; 4096];
@@ -108,7 +108,7 @@ impl Screen {
         });
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.ours
             .write_all(keys.as_bytes())
             .expect("a writable terminal");
@@ -128,12 +128,12 @@ impl Screen {
     }
 
     /// Forgets what was shown, so that only what comes now is waited for.
-    fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.seen.clear();
     }
 
     /// Waits for the end; the terminal is as before. Returns the exit code.
-    fn end(&mut self) -> Option<i32> {
+    pub fn end(&mut self) -> Option<i32> {
         self.until(LEAVE_ALTERNATE);
         let mut code = None;
         eventually("the end of concord", || {

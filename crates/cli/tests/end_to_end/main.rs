@@ -10,6 +10,7 @@ mod experiments;
 mod harness;
 mod lifecycle;
 mod machine_and_logs;
+mod model_screens;
 mod models;
 mod queue;
 mod recorded;

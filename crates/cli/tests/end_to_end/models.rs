@@ -35,7 +35,7 @@ fn fixtures() -> PathBuf {
 }
 
 /// A server whose model has a tokenizer and a template too.
-fn server() -> Server {
+pub fn server() -> Server {
     let server = Server::start();
     for file in ["tokenizer.json", "tokenizer_config.json"] {
         let content = fs::read(fixtures().join("byte_level").join(file)).expect("a fixture");
