@@ -233,6 +233,7 @@ fn inspect(folder: &Path) -> Result<Inspected, String> {
     Ok(Inspected {
         facts: facts
             .map(|(name, value)| (name.to_owned(), shown(&value)))
+            .filter(|(_, value)| value != "-")
             .collect(),
         files,
         problems: model.problems(),
