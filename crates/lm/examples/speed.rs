@@ -1,16 +1,19 @@
-//! Tokens per second of greedy generation, for `xtask/parity/lm_speed.py`:
+//! Tokens per second of generation, for `xtask/parity/lm_speed.py`; greedy unless there is a
+//! TOP_P, which samples. A line on stdin asks for a generation, a line on stdout answers:
 //!
 //! ```text
-//! cargo run -p lm --example speed -- FOLDER THREADS ROWS NEW
+//! cargo run -p lm --example speed -- FOLDER THREADS ROWS NEW [TOP_P]
 //! ```
 #![allow(clippy::print_stdout, reason = "an example that reports")]
 
+use std::io::BufRead;
 use std::path::Path;
 use std::time::Instant;
 
 use lm::LmError;
 use lm::decoder::Decoder;
 use lm::generation::{GenerationSettings, Verdict, generate};
+use lm::sampling::Sampling;
 use tch::{Device, Kind};
 
 fn main() -> Result<(), LmError> {
@@ -29,20 +32,30 @@ fn main() -> Result<(), LmError> {
         .map(|row| (0..16).map(|at| 3 + (row * 31 + at * 7) % 97).collect())
         .collect();
     let prompts: Vec<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
+    let top_p = words.get(4).and_then(|word| word.parse().ok());
     let settings = GenerationSettings {
         max_new_tokens: number(3, 256),
+        sampling: match top_p {
+            None => Sampling::GREEDY,
+            Some(top_p) => Sampling {
+                top_p,
+                ..Sampling::PLAIN
+            },
+        },
         ..GenerationSettings::default()
     };
-    let mut best = f64::INFINITY;
-    for _ in 0..4 {
+    for line in std::io::stdin().lock().lines() {
+        if line.is_err() {
+            break;
+        }
         let started = Instant::now();
         let answers = generate(&decoder, &prompts, &settings, &mut |_| Verdict::Continue)?;
+        let seconds = started.elapsed().as_secs_f64();
         let tokens: usize = answers.iter().map(|answer| answer.ids.len()).sum();
-        best = best.min(started.elapsed().as_secs_f64() / tokens as f64);
+        println!(
+            "{{\"load_seconds\":{loaded:.4},\"tokens_per_second\":{:.1}}}",
+            tokens as f64 / seconds
+        );
     }
-    println!(
-        "{{\"load_seconds\":{loaded:.4},\"tokens_per_second\":{:.1}}}",
-        1.0 / best
-    );
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The next token of each row of a batch.
 
+use nn::fused::decoding::{first_of_largest, soft_sum};
+use nn::slices;
 use tch::{Device, Kind, Tensor};
 
 use super::row::{Choice, Row};
@@ -48,8 +50,11 @@ impl Chooser {
                 && bound(row) == first
         };
         let plain: Vec<bool> = rows.iter().map(|(_, row)| is_plain(row)).collect();
+        // On the CPU the scores are read where they lie; from a device only what is needed
+        // is fetched.
+        let here = slices::of_f32(scores);
         let (mut best, mut best_scores) = (Vec::new(), Vec::new());
-        if plain.contains(&true) {
+        if here.is_none() && plain.contains(&true) {
             let known = scores.narrow(1, 0, first as i64);
             let (of_all, ids) = known.max_dim(-1, false);
             best_scores = nn::parameters::flat_values(&of_all.to_kind(Kind::Float));
@@ -57,18 +62,23 @@ impl Chooser {
             best = vec![0i64; ids.numel()];
             ids.copy_data(&mut best, ids.numel());
         }
-        let mut values = Vec::new();
-        if plain.contains(&false) {
-            values = nn::parameters::flat_values(&scores.to_kind(Kind::Float).reshape([-1]));
+        let mut fetched = Vec::new();
+        if here.is_none() && plain.contains(&false) {
+            fetched = nn::parameters::flat_values(&scores.to_kind(Kind::Float).reshape([-1]));
         }
+        let values = here.unwrap_or(&fetched);
         let rows = rows.iter_mut().zip(plain);
         rows.map(|((line, row), plain)| {
-            if plain {
-                // What is no number counts as the greatest of all.
-                let is_sound = !best_scores[*line].is_nan();
-                return is_sound.then_some(best[*line]).ok_or_else(|| unsound(row));
-            }
             let from = *line * vocabulary;
+            if plain {
+                let id = if here.is_some() {
+                    first_of_largest(&values[from..from + first]).map(|id| id as i64)
+                } else {
+                    // What is no number counts as the greatest of all.
+                    Some(best[*line]).filter(|_| !best_scores[*line].is_nan())
+                };
+                return id.ok_or_else(|| unsound(row));
+            }
             let scores = &values[from..from + bound(row)];
             if scores.iter().fold(false, |any, score| any | score.is_nan()) {
                 return Err(unsound(row));
@@ -126,6 +136,17 @@ fn told(scores: &Tensor, rows: &[(usize, Row)], chosen: &[i64]) -> Vec<Told> {
     if asking.is_empty() {
         return told;
     }
+    let most = asking.iter().map(|at| rows[*at].1.settings.alternatives);
+    let most = most.max().unwrap_or(0);
+    if let Some(values) = slices::of_f32(scores).filter(|_| most == 0) {
+        let vocabulary = scores.size()[1] as usize;
+        for at in asking {
+            let scores = &values[rows[at].0 * vocabulary..][..vocabulary];
+            let (best, sum) = soft_sum(scores);
+            told[at].0 = Some((scores[chosen[at] as usize] - best) - sum.ln());
+        }
+        return told;
+    }
     let device = scores.device();
     let pick = |of: &dyn Fn(usize) -> i64| {
         let picked: Vec<i64> = asking.iter().map(|at| of(*at)).collect();
@@ -135,8 +156,7 @@ fn told(scores: &Tensor, rows: &[(usize, Row)], chosen: &[i64]) -> Vec<Told> {
     let logs = scores.to_kind(Kind::Float).log_softmax(-1, Kind::Float);
     let taken = logs.gather(-1, &pick(&|at| chosen[at]).unsqueeze(-1), false);
     let taken = nn::parameters::flat_values(&taken.reshape([-1]));
-    let most = asking.iter().map(|at| rows[*at].1.settings.alternatives);
-    let most = most.max().unwrap_or(0).min(logs.size()[1] as usize);
+    let most = most.min(logs.size()[1] as usize);
     let (best, ids) = logs.topk(most as i64, -1, true, true);
     let best = nn::parameters::flat_values(&best.reshape([-1]));
     let ids = ids.reshape([-1]).to_device(Device::Cpu);

@@ -65,6 +65,33 @@ pub fn soft_sum(values: &[f32]) -> (f32, f32) {
     (task.best, task.sum)
 }
 
+/// The place of the first of the largest `values`; none when one of them is no number, or
+/// there are none.
+pub fn first_of_largest(values: &[f32]) -> Option<usize> {
+    // Sixteen at a time, which any vector width divides.
+    let (blocks, rest) = values.as_chunks::<16>();
+    let mut best = [f32::NEG_INFINITY; 16];
+    let mut odd = [0u32; 16];
+    for block in blocks {
+        for lane in 0..16 {
+            let value = block[lane];
+            best[lane] = if value > best[lane] {
+                value
+            } else {
+                best[lane]
+            };
+            odd[lane] |= u32::from(value.is_nan());
+        }
+    }
+    let odd = odd.iter().any(|odd| *odd != 0) || rest.iter().any(|value| value.is_nan());
+    let best = best.iter().chain(rest).copied();
+    let best = best.fold(f32::NEG_INFINITY, f32::max);
+    values
+        .iter()
+        .position(|value| *value == best)
+        .filter(|_| !odd)
+}
+
 /// Turns the first dimensions of `head` as [`crate`]'s users turn tensors: pair `(a, b)` by
 /// angle `t` to `(a cos t - b sin t, b cos t + a sin t)`.
 ///
@@ -221,6 +248,21 @@ mod tests {
             let wanted = wanted.softmax(-1, Kind::Float).matmul(&matrix(&values));
             near(&output, &wanted, "attention");
         }
+    }
+
+    #[test]
+    fn the_first_of_the_largest_is_found() {
+        let mut stream = RandomStream::new(5, "largest", 0);
+        for count in [1, 15, 16, 130, 4099] {
+            let mut values = drawn(&mut stream, count);
+            values[count / 2] = 9.0;
+            values[count - 1] = 9.0;
+            assert_eq!(first_of_largest(&values), Some(count / 2));
+            values[count / 3] = f32::NAN;
+            assert_eq!(first_of_largest(&values), None);
+        }
+        assert_eq!(first_of_largest(&[f32::NEG_INFINITY; 20]), Some(0));
+        assert_eq!(first_of_largest(&[]), None);
     }
 
     #[test]
