@@ -110,6 +110,7 @@ if __name__ == "__main__":
             child.stdin.close()
     median = lambda values: statistics.median(list(values))
     print(json.dumps({
+        "measure": "training",
         "threads": int(threads),
         "pytorch_ms": round(1e3 * median(p for p, _, _ in passes), 1),
         "ours_ms": round(1e3 * median(o for _, o, _ in passes), 1),

@@ -5,6 +5,7 @@
 
 mod environments;
 mod machine;
+mod models;
 mod terminal;
 mod training;
 
@@ -49,6 +50,7 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         load_before: Vec::new(),
     };
     let mut checkout = None;
+    let mut models_python = None;
     let mut python = "python3".to_owned();
     let mut names: Vec<&str> = Vec::new();
     let mut rest = arguments.iter();
@@ -72,10 +74,18 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
                         .context("--epymarl-python needs an interpreter")?,
                 );
             }
-            "environments" | "training" | "terminal" => names.push(argument),
+            // An interpreter with torch and transformers, instead of the parity environment.
+            "--models-python" => {
+                let file = rest
+                    .next()
+                    .context("--models-python needs an interpreter")?;
+                models_python = Some(PathBuf::from(file));
+            }
+            "environments" | "training" | "terminal" | "models" => names.push(argument),
             other => bail!(
                 "unknown option of bench: {other} - allowed: environments, training, terminal, \
-                 --quick, --assert, --epymarl DIR, --epymarl-python FILE"
+                 models, --quick, --assert, --models-python FILE, --epymarl DIR, \
+                 --epymarl-python FILE"
             ),
         }
     }
@@ -112,6 +122,18 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         save("terminal", &effort, &found)?;
         if effort.assert {
             terminal::assert(&found)?;
+        }
+    }
+    if wanted("models") {
+        let python = match models_python {
+            Some(python) => python,
+            None => parity::environment::python()?,
+        };
+        let rows = models::measure(&effort, &python)?;
+        models::print(&rows);
+        save("models", &effort, &json!(rows))?;
+        if effort.assert {
+            models::assert(&rows)?;
         }
     }
     Ok(ExitCode::SUCCESS)

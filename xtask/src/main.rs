@@ -29,7 +29,7 @@ usage: cargo xtask <task> [options]
   test [runner options]                 every test and every documented example
   check [NAME ..]                       format, lints, docs, layering, licences, house rules
   parity [SCRIPT ..]                    the Python references run again and compared
-  bench [environments] [training]       speed beside the Python peers, into docs/data/
+  bench [environments] [training] [models]  speed beside the Python peers, into docs/data/
         [terminal]                      the dashboard: long runs, many runs, frames, memory, overhead
         [--quick] [--assert] [--epymarl DIR] [--epymarl-python FILE]
   tour [SCRIPT ..]                      plays docs/tour/*.tour in tmux and keeps the screens
