@@ -14,7 +14,9 @@ mod model_files;
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
 pub(crate) use looking::{LogChoice, MachineLook};
-pub(crate) use model::{Generate, Logits, Model, ModelArguments};
+pub(crate) use model::{
+    Chat, Choosing, Generate, Logits, Model, ModelArguments, ModelChoice, Prompting, Save,
+};
 pub(crate) use model_files::{ModelArgument, ModelFiles};
 
 /// Trains agents that act together, on one machine, from one terminal.

@@ -184,6 +184,24 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
+/// Text of a model: a terminal gets no escape sequences out of it, anything else all of it.
+pub(crate) fn visible(text: &str, terminal: bool) -> String {
+    if !terminal {
+        return text.to_owned();
+    }
+    let parts = text.split_inclusive(['\n', '\t']);
+    let kept = parts.map(|part| {
+        let (body, end) = match part.chars().next_back() {
+            Some(last @ ('\n' | '\t')) => (&part[..part.len() - 1], Some(last)),
+            _ => (part, None),
+        };
+        let mut body = figures::printable(body);
+        body.extend(end);
+        body
+    });
+    kept.collect()
+}
+
 /// Writes a line to stderr; there is nobody to tell when that fails.
 pub(crate) fn tell(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -211,6 +229,13 @@ mod tests {
         let expected =
             "id     steps  last return\na,\"b\"  12000        0.988\nc          5            -\n";
         assert_eq!(table().to_text(), expected);
+    }
+
+    #[test]
+    fn a_model_cannot_move_the_cursor() {
+        let text = "a\u{1b}[2Jb\n\tc\u{7}\n";
+        assert_eq!(visible(text, true), "a[2Jb\n\tc\n");
+        assert_eq!(visible(text, false), text);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) enum ModelFiles {
         #[arg(long)]
         generation_prompt: bool,
         /// An argument of the template, such as enable_thinking=false; may be repeated
-        #[arg(long = "template-set", value_name = "NAME=JSON")]
+        #[arg(long = "template-set", alias = "template", value_name = "NAME=JSON")]
         arguments: Vec<String>,
         #[command(flatten)]
         format: FormatArgument,

@@ -59,13 +59,17 @@ pub(crate) fn hub() -> HuggingFace {
     HuggingFace::new(HubSettings::from_environment(&Environment::process()))
 }
 
-/// The folder of a model that is here.
-fn open(model: &ModelArgument) -> Result<ModelFolder, Failure> {
-    let folder = match ModelReference::read(&model.model)? {
+/// The folder of a model that is here; none is fetched.
+pub(crate) fn folder_of(model: &ModelArgument) -> Result<PathBuf, Failure> {
+    Ok(match ModelReference::read(&model.model)? {
         ModelReference::Folder(folder) => folder,
         ModelReference::Name(name) => hub().locate(&name, &model.revision)?,
-    };
-    Ok(ModelFolder::open(&folder)?)
+    })
+}
+
+/// A model that is here.
+fn open(model: &ModelArgument) -> Result<ModelFolder, Failure> {
+    Ok(ModelFolder::open(&folder_of(model)?)?)
 }
 
 fn fetch(model: &ModelArgument, verify: bool, format: Format) -> Result<(), Failure> {

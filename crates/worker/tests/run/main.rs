@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod chat;
 mod device;
 mod folder;
 mod interruption;
@@ -12,3 +13,4 @@ mod live;
 mod mansa;
 mod parking;
 mod scoring;
+mod text;
