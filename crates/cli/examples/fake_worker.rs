@@ -40,6 +40,27 @@ fn main() -> ExitCode {
                 arguments.contains(&"--resume".to_owned()),
             )
         }
+        Some("chat") => {
+            talk();
+            ExitCode::SUCCESS
+        }
+        Some("generate") => {
+            let word = |name: &str| {
+                let given = arguments.iter().find_map(|word| word.strip_prefix(name));
+                given.unwrap_or("none").to_owned()
+            };
+            let text = format!("{}/{}", word("--prompt="), word("--temperature="));
+            println!(
+                "{}",
+                serde_json::json!({"event": "answer", "prompt": 0, "sample": 0, "ids": [5, 6],
+                "finish": "stop_id", "prompt_tokens": 3, "prompt_text": "p", "text": text})
+            );
+            println!(
+                "{}",
+                serde_json::json!({"event": "done", "sequences": 1, "finished": 1, "tokens": 2})
+            );
+            ExitCode::SUCCESS
+        }
         Some("eval") => {
             let checkpoint = after("--checkpoint").expect("concord names the checkpoint");
             if let Some(partner) = after("--with") {
@@ -302,4 +323,45 @@ fn stubborn(signals: &mut Signals) -> Ending {
         std::thread::yield_now();
     }
     (RunState::Failed, 1, "nobody stopped the test's worker")
+}
+
+/// A model that says everything back, as the protocol of `concord-worker chat` has it; `die` kills it.
+fn talk() {
+    use serde_json::{Value, json};
+    println!(
+        "{}",
+        json!({"event": "ready", "family": "parrot", "template": true, "context": 9,
+        "parameters": 1, "dtype": "f32", "device": "cpu", "settings": {"temperature": 1.0}})
+    );
+    for line in std::io::stdin().lines() {
+        let command: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        if let Some(text) = command["say"].as_str() {
+            if text == "die" {
+                println!("{}", json!({"event": "token", "text": "I d"}));
+                std::process::abort();
+            }
+            if text == "refuse" {
+                println!(
+                    "{}",
+                    json!({"event": "error", "message": "the template says no"})
+                );
+                continue;
+            }
+            println!("{}", json!({"event": "begin", "thinking": false}));
+            for part in ["<think>hm</th", "ink>", text] {
+                println!("{}", json!({"event": "token", "text": part}));
+            }
+            println!(
+                "{}",
+                json!({"event": "done", "finish": "stop_id", "text": format!("<think>hm</think>{text}")})
+            );
+        } else if !command["settings"].is_null() {
+            println!(
+                "{}",
+                json!({"event": "note", "message": "taken", "settings": command["settings"]})
+            );
+        } else if command["quit"] == true {
+            return;
+        }
+    }
 }

@@ -1,9 +1,12 @@
 //! `concord model` as a program, against a hub of this machine.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
+use testkit::chat_model::ChatModel;
 use testkit::loopback_hub::{COMMIT, Fault, Server, WEIGHTS};
 
 use crate::harness::{Answer, Place};
@@ -235,4 +238,213 @@ fn a_folder_with_problems_is_described_and_refused() {
         "{}",
         answer.stderr
     );
+}
+
+/// A conversation out of a script, with the tests' worker in place of a model.
+fn chat(place: &Place, script: &str) -> Answer {
+    let model = place.path().join("model");
+    if !model.exists() {
+        ChatModel::default().write(&model).expect("a folder");
+    }
+    let mut child = place
+        .concord(&["model", "chat", "./model"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("concord starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(script.as_bytes()).expect("an open pipe");
+    drop(stdin);
+    child.wait_with_output().expect("an end").into()
+}
+
+#[test]
+fn a_script_gets_answers_alone_on_stdout() {
+    let place = Place::new();
+    let script = "hello\n/set temperature=0.5\n\n//x\n\"\"\"two\nlines\"\"\"\nrefuse\n/nonsense\n/save talk.json\n";
+    let answer = chat(&place, script);
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let thought = "<think>hm</think>";
+    assert_eq!(
+        answer.stdout,
+        format!("{thought}hello\n{thought}/x\n{thought}two\nlines\n")
+    );
+    assert!(
+        answer.stderr.contains("error: the template says no"),
+        "{}",
+        answer.stderr
+    );
+    assert!(
+        answer
+            .stderr
+            .contains("no command /nonsense - allowed: /help"),
+        "{}",
+        answer.stderr
+    );
+    let saved = fs::read_to_string(place.path().join("talk.json")).expect("a file");
+    let saved: Value = serde_json::from_str(&saved).expect("JSON");
+    let said: Vec<&str> = saved["messages"]
+        .as_array()
+        .expect("messages")
+        .iter()
+        .filter_map(|message| message["content"].as_str())
+        .collect();
+    assert_eq!(said[0], "hello");
+    assert_eq!(said[1], "<think>hm</think>hello");
+    assert_eq!(said[4], "two\nlines");
+    // What was refused is no part of it.
+    assert_eq!(said.len(), 6);
+    // `preview` reads it.
+    let shown = place.run(&[
+        "model",
+        "preview",
+        "./model",
+        "talk.json",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let text = shown.json()[0]["text"].as_str().expect("a text").to_owned();
+    assert!(text.contains("<|im_start|>user\nhello<|im_end|>"), "{text}");
+    // A file that is there is not written over.
+    let again = chat(&place, "hello\n/save talk.json\n");
+    assert!(
+        again.stderr.contains("cannot write talk.json"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn a_model_that_is_killed_in_an_answer_is_told() {
+    let place = Place::new();
+    let answer = chat(&place, "hello\ndie\nhello\n");
+    assert_eq!(answer.code, Some(3), "{}", answer.stderr);
+    assert_eq!(answer.stdout, "<think>hm</think>hello\nI d\n");
+    assert!(
+        answer.stderr.contains("was ended by signal 6"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
+fn text_is_generated_by_folder_and_never_fetched_by_name() {
+    let (place, server) = (Place::new(), server());
+    let model = place.path().join("model");
+    ChatModel::default().write(&model).expect("a folder");
+    let plain = place.run(&[
+        "model",
+        "generate",
+        "./model",
+        "a b",
+        "--temperature",
+        "0.5",
+    ]);
+    assert_eq!(
+        (plain.code, plain.stdout.as_str()),
+        (Some(0), "a b/0.5\n"),
+        "{}",
+        plain.stderr
+    );
+    let words = [
+        "model", "generate", "--model", "./model", "hi", "--format", "json",
+    ];
+    let object = place.run(&words).json();
+    assert_eq!(object["text"], "hi/none");
+    assert_eq!(object["ids"], json!([5, 6]));
+    assert_eq!(object["continuations"][0]["finish"], "stop_id");
+    let csv = place.run(&["model", "generate", "./model", "hi", "--format", "csv"]);
+    assert_eq!(
+        csv.stdout,
+        "prompt,sample,finish,prompt_tokens,tokens,text\n0,0,stop_id,3,2,hi/none\n"
+    );
+    for (arguments, code, reason) in [
+        (
+            &["model", "generate", "owner/tiny", "hi"][..],
+            3,
+            "concord model fetch owner/tiny",
+        ),
+        (
+            &["model", "chat", "owner/tiny"],
+            3,
+            "concord model fetch owner/tiny",
+        ),
+        (
+            &["model", "generate", "./none", "hi"],
+            2,
+            "no model folder: ./none",
+        ),
+        (&["model", "generate", "./model"], 2, "one prompt is wanted"),
+        (&["model", "generate"], 2, "no model is named"),
+        (
+            &["model", "generate", "./model", "hi", "--prompt-file", "f"],
+            2,
+            "one prompt is wanted",
+        ),
+        (
+            &["model", "generate", "--model", "./model", "a", "b"],
+            2,
+            "one argument too many: `b`",
+        ),
+        (
+            &[
+                "model",
+                "generate",
+                "./model",
+                "hi",
+                "--samples",
+                "2",
+                "--stream",
+            ],
+            2,
+            "--stream writes one",
+        ),
+        (
+            &["model", "save", "./model"],
+            2,
+            "one folder to write is wanted",
+        ),
+        (
+            &["model", "save", "./model", "x", "--shard-size", "5 TB"],
+            2,
+            "--shard-size 5 TB - allowed",
+        ),
+        (
+            &["model", "chat", "./model", "--continue", "none.json"],
+            2,
+            "cannot go on with none.json",
+        ),
+    ] {
+        let answer = run(&place, &server, false, arguments);
+        assert_eq!(answer.code, Some(code), "{arguments:?}: {}", answer.stderr);
+        assert_eq!(answer.stdout, "");
+        assert!(answer.stderr.contains(reason), "{}", answer.stderr);
+    }
+    assert_eq!(server.all_seen().len(), 0);
+}
+
+#[test]
+fn a_reader_that_left_is_no_failure() {
+    let place = Place::new();
+    let model = place.path().join("model");
+    ChatModel::default().write(&model).expect("a folder");
+    let mut child = place
+        .concord(&["model", "chat", "./model"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("concord starts");
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may have left before all of it is written.
+    let _ = stdin.write_all(b"hello\nhello\n");
+    drop(stdin);
+    let mut errors = String::new();
+    let mut stderr = child.stderr.take().expect("a pipe");
+    stderr.read_to_string(&mut errors).expect("text");
+    assert_eq!(child.wait().expect("an end").code(), Some(0), "{errors}");
+    assert_eq!(errors, "");
 }

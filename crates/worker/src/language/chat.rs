@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use hub::OrderedJson;
+use hub::{ModelTokenizer, OrderedJson};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -374,8 +374,7 @@ impl Chat<'_> {
                     text.push_str(&stream.finish()?);
                 }
                 let alternatives = spoken.alternatives.iter().map(|(id, log)| {
-                    let shown = [u32::try_from(*id).unwrap_or(u32::MAX)];
-                    let text = tokenizer.decode(&shown, false).unwrap_or_default();
+                    let text = shown(tokenizer, *id);
                     json!({ "id": id, "text": text, "log_probability": log })
                 });
                 let event = json!({
@@ -407,6 +406,18 @@ impl Chat<'_> {
         }));
         Ok(written.text)
     }
+}
+
+/// A token by itself; one of a part of a character as the tokenizer writes it.
+fn shown(tokenizer: &ModelTokenizer, id: i64) -> String {
+    let Ok(id) = u32::try_from(id) else {
+        return String::new();
+    };
+    let text = tokenizer.decode(&[id], false).unwrap_or_default();
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return tokenizer.token(id).unwrap_or(text);
+    }
+    text
 }
 
 /// Whether the answer is to end now; everything else that was heard waits.

@@ -14,9 +14,7 @@ use serde_json::{Value, json};
 use super::prompts::{Prompt, Reading};
 use super::sampling::SamplingArguments;
 use super::{ModelArguments, TextModel, template_arguments};
-use crate::exit::{
-    BAD_CONFIG, DONE, ENVIRONMENT, Failure, INTERRUPTED, LEFT_AT_ONCE, note, try_answer,
-};
+use crate::exit::{DONE, ENVIRONMENT, Failure, INTERRUPTED, LEFT_AT_ONCE, note, try_answer};
 
 /// Time between two reports of how far the work is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -137,7 +135,7 @@ pub fn continue_prompts(arguments: &GenerateArguments) -> Result<u8, Failure> {
             model.stop_ids().to_vec()
         },
         seed: arguments.seed,
-        log_probabilities: true,
+        log_probabilities: arguments.log_probabilities,
         ..GenerationSettings::default()
     };
     let mut telling = Telling {
@@ -266,9 +264,6 @@ impl Telling<'_> {
     fn grow(&mut self, step: &Step<'_>) -> Result<bool, Failure> {
         let prompt = &self.prompts[step.prompt];
         let log_probability = step.log_probability.unwrap_or_default();
-        if log_probability.is_nan() {
-            return Err(not_a_number(&prompt.name, step.ids.len()));
-        }
         let id = step.ids.last().copied().unwrap_or_default();
         let number = step.prompt * self.settings.samples + step.sample;
         let sequence = &mut self.sequences[number];
@@ -401,11 +396,4 @@ impl Telling<'_> {
         self.tell(&object);
         Ok(if interrupted { INTERRUPTED } else { DONE })
     }
-}
-
-fn not_a_number(prompt: &str, token: usize) -> Failure {
-    let message = format!(
-        "{prompt}: the scores of token {token} are no numbers - the weights are damaged, or too large for their type - fetch the model again with --verify, or try --dtype f32"
-    );
-    Failure::new(BAD_CONFIG, message)
 }

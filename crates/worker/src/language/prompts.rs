@@ -22,8 +22,6 @@ pub struct Reading {
 /// A prompt as the model reads it.
 #[derive(Debug)]
 pub struct Prompt {
-    /// What it is called in messages.
-    pub name: String,
     /// The `id` of its record.
     pub id: Option<Value>,
     /// Its tokens.
@@ -62,7 +60,6 @@ impl Prompt {
             })
         });
         Ok(Self {
-            name: format!("--prompt-ids {text}"),
             id: None,
             ids: ids.collect::<Result<_, _>>()?,
             text: None,
@@ -165,7 +162,6 @@ impl Prompt {
             .check(&ids)
             .map_err(|error| Failure::from(error).about(name))?;
         Ok(Self {
-            name: name.to_owned(),
             id,
             ids,
             text: Some(text),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use testkit::chat_model::{ChatModel, VOCABULARY};
 
 use crate::folder::{outcome, worker};
+use crate::interruption::signal;
 
 fn ask(command: &str, folder: &Path, words: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(worker())
@@ -56,7 +57,11 @@ fn a_prompt_goes_through_the_template_and_its_answer_is_text() {
     let first = &answer["continuations"][0];
     assert_eq!(answer["text"], "Bye \u{1f600}!");
     assert_eq!(
-        (&first["finish"], &first["prompt_tokens"], &first["prompt_text"]),
+        (
+            &first["finish"],
+            &first["prompt_tokens"],
+            &first["prompt_text"]
+        ),
         (
             &json!("stop_id"),
             &json!(9),
@@ -70,14 +75,24 @@ fn a_prompt_goes_through_the_template_and_its_answer_is_text() {
     let words = ["--prompt", "hi", "--system", "be brief", "--greedy"];
     let answer = generate(model, &words);
     let text = answer["continuations"][0]["prompt_text"].as_str().unwrap();
-    assert!(text.starts_with("<|im_start|>system\nbe brief<|im_end|>"), "{text}");
+    assert!(
+        text.starts_with("<|im_start|>system\nbe brief<|im_end|>"),
+        "{text}"
+    );
     // A stop string that begins in one token and ends in another.
     let words = ["--prompt", "hello", "--greedy", "--stop", "ye"];
     let answer = generate(model, &words);
     assert_eq!(answer["text"], "B");
     assert_eq!(answer["continuations"][0]["finish"], "stop_string");
     // The text before a character that was cut is whole.
-    let words = ["--prompt", "hello", "--greedy", "--ignore-eos", "--max-new", "12"];
+    let words = [
+        "--prompt",
+        "hello",
+        "--greedy",
+        "--ignore-eos",
+        "--max-new",
+        "12",
+    ];
     let answer = generate(model, &words);
     assert_eq!(answer["text"], "Bye \u{1f600}!By");
 }
@@ -85,12 +100,28 @@ fn a_prompt_goes_through_the_template_and_its_answer_is_text() {
 #[test]
 fn a_text_and_its_ids_give_the_same() {
     let folder = written(&ChatModel::default());
-    let words = ["--prompt", "hello", "--raw", "--max-new", "8", "--seed", "3"];
+    let words = [
+        "--prompt",
+        "hello",
+        "--raw",
+        "--max-new",
+        "8",
+        "--seed",
+        "3",
+    ];
     let by_text = generate(folder.path(), &words);
     let words = ["--prompt-ids", "284", "--max-new", "8", "--seed", "3"];
     let by_ids = generate(folder.path(), &words);
     assert_eq!(by_text["ids"], by_ids["ids"]);
-    let words = ["--prompt", "hello", "--max-new", "8", "--samples", "2", "--log-probabilities"];
+    let words = [
+        "--prompt",
+        "hello",
+        "--max-new",
+        "8",
+        "--samples",
+        "2",
+        "--log-probabilities",
+    ];
     let several = generate(folder.path(), &words);
     let several = several["continuations"].as_array().unwrap();
     assert_eq!(several.len(), 2);
@@ -114,7 +145,10 @@ fn a_file_of_prompts_is_answered_line_by_line() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let of = |kind: &str| -> Vec<&Value> {
-        events.iter().filter(|event| event["event"] == kind).collect()
+        events
+            .iter()
+            .filter(|event| event["event"] == kind)
+            .collect()
     };
     let answers = of("answer");
     assert_eq!(answers.len(), 4);
@@ -123,14 +157,23 @@ fn a_file_of_prompts_is_answered_line_by_line() {
     assert_eq!(third["id"], 7);
     assert_eq!(of("token").len(), 4 * 5);
     let done = of("done")[0];
-    assert_eq!((&done["finished"], &done["tokens"]), (&json!(4), &json!(20)));
+    assert_eq!(
+        (&done["finished"], &done["tokens"]),
+        (&json!(4), &json!(20))
+    );
     for (input, reason) in [
-        (&b"{\"prompt\": \"a\"}\n{\"prompt\""[..], "stdin, line 2 is no JSON"),
+        (
+            &b"{\"prompt\": \"a\"}\n{\"prompt\""[..],
+            "stdin, line 2 is no JSON",
+        ),
         (b"\"a\"\n\xff\xfe\n", "stdin, line 2 is no UTF-8"),
         (b"{\"text\": \"a\"}\n", "stdin, line 1 has no prompt"),
         (b"\n", "stdin has no prompts"),
         (b"{\"messages\": []}\n", "stdin, line 1: no messages"),
-        (b"\"a\"\n{\"prompt\": \"\", \"x\": 1}\n{\"prompt\": 5}\n", "line 3 has no prompt"),
+        (
+            b"\"a\"\n{\"prompt\": \"\", \"x\": 1}\n{\"prompt\": 5}\n",
+            "line 3 has no prompt",
+        ),
     ] {
         let output = ask("generate", folder.path(), &words, input);
         let (code, message) = outcome(&output);
@@ -158,7 +201,11 @@ fn what_generation_config_says_is_taken_and_told() {
     assert_eq!(answer["ids"], ids);
     // The ends of all three places stop it: here the `e`.
     let generation = json!({ "eos_token_id": [0, 106] });
-    fs::write(folder.path().join("generation_config.json"), generation.to_string()).unwrap();
+    fs::write(
+        folder.path().join("generation_config.json"),
+        generation.to_string(),
+    )
+    .unwrap();
     let answer = generate(folder.path(), &["--prompt", "hello", "--greedy"]);
     assert_eq!(answer["ids"], json!([71, 126, 106]));
 }
@@ -188,7 +235,9 @@ fn a_folder_that_cannot_be_used_is_refused_in_a_sentence() {
         ),
         (
             "tokenizer.model alone",
-            damaged(|at| fs::rename(at.join("tokenizer.json"), at.join("tokenizer.model")).unwrap()),
+            damaged(|at| {
+                fs::rename(at.join("tokenizer.json"), at.join("tokenizer.model")).unwrap()
+            }),
             2,
         ),
         (
@@ -224,7 +273,13 @@ fn a_folder_that_cannot_be_used_is_refused_in_a_sentence() {
         ),
         (
             "rotation `spiral`",
-            damaged(|at| with_config(at, "rope_scaling", json!({ "rope_type": "spiral", "factor": 2.0 }))),
+            damaged(|at| {
+                with_config(
+                    at,
+                    "rope_scaling",
+                    json!({ "rope_type": "spiral", "factor": 2.0 }),
+                )
+            }),
             2,
         ),
         (
@@ -240,14 +295,19 @@ fn a_folder_that_cannot_be_used_is_refused_in_a_sentence() {
         (
             "the chat template refuses the conversation: no",
             damaged(|at| {
-                fs::write(at.join("chat_template.jinja"), "{{ raise_exception('no') }}").unwrap();
+                fs::write(
+                    at.join("chat_template.jinja"),
+                    "{{ raise_exception('no') }}",
+                )
+                .unwrap();
             }),
             2,
         ),
         (
             "does not end",
             damaged(|at| {
-                let loops = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+                let loops =
+                    "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
                 fs::write(at.join("chat_template.jinja"), loops).unwrap();
             }),
             2,
@@ -282,23 +342,35 @@ fn shards_that_miss_one_are_refused() {
     let saved = root.path().join("saved");
     let words = ["--out", saved.to_str().unwrap(), "--shard-bytes", "100000"];
     let mut command = Command::new(worker());
-    command.arg("save").arg("--model").arg(folder.path()).args(words);
+    command
+        .arg("save")
+        .arg("--model")
+        .arg(folder.path())
+        .args(words);
     let output = command.output().unwrap();
     assert_eq!(outcome(&output).0, 0, "{}", outcome(&output).1);
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     let files = answer["files"].as_array().unwrap();
-    let shards = files.iter().filter(|name| name.as_str().unwrap().ends_with(".safetensors"));
+    let shards = files
+        .iter()
+        .filter(|name| name.as_str().unwrap().ends_with(".safetensors"));
     assert!(shards.count() >= 4, "{answer}");
     // Tokenizer and template came along: text goes in and comes out as before.
     let words = ["--prompt", "hello", "--greedy", "--max-new", "8"];
-    assert_eq!(generate(&saved, &words)["ids"], generate(folder.path(), &words)["ids"]);
+    assert_eq!(
+        generate(&saved, &words)["ids"],
+        generate(folder.path(), &words)["ids"]
+    );
     let output = command.output().unwrap();
     assert_eq!(outcome(&output).0, 2);
     assert!(outcome(&output).1.contains("is there already"));
     fs::remove_file(saved.join("model-00002-of-00005.safetensors")).unwrap();
     let (code, message) = refusal(&saved, &words);
     assert_eq!(code, 2);
-    assert!(message.contains("model-00002-of-00005.safetensors"), "{message}");
+    assert!(
+        message.contains("model-00002-of-00005.safetensors"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -317,14 +389,27 @@ fn prompts_that_do_not_fit_are_refused() {
     assert_eq!(code, 2);
     assert!(message.contains("the prompt has no tokens"), "{message}");
     // The room that is left is used, and no more.
-    let words = ["--prompt", "hello", "--greedy", "--ignore-eos", "--max-new", "50"];
+    let words = [
+        "--prompt",
+        "hello",
+        "--greedy",
+        "--ignore-eos",
+        "--max-new",
+        "50",
+    ];
     let answer = generate(folder.path(), &words);
     assert_eq!(answer["continuations"][0]["finish"], "context");
     assert_eq!(answer["ids"].as_array().unwrap().len(), 20 - 9);
     for (words, reason) in [
-        (&["--prompt", "x", "--temperature", "-1"][..], "temperature: -1"),
+        (
+            &["--prompt", "x", "--temperature=-1"][..],
+            "temperature: -1",
+        ),
         (&["--prompt", "x", "--max-new", "0"], "allowed: at least 1"),
-        (&["--prompt", "x", "--template", "novalue"], "allowed: NAME=JSON"),
+        (
+            &["--prompt", "x", "--template", "novalue"],
+            "allowed: NAME=JSON",
+        ),
     ] {
         let (code, message) = refusal(folder.path(), words);
         assert_eq!(code, 2);
@@ -338,7 +423,10 @@ fn prompts_that_do_not_fit_are_refused() {
         let words = [&["--prompt", "x"][..], words].concat();
         let (code, message) = refusal(folder.path(), &words);
         assert_eq!(code, 2);
-        assert!(message.contains("the chat template is missing"), "{message}");
+        assert!(
+            message.contains("the chat template is missing"),
+            "{message}"
+        );
     }
 }
 
@@ -358,7 +446,7 @@ fn scores_that_are_no_numbers_name_the_prompt() {
         let (code, message) = refusal(folder.path(), &words);
         assert_eq!(code, 2, "{message}");
         assert!(
-            message.contains("the prompt: the scores of token 1 are no numbers"),
+            message.contains("prompt 0, new token 0: the model's scores are not numbers"),
             "{message}"
         );
     }
@@ -380,8 +468,7 @@ fn an_interruption_keeps_what_is_finished() {
         .unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
     lines.next().unwrap().unwrap();
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    signal(&child, "-INT");
     let last: Vec<Value> = lines
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
         .collect();
@@ -390,7 +477,10 @@ fn an_interruption_keeps_what_is_finished() {
         panic!("{last:?}");
     };
     assert_eq!(answer["finish"], "interrupted");
-    assert_eq!((&done["interrupted"], &done["finished"]), (&json!(true), &json!(0)));
+    assert_eq!(
+        (&done["interrupted"], &done["finished"]),
+        (&json!(true), &json!(0))
+    );
 }
 
 #[test]
@@ -398,7 +488,12 @@ fn logits_of_a_text_are_those_of_its_ids() {
     let folder = written(&ChatModel::default());
     let out = folder.path().join("logits.safetensors");
     let out = out.to_str().unwrap();
-    let output = ask("logits", folder.path(), &["--text", "hello", "--out", out], b"");
+    let output = ask(
+        "logits",
+        folder.path(),
+        &["--text", "hello", "--out", out],
+        b"",
+    );
     assert_eq!(outcome(&output).0, 0, "{}", outcome(&output).1);
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["ids"], json!([284]));
