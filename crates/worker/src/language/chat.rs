@@ -287,7 +287,7 @@ impl Chat<'_> {
                 Command::Settings(changes) => match self.settings.change(&changes) {
                     Ok(()) => {
                         let settings = self.settings.to_json();
-                        let message = self.settings.to_string();
+                        let message = self.settings.named_in(&changes);
                         self.tell(&json!({ "event": "note", "message": message, "settings": settings }));
                     }
                     Err(message) => self.refuse(&message),

@@ -236,7 +236,7 @@ fn a_folder_that_cannot_be_used_is_refused_in_a_sentence() {
         (
             "tokenizer.model alone",
             damaged(|at| {
-                fs::rename(at.join("tokenizer.json"), at.join("tokenizer.model")).unwrap()
+                fs::rename(at.join("tokenizer.json"), at.join("tokenizer.model")).unwrap();
             }),
             2,
         ),
@@ -278,7 +278,7 @@ fn a_folder_that_cannot_be_used_is_refused_in_a_sentence() {
                     at,
                     "rope_scaling",
                     json!({ "rope_type": "spiral", "factor": 2.0 }),
-                )
+                );
             }),
             2,
         ),

@@ -1,7 +1,5 @@
 //! Settings of a conversation that can be changed on the way.
 
-use std::fmt;
-
 use lm::sampling::Sampling;
 use serde_json::{Map, Value, json};
 
@@ -71,6 +69,14 @@ impl Settings {
         Ok(())
     }
 
+    /// What `changes` named, as it is now: `temperature 0.5, seed 3`.
+    pub(super) fn named_in(&self, changes: &Value) -> String {
+        let all = self.to_json();
+        let names = changes.as_object().into_iter().flatten();
+        let named = names.map(|(name, _)| format!("{name} {}", all[name.as_str()]));
+        named.collect::<Vec<_>>().join(", ")
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!({
             "temperature": self.sampling.temperature,
@@ -83,20 +89,6 @@ impl Settings {
             "stop": self.stop,
             "template": self.template,
         })
-    }
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let json = self.to_json();
-        let all = json.as_object().into_iter().flatten();
-        let mut first = true;
-        for (name, value) in all {
-            let gap = if first { "" } else { ", " };
-            write!(formatter, "{gap}{name} {value}")?;
-            first = false;
-        }
-        Ok(())
     }
 }
 
@@ -119,6 +111,10 @@ mod tests {
         let mut changed = settings();
         let changes = json!({"temperature": 0.5, "stop": ["x"], "template": {"a": false}});
         changed.change(&changes).unwrap();
+        assert_eq!(
+            changed.named_in(&changes),
+            "stop [\"x\"], temperature 0.5, template {\"a\":false}"
+        );
         assert_eq!(changed.sampling.temperature, 0.5);
         assert_eq!(changed.stop, ["x"]);
         assert_eq!(changed.template["a"], false);
