@@ -40,7 +40,9 @@ fn main() -> ExitCode {
                 arguments.contains(&"--resume".to_owned()),
             )
         }
-        Some("chat") => {
+        Some("chat")
+            if std::env::var("FAKE_WORKER").is_ok_and(|behaviour| behaviour == "parrot") =>
+        {
             talk();
             ExitCode::SUCCESS
         }
@@ -325,9 +327,8 @@ fn stubborn(signals: &mut Signals) -> Ending {
     (RunState::Failed, 1, "nobody stopped the test's worker")
 }
 
-/// A model that says everything back, as the protocol of `concord-worker chat` has it; `die` kills it.
+/// `parrot`: a model that thinks and says everything back, as the protocol of `concord-worker chat` has it; `die` kills it.
 fn talk() {
-    use serde_json::{Value, json};
     println!(
         "{}",
         json!({"event": "ready", "family": "parrot", "template": true, "context": 9,

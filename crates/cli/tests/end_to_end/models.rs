@@ -248,6 +248,7 @@ fn chat(place: &Place, script: &str) -> Answer {
     }
     let mut child = place
         .concord(&["model", "chat", "./model"])
+        .env("FAKE_WORKER", "parrot")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -432,6 +433,7 @@ fn a_reader_that_left_is_no_failure() {
     ChatModel::default().write(&model).expect("a folder");
     let mut child = place
         .concord(&["model", "chat", "./model"])
+        .env("FAKE_WORKER", "parrot")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
