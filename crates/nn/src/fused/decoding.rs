@@ -92,7 +92,7 @@ pub fn first_of_largest(values: &[f32]) -> Option<usize> {
         .filter(|_| !odd)
 }
 
-/// Turns the first dimensions of `head` as [`crate`]'s users turn tensors: pair `(a, b)` by
+/// Turns the first dimensions of `head` by a rotary position: pair `(a, b)` by
 /// angle `t` to `(a cos t - b sin t, b cos t + a sin t)`.
 ///
 /// `cosine` and `sine` `[turned]`, the first half of the sine negative; `head` is at least
