@@ -28,6 +28,8 @@ const FUEL: u64 = 5_000_000;
 const DEEPEST_RECURSION: usize = 200;
 /// Larger ones are no chat templates.
 const LONGEST_TEMPLATE: usize = 1 << 20;
+/// Spaces that a template may ask `tojson` for; memory for more would be a way to end the process.
+const WIDEST_INDENT: usize = 64;
 
 /// Marks errors that the template raised itself.
 const RAISED: &str = "\u{1}raised:";
@@ -266,6 +268,12 @@ fn environment() -> Result<Environment<'static>, HubError> {
 #[expect(clippy::needless_pass_by_value, reason = "the shape of a filter")]
 fn to_json(value: Held, options: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
+    if indent.is_some_and(|indent| indent > WIDEST_INDENT) {
+        return Err(minijinja::Error::new(
+            minijinja::ErrorKind::InvalidOperation,
+            format!("tojson with an indent above {WIDEST_INDENT}"),
+        ));
+    }
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item, key) = match separators.as_deref() {
         Some([item, key]) => (item.clone(), key.clone()),

@@ -204,7 +204,7 @@ impl ModelConfig {
             max_positions,
             activation: activation(fields, gemma)?,
             norm_epsilon: fields
-                .number("rms_norm_eps")?
+                .positive("rms_norm_eps")?
                 .unwrap_or(defaults.norm_epsilon),
             norm_offset: gemma,
             sandwich_norms: gemma,

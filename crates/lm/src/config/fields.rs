@@ -72,6 +72,16 @@ impl Fields {
         }
     }
 
+    /// A number above 0.
+    pub(crate) fn positive(&self, key: &str) -> Result<Option<f64>, LmError> {
+        match self.number(key)? {
+            Some(number) if number <= 0.0 => Err(self.problem(format!(
+                "`{key}`: {number} - allowed: a number above 0"
+            ))),
+            number => Ok(number),
+        }
+    }
+
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, LmError> {
         let Some(value) = self.get(key) else {
             return Ok(None);

@@ -60,6 +60,11 @@ fn a_config_that_describes_no_model_of_ours_is_refused() {
     );
     let message = of("hidden_size", Value::Null);
     assert!(message.contains("`hidden_size` is missing"), "{message}");
+    let message = of("rms_norm_eps", json!(-1.0));
+    assert!(
+        message.contains("`rms_norm_eps`: -1 - allowed: a number above 0"),
+        "{message}"
+    );
     let message = of("num_attention_heads", json!(0));
     assert!(message.contains("allowed: at least 1"), "{message}");
     let message = of("hidden_act", json!("relu2"));

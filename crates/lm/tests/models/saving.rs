@@ -1,4 +1,4 @@
-//! Saved folders, read again; `xtask/parity/lm_saved.py` reads them with `transformers`.
+//! Saved folders, read again; `xtask/parity/models.py` has `transformers` read what the binary saves.
 
 use std::fs;
 
