@@ -75,9 +75,9 @@ impl Fields {
     /// A number above 0.
     pub(crate) fn positive(&self, key: &str) -> Result<Option<f64>, LmError> {
         match self.number(key)? {
-            Some(number) if number <= 0.0 => Err(self.problem(format!(
-                "`{key}`: {number} - allowed: a number above 0"
-            ))),
+            Some(number) if number <= 0.0 => {
+                Err(self.problem(format!("`{key}`: {number} - allowed: a number above 0")))
+            }
             number => Ok(number),
         }
     }
