@@ -213,6 +213,11 @@ fn stop_strings_are_found_across_tokens_and_never_shown() {
         assert_eq!(stream.is_stopped(), expected != text, "{stops:?}");
         shown += &stream.finish().expect("text");
         assert_eq!(shown, expected);
+        // The tokens that are kept have all of the text, and all but the last do not.
+        let kept = stream.kept();
+        let decode = |ids| tokenizer.decode(ids, true).expect("text");
+        assert!(decode(&ids[..kept]).starts_with(expected), "{stops:?}");
+        assert!(!decode(&ids[..kept - 1]).starts_with(expected), "{stops:?}");
     }
 }
 

@@ -21,6 +21,14 @@ pub struct DecodeStream<'a> {
     taken: usize,
     /// Text that may belong to a stop string.
     held: String,
+    /// Bytes of text before each token.
+    begins: Vec<usize>,
+    /// Bytes of text so far.
+    decoded: usize,
+    /// Bytes that were given out.
+    given: usize,
+    /// Tokens before the stop string, once there was one.
+    kept: Option<usize>,
     stopped: bool,
 }
 
@@ -38,6 +46,10 @@ impl<'a> DecodeStream<'a> {
             context: 0,
             taken: 0,
             held: String::new(),
+            begins: Vec::new(),
+            decoded: 0,
+            given: 0,
+            kept: None,
             stopped: false,
         }
     }
@@ -52,6 +64,7 @@ impl<'a> DecodeStream<'a> {
             return Ok(String::new());
         }
         self.ids.push(id);
+        self.begins.push(self.decoded);
         let new = self.decode_new(false)?;
         Ok(self.release(&new))
     }
@@ -80,6 +93,12 @@ impl<'a> DecodeStream<'a> {
         self.stopped
     }
 
+    /// How many of the tokens have text before the stop string; all, when there was none.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.kept.unwrap_or(self.ids.len())
+    }
+
     fn decode_new(&mut self, all: bool) -> Result<String, HubError> {
         let decode = |ids| self.tokenizer.decode(ids, self.skip_special);
         let before = decode(&self.ids[self.context..self.taken])?;
@@ -97,6 +116,7 @@ impl<'a> DecodeStream<'a> {
 
     fn release(&mut self, new: &str) -> String {
         self.held.push_str(new);
+        self.decoded += new.len();
         let first = self
             .stops
             .iter()
@@ -105,6 +125,8 @@ impl<'a> DecodeStream<'a> {
         if let Some(at) = first {
             self.stopped = true;
             self.held.truncate(at);
+            let text = self.given + at;
+            self.kept = Some(self.begins.partition_point(|begin| *begin < text));
             return std::mem::take(&mut self.held);
         }
         let keep = self
@@ -114,6 +136,7 @@ impl<'a> DecodeStream<'a> {
             .max()
             .unwrap_or(0);
         let rest = self.held.split_off(self.held.len() - keep);
+        self.given += self.held.len();
         std::mem::replace(&mut self.held, rest)
     }
 }

@@ -173,3 +173,110 @@ fn told(scores: &Tensor, rows: &[(usize, Row)], chosen: &[i64]) -> Vec<Told> {
     }
     told
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use nn::random::RandomStream;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::generation::GenerationSettings;
+
+    const DRAWS: usize = 100_000;
+    const ROWS: usize = 1000;
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        let numbers = value.as_array().unwrap().iter();
+        numbers.map(|number| number.as_f64().unwrap()).collect()
+    }
+
+    fn settings(case: &Value) -> GenerationSettings {
+        let number = |name: &str| case[name].as_f64().unwrap();
+        let bias = case["bias"].as_array().unwrap().iter();
+        let bias = bias.map(|pair| {
+            let bias = pair[1].as_f64().unwrap_or(f64::NEG_INFINITY);
+            (pair[0].as_i64().unwrap(), bias as f32)
+        });
+        GenerationSettings {
+            sampling: Sampling {
+                temperature: number("temperature"),
+                top_k: number("top_k") as usize,
+                top_p: number("top_p"),
+                min_p: number("min_p"),
+                repetition_penalty: number("repetition_penalty"),
+            },
+            bias: bias.collect(),
+            ..GenerationSettings::default()
+        }
+    }
+
+    /// 100,000 tokens of every case of `xtask/parity/make_sampling_golden.py`, against the
+    /// distribution that the processors of `transformers` leave.
+    #[test]
+    fn tokens_follow_the_distributions_of_transformers() {
+        let golden = include_str!("../../tests/fixtures/sampling.json");
+        let golden: Value = serde_json::from_str(golden).unwrap();
+        let scores: Vec<f32> = numbers(&golden["scores"])
+            .into_iter()
+            .map(|score| score as f32)
+            .collect();
+        let scores = Tensor::from_slice(&scores).unsqueeze(0);
+        let text: Vec<i64> = numbers(&golden["text"])
+            .into_iter()
+            .map(|id| id as i64)
+            .collect();
+        let limits = numbers(&golden["limits"]);
+        let cases = golden["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 37);
+        let mut chooser = Chooser::default();
+        for case in cases {
+            let settings = Rc::new(settings(case));
+            let mut rows: Vec<(usize, Row)> = (0..ROWS)
+                .map(|number| {
+                    let row = Row {
+                        request: 0,
+                        sample: number,
+                        settings: Rc::clone(&settings),
+                        text: text.clone(),
+                        new_from: text.len(),
+                        cached: 0,
+                        prompt_log_probabilities: Rc::from([]),
+                        log_probabilities: Vec::new(),
+                        alternatives: Vec::new(),
+                        stream: RandomStream::new(4, "sampling", number as u64),
+                    };
+                    (0, row)
+                })
+                .collect();
+            let chances = numbers(&case["chances"]);
+            let mut counts = vec![0usize; chances.len()];
+            for _ in 0..DRAWS / ROWS {
+                for choice in chooser.choose(&scores, &mut rows).unwrap() {
+                    counts[choice.id as usize] += 1;
+                }
+            }
+            // Rare tokens are counted together: chi-squared wants five of each.
+            let (mut rare, mut rare_mean) = (0.0, 0.0);
+            let (mut chi, mut parts) = (0.0, 0);
+            for (count, chance) in counts.iter().zip(&chances) {
+                let (count, mean) = (*count as f64, chance * DRAWS as f64);
+                assert!(mean > 0.0 || count == 0.0, "drew what is dropped: {case}");
+                if mean < 5.0 {
+                    rare += count;
+                    rare_mean += mean;
+                } else {
+                    chi += (count - mean).powi(2) / mean;
+                    parts += 1;
+                }
+            }
+            if rare_mean >= 5.0 {
+                chi += (rare - rare_mean).powi(2) / rare_mean;
+                parts += 1;
+            }
+            let limit = limits[parts - 2];
+            assert!(chi < limit, "chi-squared {chi}, at most {limit}: {case}");
+        }
+    }
+}

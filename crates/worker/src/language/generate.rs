@@ -251,8 +251,7 @@ impl Telling<'_> {
         }
         self.tokens += 1;
         match self.grow(step) {
-            Ok(true) => Verdict::Continue,
-            Ok(false) => Verdict::Stop,
+            Ok(verdict) => verdict,
             Err(failure) => {
                 self.broken = Some(failure);
                 Verdict::Stop
@@ -260,8 +259,8 @@ impl Telling<'_> {
         }
     }
 
-    /// Takes a token in; false ends the sequence.
-    fn grow(&mut self, step: &Step<'_>) -> Result<bool, Failure> {
+    /// Takes a token in.
+    fn grow(&mut self, step: &Step<'_>) -> Result<Verdict, Failure> {
         let prompt = &self.prompts[step.prompt];
         let log_probability = step.log_probability.unwrap_or_default();
         let id = step.ids.last().copied().unwrap_or_default();
@@ -287,6 +286,19 @@ impl Telling<'_> {
             None
         };
         let ended = sequence.finish.is_some();
+        let mut verdict = if ended {
+            Verdict::Stop
+        } else {
+            Verdict::Continue
+        };
+        let cut = sequence.finish == Some("stop_string");
+        if let Some(stream) = sequence.stream.as_ref().filter(|_| cut) {
+            // The tokens are those of the text, which ends before the stop string.
+            let keep = stream.kept();
+            sequence.ids.truncate(keep);
+            sequence.log_probabilities.truncate(keep);
+            verdict = Verdict::StopString { keep };
+        }
         if let Some(stream) = sequence.stream.as_mut().filter(|_| ended) {
             new.push_str(&stream.finish()?);
         }
@@ -317,7 +329,7 @@ impl Telling<'_> {
                 "seconds": self.started.elapsed().as_secs_f64(),
             }));
         }
-        Ok(!ended)
+        Ok(verdict)
     }
 
     fn tell(&mut self, event: &Value) {

@@ -68,3 +68,36 @@ fn continuations_are_one_json_object_and_wrong_ids_exit_2() {
         assert!(message.contains(reason), "{message}");
     }
 }
+
+#[test]
+fn a_stop_string_across_tokens_ends_text_and_ids_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = testkit::chat_model::ChatModel::saying("Lumpy fox");
+    says.write(folder.path()).unwrap();
+    let say = |stop: &[&str]| {
+        let output = Command::new(worker())
+            .args(["generate", "--model", folder.path().to_str().unwrap()])
+            .args(["--threads", "1", "--device", "cpu", "--prompt", "?"])
+            .args(["--greedy", "--log-probabilities"])
+            .args(stop)
+            .output()
+            .unwrap();
+        assert_eq!(outcome(&output).0, 0, "{}", outcome(&output).1);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["continuations"][0].clone()
+    };
+    let whole = say(&[]);
+    assert_eq!(whole["text"], "Lumpy fox");
+    assert_eq!(whole["finish"], "stop_id");
+    // A token is a byte here: three make the stop string.
+    let cut = say(&["--stop", "y f"]);
+    assert_eq!(cut["text"], "Lump");
+    assert_eq!(cut["finish"], "stop_string");
+    for name in ["ids", "log_probabilities"] {
+        let (cut, whole) = (
+            cut[name].as_array().unwrap(),
+            whole[name].as_array().unwrap(),
+        );
+        assert_eq!(cut[..], whole[..4], "{name}");
+    }
+}
