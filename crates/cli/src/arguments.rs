@@ -9,6 +9,7 @@ mod curves;
 mod evaluation;
 mod looking;
 mod model;
+mod model_creation;
 mod model_files;
 
 pub(crate) use curves::{Compare, CurveLooks};
@@ -17,6 +18,7 @@ pub(crate) use looking::{LogChoice, MachineLook};
 pub(crate) use model::{
     Chat, Choosing, Generate, Logits, Model, ModelArguments, ModelChoice, Prompting, Save,
 };
+pub(crate) use model_creation::CreateModel;
 pub(crate) use model_files::{ModelArgument, ModelFiles};
 
 /// Trains agents that act together, on one machine, from one terminal.

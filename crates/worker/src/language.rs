@@ -1,6 +1,7 @@
 //! Language models: ids or text in, ids, text or scores out.
 
 pub mod chat;
+pub mod create;
 pub mod generate;
 pub mod logits;
 mod prompts;

@@ -50,6 +50,8 @@ enum Job {
     Chat(Box<language::chat::ChatArguments>),
     /// Loads a language model and writes it as a new folder.
     Save(language::save::SaveArguments),
+    /// Writes a language model that was never trained as a new folder.
+    Create(language::create::CreateArguments),
     /// Tells what LibTorch and CUDA offer here, as JSON.
     Probe {
         /// Only `json`.
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Job::Generate(arguments) => language::generate::continue_prompts(&arguments),
         Job::Chat(arguments) => language::chat::chat(&arguments),
         Job::Save(arguments) => language::save::save_folder(&arguments),
+        Job::Create(arguments) => language::create::create(&arguments),
         Job::Probe { .. } => probe(),
     };
     match result {

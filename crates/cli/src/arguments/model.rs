@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FormatArgument, ModelFiles};
+use super::{CreateModel, FormatArgument, ModelFiles};
 
 /// A language model. It is the first argument, or `--model`, which leaves the first argument to
 /// what comes after it.
@@ -46,6 +46,8 @@ pub(crate) enum Model {
     Chat(Box<Chat>),
     /// Load a model and write it as a new folder that transformers reads
     Save(Save),
+    /// Write a model that was never trained as a new folder, which transformers loads
+    Create(CreateModel),
 }
 
 #[derive(Debug, Clone, Args)]

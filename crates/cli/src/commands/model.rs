@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::eval::answer_of;
 use super::model_files::folder_of;
 use crate::arguments::{
-    Choosing, Format, Global, Logits, Model, ModelArgument, ModelArguments, ModelChoice, Prompting,
+    Choosing, CreateModel, Format, Global, Logits, Model, ModelArgument, ModelArguments, ModelChoice, Prompting,
     Save,
 };
 use crate::failure::Failure;
@@ -28,6 +28,7 @@ pub(crate) fn model(global: &Global, command: &Model) -> Result<(), Failure> {
         Model::Generate(arguments) => generate::generate(global, arguments),
         Model::Chat(arguments) => chat::chat(global, arguments),
         Model::Save(arguments) => save(global, arguments),
+        Model::Create(arguments) => create(global, arguments),
     }
 }
 
@@ -78,6 +79,29 @@ fn save(global: &Global, arguments: &Save) -> Result<(), Failure> {
             "{} parameters in {} written to {out}\n",
             answer["parameters"],
             answer["dtype"].as_str().unwrap_or_default()
+        )),
+    }
+}
+
+fn create(global: &Global, arguments: &CreateModel) -> Result<(), Failure> {
+    let mut words: Vec<OsString> = vec!["create".into()];
+    words.push(format!("--config={}", arguments.config).into());
+    words.extend(["--out".into(), arguments.out.clone().into_os_string()]);
+    words.push(format!("--seed={}", arguments.seed).into());
+    let dtype = arguments.dtype.iter();
+    words.extend(dtype.map(|dtype| format!("--dtype={dtype}").into()));
+    if let Some(folder) = &arguments.tokenizer {
+        words.extend(["--tokenizer".into(), folder.clone().into_os_string()]);
+    }
+    let answer = ask(global, &words)?;
+    match arguments.format.format {
+        Format::Json => print_json(&answer),
+        _ => print(&format!(
+            "{} parameters of a {} model in {} written to {}\n",
+            answer["parameters"],
+            answer["family"].as_str().unwrap_or_default(),
+            answer["dtype"].as_str().unwrap_or_default(),
+            arguments.out.display()
         )),
     }
 }
