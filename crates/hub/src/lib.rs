@@ -23,6 +23,7 @@ mod conversation;
 mod error;
 mod folder;
 mod integrity;
+pub mod memory;
 mod name;
 mod ordered;
 mod pair;
