@@ -11,6 +11,7 @@ mod looking;
 mod model;
 mod model_creation;
 mod model_files;
+mod model_memory;
 
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
@@ -20,6 +21,7 @@ pub(crate) use model::{
 };
 pub(crate) use model_creation::CreateModel;
 pub(crate) use model_files::{ModelArgument, ModelFiles};
+pub(crate) use model_memory::{MemoryTask, ModelMemory};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::FormatArgument;
+use super::{FormatArgument, ModelMemory};
 
 /// A model that a user names.
 #[derive(Debug, Clone, Args)]
@@ -38,6 +38,8 @@ pub(crate) enum ModelFiles {
         #[command(flatten)]
         format: FormatArgument,
     },
+    /// What training or generating would take in memory, from config.json alone
+    Memory(ModelMemory),
     /// The exact text, tokens and loss mask of a conversation or a preference pair
     Preview {
         #[command(flatten)]

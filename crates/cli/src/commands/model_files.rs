@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::output::{Table, print, print_json, tell};
 
 mod fetching;
+mod memory;
 mod preview;
 
 /// Runs the command.
@@ -23,6 +24,7 @@ pub(crate) fn model_files(command: &ModelFiles) -> Result<(), Failure> {
             format,
         } => fetch(model, *verify, format.format),
         ModelFiles::List(format) => list(format.format),
+        ModelFiles::Memory(arguments) => memory::memory(&open(&arguments.model)?, arguments),
         ModelFiles::Inspect { model, format } => inspect(model, format.format),
         ModelFiles::Preview {
             model,
