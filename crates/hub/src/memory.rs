@@ -248,7 +248,7 @@ fn generate(
         "cache",
         2 * shape.layers * rows * length * shape.key_width() * size,
     );
-    add("prompt", shape.passing(rows * length, size));
+    add("prompt", rows * length * shape.intermediate * size);
     add("logits", rows * shape.vocabulary * (size + 4));
     if numbers == Numbers::F32 && shape.parameters() <= 500_000_000 {
         add("packed weights", shape.parameters() * 4);

@@ -31,7 +31,10 @@ fn main() -> Result<(), NnError> {
     let mut short = values.to_kind(Kind::BFloat16);
     let copied = least(|| no_grad(|| other.copy_(&gradient)));
     let bandwidth = 8.0 * numbers as f64 / copied;
-    println!("{numbers} numbers; a copy moves {:.1} GB/s", bandwidth / 1e9);
+    println!(
+        "{numbers} numbers; a copy moves {:.1} GB/s",
+        bandwidth / 1e9
+    );
     let norm = least(|| {
         gradient_norm(&gradient);
     });

@@ -139,12 +139,16 @@ impl ModelShape {
     /// What a layer keeps of `tokens` for its backward pass, bytes; numbers of `size` bytes.
     pub(super) fn activations(&self, tokens: u64, size: u64) -> u64 {
         let (hidden, query, key) = (self.hidden, self.query_width(), self.key_width());
-        // Both norms with their inputs; queries, keys and values before and behind the rotation,
-        // keys and values once for each query head; what was attended; the feed-forward.
+        if size == 4 {
+            // The hand-made pass: the stream before both parts, queries, keys and values, what
+            // was attended, gates and ups; the rest is computed again.
+            return tokens * 4 * 2 * (hidden + query + key + self.intermediate);
+        }
+        // Both norms with their inputs, which are f32 there; queries, keys and values before and
+        // behind the rotation, keys and values once for each query head; what was attended; the
+        // feed-forward.
         let numbers = 6 * hidden + 6 * query + key + 4 * self.intermediate;
-        // Norms compute in f32 and keep that copy.
-        let wide = if size == 4 { 0 } else { 2 * hidden * 4 };
-        tokens * (numbers * size + wide)
+        tokens * (numbers * size + 2 * hidden * 4)
     }
 
     /// What passes through a layer's backward pass at its widest.
