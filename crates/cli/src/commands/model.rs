@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::eval::answer_of;
 use super::model_files::folder_of;
 use crate::arguments::{
-    Choosing, CreateModel, Format, Global, Logits, Model, ModelArgument, ModelArguments, ModelChoice, Prompting,
-    Save,
+    Choosing, CreateModel, Format, Global, Logits, Model, ModelArgument, ModelArguments,
+    ModelChoice, Prompting, Save,
 };
 use crate::failure::Failure;
 use crate::output::{print, print_json};
