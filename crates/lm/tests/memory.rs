@@ -1,7 +1,5 @@
 //! What `hub::memory` tells of a model, beside the model: a test in a process of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
