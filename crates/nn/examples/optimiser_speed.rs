@@ -39,11 +39,12 @@ fn main() -> Result<(), NnError> {
         gradient_norm(&gradient);
     });
     println!("norm of the gradient: {:.1} ms", 1e3 * norm);
+    let all = 0..numbers;
     let settings = StepSettings {
         learning_rate: 1e-3,
         gradient_scale: 0.5,
         weight_decay: 0.01,
-        decayed: std::slice::from_ref(&(0..numbers)),
+        decayed: std::slice::from_ref(&all),
     };
     // Read: weight, gradient, state. Written: weight, cleared gradient, state.
     for (name, kind, bytes) in [
