@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tui::comparison::EVALUATION;
 
+mod adapters;
 mod curves;
 mod evaluation;
 mod looking;
@@ -13,6 +14,7 @@ mod model_creation;
 mod model_files;
 mod model_memory;
 
+pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
 pub(crate) use looking::{LogChoice, MachineLook};

@@ -1,5 +1,6 @@
 //! One module per command.
 
+mod adapters;
 pub(crate) mod compare;
 pub(crate) mod config;
 pub(crate) mod control;

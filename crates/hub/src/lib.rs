@@ -18,6 +18,7 @@
 //!
 //! No type of hf-hub, ureq, tokenizers or minijinja is in this crate's interface.
 
+mod adapter;
 mod cache;
 mod conversation;
 mod error;
@@ -38,6 +39,7 @@ mod template;
 mod tokenizer;
 mod transfer;
 
+pub use adapter::AdapterFolder;
 pub use cache::{CachedEntry, cached_models};
 pub use conversation::{Conversation, RenderedConversation, Segment};
 pub use error::HubError;

@@ -1,5 +1,6 @@
 //! Language models: ids or text in, ids, text or scores out.
 
+pub mod adapter;
 pub mod chat;
 pub mod create;
 pub mod generate;
@@ -9,10 +10,11 @@ mod sampling;
 pub mod save;
 mod speech;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hub::{ChatTemplate, HubError, ModelFolder, ModelTokenizer};
+use lm::adapters::{Adapter, Keep};
 use lm::config::ModelConfig;
 use lm::decoder::Decoder;
 use serde_json::{Map, Value, json};
@@ -26,6 +28,9 @@ pub struct ModelArguments {
     /// A model's folder: config.json and safetensors.
     #[arg(long)]
     model: PathBuf,
+    /// An adapter's folder, as peft writes it.
+    #[arg(long)]
+    adapter: Option<PathBuf>,
     /// The type of the weights; that of the files when left out.
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
@@ -62,8 +67,17 @@ impl Dtype {
     }
 }
 
+/// Where an adapter goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AdapterPlace {
+    /// Beside the weights, as it is trained.
+    Beside,
+    /// Into the weights, which is faster from the second token on.
+    Merged,
+}
+
 impl ModelArguments {
-    fn load(&self) -> Result<Decoder, Failure> {
+    fn load(&self, place: AdapterPlace) -> Result<Decoder, Failure> {
         let config = ModelConfig::read(&self.model)?;
         nn::runtime::prepare(
             self.threads
@@ -71,20 +85,23 @@ impl ModelArguments {
         );
         let device = nn::runtime::resolve_device(&self.device)?;
         let kind = self.dtype.map(Dtype::kind);
-        let decoder = Decoder::load(&self.model, kind, device, false)?;
+        let mut decoder = Decoder::load(&self.model, kind, device, false)?;
         for warning in &decoder.config().warnings {
             warn(warning);
+        }
+        if let Some(folder) = &self.adapter {
+            adapt(&mut decoder, folder, place)?;
         }
         Ok(decoder)
     }
 
     /// The model with what it takes to read and write text.
-    fn load_with_text(&self) -> Result<TextModel, Failure> {
+    fn load_with_text(&self, place: AdapterPlace) -> Result<TextModel, Failure> {
         let folder = ModelFolder::open(&self.model)?;
         // The small files first: what is wrong with them is told before the weights are read.
         let tokenizer = folder.tokenizer()?;
         let template = folder.template()?;
-        let decoder = self.load()?;
+        let decoder = self.load(place)?;
         let mut stop_ids = decoder.config().stop_ids(&self.model)?;
         stop_ids.extend(tokenizer.end_ids().iter().map(|id| i64::from(*id)));
         stop_ids.sort_unstable();
@@ -97,6 +114,16 @@ impl ModelArguments {
             stop_ids,
         })
     }
+}
+
+fn adapt(decoder: &mut Decoder, folder: &Path, place: AdapterPlace) -> Result<(), Failure> {
+    let device = decoder.weights().device();
+    let adapter = Adapter::load(folder, decoder.config(), device, false)?;
+    decoder.attach(adapter)?;
+    if place == AdapterPlace::Merged {
+        decoder.merge_adapter(Keep::Nothing)?;
+    }
+    Ok(())
 }
 
 /// A model that reads and writes text.

@@ -48,6 +48,8 @@ enum Job {
     Generate(Box<language::generate::GenerateArguments>),
     /// A conversation with a language model, as JSON lines.
     Chat(Box<language::chat::ChatArguments>),
+    /// Writes the folder of an adapter.
+    Adapter(Box<language::adapter::AdapterArguments>),
     /// Loads a language model and writes it as a new folder.
     Save(language::save::SaveArguments),
     /// Writes a language model that was never trained as a new folder.
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Job::Logits(arguments) => language::logits::logits(&arguments),
         Job::Generate(arguments) => language::generate::continue_prompts(&arguments),
         Job::Chat(arguments) => language::chat::chat(&arguments),
+        Job::Adapter(arguments) => language::adapter::adapter(&arguments),
         Job::Save(arguments) => language::save::save_folder(&arguments),
         Job::Create(arguments) => language::create::create(&arguments),
         Job::Probe { .. } => probe(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{CreateModel, FormatArgument, ModelFiles};
+use super::{Adapter, CreateModel, FormatArgument, Merge, ModelFiles};
 
 /// A language model. It is the first argument, or `--model`, which leaves the first argument to
 /// what comes after it.
@@ -23,6 +23,9 @@ pub(crate) struct ModelChoice {
 pub(crate) struct ModelArguments {
     #[command(flatten)]
     pub(crate) choice: ModelChoice,
+    /// An adapter's folder as peft writes it (LoRA, MiSS, Bone); it was made for this model
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapter: Option<PathBuf>,
     /// Type of the weights: f32 or bf16 [default: that of the files]
     #[arg(long, value_name = "TYPE", value_parser = ["f32", "bf16"])]
     pub(crate) dtype: Option<String>,
@@ -48,6 +51,10 @@ pub(crate) enum Model {
     Save(Save),
     /// Write a model that was never trained as a new folder, which transformers loads
     Create(CreateModel),
+    /// Put an adapter into the weights: a folder that transformers loads without peft
+    Merge(Merge),
+    /// Write the folder of an adapter for a model: a fresh one, or another one written anew
+    Adapter(Box<Adapter>),
 }
 
 #[derive(Debug, Clone, Args)]

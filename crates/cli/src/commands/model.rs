@@ -29,6 +29,8 @@ pub(crate) fn model(global: &Global, command: &Model) -> Result<(), Failure> {
         Model::Chat(arguments) => chat::chat(global, arguments),
         Model::Save(arguments) => save(global, arguments),
         Model::Create(arguments) => create(global, arguments),
+        Model::Merge(arguments) => super::adapters::merge(global, arguments),
+        Model::Adapter(arguments) => super::adapters::adapter(global, arguments),
     }
 }
 
@@ -169,6 +171,8 @@ fn refuse_more(extra: Option<&str>, command: &str, instead: &str) -> Result<(), 
 fn model_words(command: &str, folder: PathBuf, model: &ModelArguments) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec![command.into(), "--model".into(), folder.into()];
     words.push(format!("--device={}", model.device).into());
+    let adapter = model.adapter.iter();
+    words.extend(adapter.flat_map(|folder| ["--adapter".into(), folder.clone().into()]));
     let dtype = model.dtype.iter();
     words.extend(dtype.map(|dtype| format!("--dtype={dtype}").into()));
     let threads = model.threads.iter();
@@ -211,7 +215,7 @@ fn prompting_words(prompting: &Prompting) -> Vec<OsString> {
     words
 }
 
-fn ask(global: &Global, words: &[OsString]) -> Result<Value, Failure> {
+pub(super) fn ask(global: &Global, words: &[OsString]) -> Result<Value, Failure> {
     let worker = worker::locate(global)?;
     let mut command = Command::new(&worker);
     command

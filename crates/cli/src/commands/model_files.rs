@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use configs::env::Environment;
-use hub::{Hub, HubError, HubSettings, HuggingFace, ModelFolder, ModelReference, cached_models};
+use hub::{
+    AdapterFolder, Hub, HubError, HubSettings, HuggingFace, ModelFolder, ModelReference,
+    cached_models,
+};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, ModelArgument, ModelFiles};
@@ -176,9 +179,20 @@ fn list(format: Format) -> Result<(), Failure> {
 
 /// The facts as names and values; what is wrong goes to the exit code.
 fn inspect(model: &ModelArgument, format: Format) -> Result<(), Failure> {
-    let folder = open(model)?;
-    let facts = facts(&folder);
-    let problems = folder.problems();
+    let place = folder_of(model)?;
+    if let Some(adapter) = AdapterFolder::open(&place)? {
+        let facts = super::adapters::facts(&adapter);
+        return show_facts(facts, &adapter.problems(), format);
+    }
+    let folder = ModelFolder::open(&place)?;
+    show_facts(facts(&folder), &folder.problems(), format)
+}
+
+fn show_facts(
+    facts: Vec<(&'static str, Value)>,
+    problems: &[String],
+    format: Format,
+) -> Result<(), Failure> {
     match format {
         Format::Json => {
             let mut object: serde_json::Map<String, Value> = facts
@@ -193,7 +207,7 @@ fn inspect(model: &ModelArgument, format: Format) -> Result<(), Failure> {
             for (name, value) in facts {
                 table.row(vec![json!(name), value]);
             }
-            for problem in &problems {
+            for problem in problems {
                 table.row(vec![json!("problem"), json!(problem)]);
             }
             table.print(format)?;

@@ -36,6 +36,16 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Of one file, whatever its name.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, HubError> {
+        let mut weights = Self {
+            files: Vec::new(),
+            numbers: BTreeMap::new(),
+        };
+        read_file(path, &mut weights)?;
+        Ok(weights)
+    }
+
     /// Numbers of all tensors.
     #[must_use]
     pub fn parameters(&self) -> u64 {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod adapters;
+mod bad_adapters;
 mod bad_input;
 mod classification;
 mod encoders;

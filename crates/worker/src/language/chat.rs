@@ -25,7 +25,7 @@ use self::conversation::{Conversation, Reading};
 use self::settings::Settings;
 use super::sampling::SamplingArguments;
 use super::speech::{Manner, Speaker};
-use super::{Dtype, ModelArguments, TextModel, template_arguments};
+use super::{AdapterPlace, Dtype, ModelArguments, TextModel, template_arguments};
 use crate::exit::{DONE, ENVIRONMENT, Failure, INTERRUPTED, LEFT_AT_ONCE, try_answer};
 
 /// Commands that wait while an answer is written.
@@ -90,7 +90,7 @@ enum Heard {
 pub fn chat(arguments: &ChatArguments) -> Result<u8, Failure> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(no_thread)?;
     let template = template_arguments(&arguments.template)?;
-    let model = arguments.model.load_with_text()?;
+    let model = arguments.model.load_with_text(AdapterPlace::Merged)?;
     let (sampling, taken) = arguments
         .sampling
         .over_file(model.folder.generation_config())?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::prompts::{Prompt, Reading};
 use super::sampling::SamplingArguments;
-use super::{ModelArguments, TextModel, template_arguments};
+use super::{AdapterPlace, ModelArguments, TextModel, template_arguments};
 use crate::exit::{DONE, ENVIRONMENT, Failure, INTERRUPTED, LEFT_AT_ONCE, note, try_answer};
 
 /// Time between two reports of how far the work is.
@@ -177,12 +177,12 @@ fn read(arguments: &GenerateArguments) -> Result<(Model, Vec<Prompt>), Failure> 
     if !arguments.prompt_ids.is_empty() {
         let prompts = arguments.prompt_ids.iter().map(|ids| Prompt::of_ids(ids));
         let prompts = prompts.collect::<Result<_, _>>()?;
-        let decoder = arguments.model.load()?;
+        let decoder = arguments.model.load(AdapterPlace::Merged)?;
         let stop_ids = decoder.config().stop_ids(&arguments.model.model)?;
         return Ok((Model::Ids(Box::new(decoder), stop_ids), prompts));
     }
     let template_arguments = template_arguments(&arguments.template)?;
-    let model = arguments.model.load_with_text()?;
+    let model = arguments.model.load_with_text(AdapterPlace::Merged)?;
     if arguments.system.is_some() || arguments.chat {
         model.chat_template()?;
     }

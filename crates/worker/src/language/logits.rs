@@ -6,7 +6,7 @@ use clap::Args;
 use nn::arrays::{Array, Arrays};
 use serde_json::json;
 
-use super::{ModelArguments, wide};
+use super::{AdapterPlace, ModelArguments, wide};
 use crate::exit::{DONE, Failure, answer};
 
 /// Scores of every next token.
@@ -28,9 +28,12 @@ pub struct LogitsArguments {
 /// Writes `logits` `[len, vocab]` in f32 and `ids`, and answers with one JSON object.
 pub fn logits(arguments: &LogitsArguments) -> Result<u8, Failure> {
     let (decoder, ids) = match &arguments.text {
-        None => (arguments.model.load()?, arguments.ids.clone()),
+        None => (
+            arguments.model.load(AdapterPlace::Beside)?,
+            arguments.ids.clone(),
+        ),
         Some(text) => {
-            let model = arguments.model.load_with_text()?;
+            let model = arguments.model.load_with_text(AdapterPlace::Beside)?;
             let ids = wide(&model.tokenizer.encode(text, true)?);
             (model.decoder, ids)
         }

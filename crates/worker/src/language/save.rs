@@ -6,9 +6,9 @@ use clap::Args;
 use lm::decoder::Decoder;
 use lm::save::{SHARD_BYTES, SaveOptions, save};
 use serde_json::json;
-use tch::Device;
+use tch::{Device, Kind};
 
-use super::Dtype;
+use super::{AdapterPlace, Dtype, adapt};
 use crate::exit::{DONE, Failure, answer};
 
 /// A new folder of a model.
@@ -17,6 +17,9 @@ pub struct SaveArguments {
     /// A model's folder: config.json and safetensors.
     #[arg(long)]
     model: PathBuf,
+    /// An adapter's folder, as peft writes it: it goes into the weights.
+    #[arg(long)]
+    adapter: Option<PathBuf>,
     /// The folder to write; it must not be there.
     #[arg(long)]
     out: PathBuf,
@@ -31,7 +34,12 @@ pub struct SaveArguments {
 /// Writes the folder and answers with one JSON object.
 pub fn save_folder(arguments: &SaveArguments) -> Result<u8, Failure> {
     nn::runtime::prepare(1);
-    let decoder = Decoder::load(&arguments.model, None, Device::Cpu, false)?;
+    // An adapter is added before the weights are rounded, never after.
+    let wider = (arguments.dtype == Some(Dtype::F32)).then_some(Kind::Float);
+    let mut decoder = Decoder::load(&arguments.model, wider, Device::Cpu, false)?;
+    if let Some(folder) = &arguments.adapter {
+        adapt(&mut decoder, folder, AdapterPlace::Merged)?;
+    }
     let kind = arguments
         .dtype
         .map_or(decoder.weights().kind(), Dtype::kind);
