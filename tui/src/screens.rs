@@ -205,6 +205,7 @@ pub(crate) fn filter(model: &mut Model) -> Option<&mut String> {
 pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
     match model.screen {
         ScreenKind::Launcher => launcher::footer(model),
+        ScreenKind::Models => models::footer(model),
         ScreenKind::Chat => chat::footer(model),
         screen => crate::keys::footer(screen, model.focus, &model.preferences),
     }

@@ -10,6 +10,7 @@
 //! wait No runs yet     until the screen shows these words
 //! within 300           how long the waits after it may take, in seconds
 //! capture empty        keeps the screen as empty.txt and empty.svg
+//! model tiny/chat      puts the tests' tiny chat model into the cache, under this name
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ mod screen;
 
 /// The name of the server of tmux, so that no other session is touched.
 const SERVER: &str = "concord-tour";
+/// The commit of a model that was never fetched.
+const COMMIT: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
 /// How often a wait looks at the screen.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a wait may take unless the script says otherwise.
@@ -85,6 +88,7 @@ fn play(script: &Path) -> Result<()> {
             "type" => terminal.send(&["-l", rest])?,
             "key" => terminal.send(&rest.split_whitespace().collect::<Vec<_>>())?,
             "wait" => terminal.wait(rest, within)?,
+            "model" => terminal.put_model(rest)?,
             "within" => within = Duration::from_secs(rest.parse()?),
             "capture" => {
                 std::thread::sleep(SETTLE);
@@ -115,7 +119,9 @@ impl Terminal {
         let built = workspace::built("concord");
         let bin = built.parent().context("the program's folder")?;
         let shell = format!(
-            "env PATH={}:$PATH PS1='$ ' TERM=tmux-256color COLORTERM=truecolor LC_ALL=C.UTF-8 HISTFILE= sh",
+            "env -u HF_HUB_CACHE -u HF_HUB_OFFLINE HF_HOME={} XDG_CONFIG_HOME={} PATH={}:$PATH PS1='$ ' TERM=tmux-256color COLORTERM=truecolor LC_ALL=C.UTF-8 HISTFILE= sh",
+            terminal.own("").display(),
+            terminal.own("").display(),
             bin.display()
         );
         let (columns, rows) = (columns.to_string(), rows.to_string());
@@ -137,6 +143,30 @@ impl Terminal {
         tmux(&["set", "-ga", "terminal-overrides", ",*:Tc"])?;
         tmux(&["resize-window", "-x", &columns, "-y", &rows])?;
         Ok(terminal)
+    }
+
+    /// The cache of models, and the preferences, are of this terminal alone.
+    fn own(&self, name: &str) -> PathBuf {
+        self.folder.join(".own").join(name)
+    }
+
+    /// Writes a model as if it had been fetched.
+    fn put_model(&self, name: &str) -> Result<()> {
+        let model = self
+            .own("hub")
+            .join(format!("models--{}", name.replace('/', "--")));
+        let refs = model.join("refs");
+        std::fs::create_dir_all(&refs)?;
+        std::fs::write(refs.join("main"), COMMIT)?;
+        let status = workspace::cargo()
+            .args(["run", "--quiet", "--package", "testkit"])
+            .args(["--example", "write_chat_model", "--"])
+            .arg(model.join("snapshots").join(COMMIT))
+            .arg("sum")
+            .status()
+            .context("starting cargo run")?;
+        ensure!(status.success(), "{name} was not written");
+        Ok(())
     }
 
     fn send(&self, keys: &[&str]) -> Result<()> {

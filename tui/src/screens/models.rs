@@ -24,7 +24,7 @@ mod typing;
 
 pub(crate) use answers::answered;
 use downloads::Downloads;
-pub(crate) use drawing::{clicked, draw};
+pub(crate) use drawing::{clicked, draw, footer};
 pub use keys::{Action, BINDINGS};
 use list::{Sort, visible};
 use requests::{Inspected, List, Listed, Request};
@@ -213,8 +213,9 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Preview => {
             state.preview = !state.preview;
             state.scroll = 0;
-            if state.part == Part::Downloads {
-                state.part = Part::Details;
+            // It is to be seen, on small terminals as well.
+            if state.part == Part::Downloads || !drawing::shows(model, Part::Details) {
+                model.models.part = Part::Details;
             }
         }
         Action::Sort => {

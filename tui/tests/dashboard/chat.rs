@@ -166,6 +166,31 @@ fn the_conversation_and_its_tokens_at_three_sizes() {
 }
 
 #[test]
+fn a_sampled_token_that_is_no_alternative_has_its_row_too() {
+    let mut model = opened();
+    say(&mut model, "Hi there");
+    let alternatives: Vec<_> = (0..5)
+        .map(|id| json!({"id": id, "text": format!("word {id}"), "log_probability": -1.0}))
+        .collect();
+    hear(
+        &mut model,
+        event(
+            json!({"event": "token", "text": "rare", "id": 9, "log_probability": -9.0,
+            "alternatives": alternatives}),
+        ),
+    );
+    hear(&mut model, done("stop_id", "rare"));
+    key(&mut model, KeyCode::Esc);
+    letter(&mut model, 't');
+    insta::assert_snapshot!("chat_rare_token_80x24", text(&model, 80, 24));
+    for (width, height) in SIZES {
+        let shown = text(&model, width, height);
+        assert!(shown.contains(">\"rare\""), "{shown}");
+        assert!(shown.contains("word 4"), "{shown}");
+    }
+}
+
+#[test]
 fn lines_are_written_pasted_and_recalled() {
     let mut model = opened();
     typed(&mut model, "one");

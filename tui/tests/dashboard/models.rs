@@ -229,6 +229,17 @@ fn the_list_and_its_details_at_three_sizes() {
 }
 
 #[test]
+fn the_sample_conversation_is_seen_on_a_small_terminal_too() {
+    let mut model = listed();
+    send(&mut model, Msg::Resized(80, 24));
+    letter(&mut model, 'p');
+    let shown = text(&model, 80, 24);
+    assert!(shown.contains("What is two and two?"), "{shown}");
+    key(&mut model, KeyCode::Esc);
+    assert!(text(&model, 80, 24).contains("Models 5"));
+}
+
+#[test]
 fn rows_are_sorted_and_filtered() {
     let mut model = listed();
     assert_eq!(names(&model)[0], "/data/my-model");

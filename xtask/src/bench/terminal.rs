@@ -15,9 +15,12 @@ mod screen;
 use screen::Screen;
 
 /// What the figures must keep to with `--assert`: a path in the result, the limit, the unit.
-const LIMITS: [(&str, f64, &str); 6] = [
+const LIMITS: [(&str, f64, &str); 9] = [
     ("/open/first_picture_seconds", 1.0, "s"),
     ("/frames/p99_milliseconds", 5.0, "ms"),
+    ("/chat/writing/p99_milliseconds", 5.0, "ms"),
+    ("/chat/walking/p99_milliseconds", 5.0, "ms"),
+    ("/models/p99_milliseconds", 5.0, "ms"),
     ("/dashboard/peak_memory_megabytes", 150.0, "MB"),
     ("/dashboard/key_answered_seconds/median", 0.2, "s"),
     ("/first_screen_seconds/median", 0.1, "s"),
@@ -25,6 +28,10 @@ const LIMITS: [(&str, f64, &str); 6] = [
 ];
 
 const FOLDERS: u32 = 1_000;
+/// Tokens of the answer that the chat shows.
+const TOKENS: u32 = 10_000;
+/// Models on the list.
+const MODELS: u32 = 1_000;
 const FEED_PER_SECOND: u32 = 1_000;
 const FEED_SECONDS: u32 = 8;
 
@@ -68,6 +75,8 @@ fn measure_in(folder: &Path, effort: &Effort) -> Result<Value> {
     let run = PathBuf::from(made["run"].as_str().context("no run was made")?);
     let open = ask(Command::new(&load).arg("open").arg(&run))?;
     let frames = ask(Command::new(&load).arg("frames").arg(&long))?;
+    let chat = ask(Command::new(&load).args(["chat", &TOKENS.to_string()]))?;
+    let models = ask(Command::new(&load).args(["models", &MODELS.to_string()]))?;
     let dashboard = on_a_long_run(&load, &long, &run)?;
     remove(&long)?;
 
@@ -83,6 +92,8 @@ fn measure_in(folder: &Path, effort: &Effort) -> Result<Value> {
     Ok(json!({
         "open": open,
         "frames": frames,
+        "chat": chat,
+        "models": models,
         "dashboard": dashboard,
         "list": list,
         "first_screen_seconds": first_screen.json(),
@@ -295,6 +306,11 @@ mod tests {
         let mut found = json!({
             "open": {"first_picture_seconds": 0.02},
             "frames": {"p99_milliseconds": 2.5},
+            "chat": {
+                "writing": {"p99_milliseconds": 1.5},
+                "walking": {"p99_milliseconds": 1.5},
+            },
+            "models": {"p99_milliseconds": 1.5},
             "dashboard": {
                 "peak_memory_megabytes": 60.0,
                 "key_answered_seconds": {"median": 0.05},

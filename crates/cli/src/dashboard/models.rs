@@ -229,7 +229,10 @@ fn inspect(folder: &Path) -> Result<Inspected, String> {
             });
         }
     };
-    let facts = facts(&model).into_iter();
+    let mut facts = facts(&model);
+    // Where it lies is long, and its name stands above.
+    facts.sort_by_key(|(name, _)| *name == "folder");
+    let facts = facts.into_iter();
     Ok(Inspected {
         facts: facts
             .map(|(name, value)| (name.to_owned(), shown(&value)))

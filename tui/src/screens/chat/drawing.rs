@@ -19,8 +19,9 @@ use crate::widgets::gauge;
 const BESIDE: u16 = 90;
 /// Cells of that panel.
 const PANEL: u16 = 36;
-/// Rows of it where it stands below.
-const PANEL_ROWS: u16 = 9;
+/// Rows of it where it stands below: frame, text, facts, five alternatives, and the sampled token
+/// where it is none of them.
+const PANEL_ROWS: u16 = 10;
 /// Rows from which on it has a place below.
 const WITH_PANEL: u16 = 18;
 /// A worker that said nothing for so many seconds is told of.

@@ -42,6 +42,11 @@ pub(super) fn lines<'a>(model: &Model, width: usize) -> Vec<Line<'a>> {
     let mut out = head(one, model.now, width, theme);
     match model.models.details() {
         None => out.push(Line::styled("reading", theme.style(Role::Muted))),
+        // The head says what is wrong already.
+        Some(Err(_)) if one.problem.is_some() && !one.is_folder() => {
+            let text = "r fetches what is missing";
+            sentence(text, Role::Muted, width, theme, &mut out);
+        }
         Some(Err(text)) => sentence(text, Role::Bad, width, theme, &mut out),
         Some(Ok(known)) if model.models.preview => sample(known, width, theme, &mut out),
         Some(Ok(known)) => facts(known, width, theme, &mut out),

@@ -12,6 +12,7 @@ use crate::figures::printable;
 use crate::keys::Move;
 use crate::model::Model;
 use crate::plan::bytes;
+use crate::screens::ScreenKind;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
 use crate::view::{centred, first_row};
@@ -19,6 +20,10 @@ use crate::widgets::{files, gauge, prose, table};
 
 /// Below this only the part with the focus is drawn.
 const TWO_COLUMNS: (u16, u16) = (100, 20);
+/// Cells beyond which the list has no use for more.
+const LIST: u16 = 116;
+/// Least and most cells of the details.
+const DETAILS: (u16, u16) = (40, 84);
 /// Lines of a failure's words.
 const WORDS: usize = 5;
 
@@ -44,6 +49,29 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     popup(model, frame, area);
 }
 
+/// Whether a part is drawn on the terminal.
+pub(super) fn shows(model: &Model, part: Part) -> bool {
+    let body = crate::view::areas(model, model.size).body;
+    areas(model, body).iter().any(|(drawn, _)| *drawn == part)
+}
+
+/// The keys and words of the footer.
+pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
+    let own = |keys: &str, word| (keys.to_owned(), word);
+    match &model.models.popup {
+        Popup::None => {
+            let mut all = crate::keys::footer(ScreenKind::Models, model.focus, &model.preferences);
+            if let (Some(first), Some(_)) = (all.first_mut(), &model.models.wanted_by) {
+                first.1 = "take";
+            }
+            all
+        }
+        Popup::Fetch(_) => vec![own("Enter", "fetch"), own("Esc", "do not")],
+        Popup::Remove(..) => vec![own("Enter", "remove"), own("Esc", "keep")],
+        Popup::Files(_) => vec![own("Enter", "open"), own("Left", "up"), own("Esc", "leave")],
+    }
+}
+
 /// Where each part is, when it is drawn.
 fn areas(model: &Model, area: Rect) -> Vec<(Part, Rect)> {
     let state = &model.models;
@@ -59,7 +87,7 @@ fn areas(model: &Model, area: Rect) -> Vec<(Part, Rect)> {
     };
     let [top, bottom] =
         Layout::vertical([Constraint::Min(8), Constraint::Length(wanted)]).areas(area);
-    let width = if area.width >= 150 { 52 } else { 42 };
+    let width = area.width.saturating_sub(LIST).clamp(DETAILS.0, DETAILS.1);
     let [left, right] =
         Layout::horizontal([Constraint::Min(1), Constraint::Length(width)]).areas(top);
     let mut areas = vec![(Part::List, left), (Part::Details, right)];

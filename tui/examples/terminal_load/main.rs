@@ -8,6 +8,8 @@
 //! terminal_load open RUN              time to the first picture and to the whole log
 //! terminal_load frames ROOT           time of a frame at 200 x 60
 //! terminal_load list ROOT             time to list the runs, first and again
+//! terminal_load chat TOKENS           time of a frame with an answer of that many tokens
+//! terminal_load models COUNT          time of a frame with that many models
 //! ```
 
 use std::error::Error;
@@ -29,6 +31,8 @@ use tui::model::Model;
 use tui::source::{RunList, Watcher};
 use tui::theme::Surroundings;
 use tui::{Msg, update, view};
+
+mod screens;
 
 type Outcome = Result<Value, Box<dyn Error>>;
 
@@ -60,7 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["open", run] => open(Path::new(run)),
         ["frames", root] => frames(Path::new(root)),
         ["list", root] => Ok(list(Path::new(root))),
-        _ => Err("see the head of tui/examples/terminal_load.rs for the commands".into()),
+        ["chat", tokens] => screens::chat(tokens.parse()?),
+        ["models", count] => screens::models(count.parse()?),
+        _ => Err("see the head of tui/examples/terminal_load/main.rs for the commands".into()),
     }?;
     writeln!(io::stdout(), "{found}")?;
     Ok(())
@@ -250,7 +256,6 @@ fn hand_rate(run: &RunFolder) -> Result<f64, Box<dyn Error>> {
 
 /// Draws the dashboard over a folder's newest run, a changed value in every frame.
 fn frames(root: &Path) -> Outcome {
-    const FRAMES: usize = 300;
     let mut model = Model::new("runs", Surroundings::default(), unix_seconds());
     update(&mut model, Msg::Resized(200, 60));
     update(&mut model, Msg::Runs(tui::source::runs(root)));
@@ -264,24 +269,33 @@ fn frames(root: &Path) -> Outcome {
             break;
         }
     }
+    let mut found = timed(&mut model, |model, frame| {
+        // Time passes, and every tenth frame much of the screen changes: help on or off.
+        update(model, Msg::Tick(unix_seconds() + frame as f64));
+        if frame % 10 == 0 {
+            update(model, Msg::Key(KeyEvent::from(KeyCode::Char('?'))));
+        }
+    })?;
+    found["run"] = id.into();
+    Ok(found)
+}
+
+/// Draws 300 frames, each after a change that is not part of its time.
+fn timed(model: &mut Model, mut change: impl FnMut(&mut Model, usize)) -> Outcome {
+    const FRAMES: usize = 300;
     let options = TerminalOptions {
         viewport: Viewport::Fixed(Rect::new(0, 0, 200, 60)),
     };
     let mut terminal = Terminal::with_options(CrosstermBackend::new(io::sink()), options)?;
     let mut times = Vec::new();
     for frame in 0..FRAMES {
-        // Time passes, and every tenth frame much of the screen changes: help on or off.
-        update(&mut model, Msg::Tick(unix_seconds() + frame as f64));
-        if frame % 10 == 0 {
-            update(&mut model, Msg::Key(KeyEvent::from(KeyCode::Char('?'))));
-        }
+        change(model, frame);
         let started = Instant::now();
-        terminal.draw(|frame| view(&model, frame))?;
+        terminal.draw(|frame| view(model, frame))?;
         times.push(started.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
     Ok(json!({
-        "run": id,
         "frames": FRAMES,
         "median_milliseconds": times[FRAMES / 2],
         "p99_milliseconds": times[FRAMES * 99 / 100],
