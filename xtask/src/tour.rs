@@ -27,6 +27,8 @@ mod screen;
 const SERVER: &str = "concord-tour";
 /// The commit of a model that was never fetched.
 const COMMIT: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
+/// The terminal's own cache of models, in its folder.
+const HUB: &str = "huggingface";
 /// How often a wait looks at the screen.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a wait may take unless the script says otherwise.
@@ -120,8 +122,8 @@ impl Terminal {
         let bin = built.parent().context("the program's folder")?;
         let shell = format!(
             "env -u HF_HUB_CACHE -u HF_HUB_OFFLINE HF_HOME={} XDG_CONFIG_HOME={} PATH={}:$PATH PS1='$ ' TERM=tmux-256color COLORTERM=truecolor LC_ALL=C.UTF-8 HISTFILE= sh",
-            terminal.own("").display(),
-            terminal.own("").display(),
+            HUB,
+            terminal.folder.join("config").display(),
             bin.display()
         );
         let (columns, rows) = (columns.to_string(), rows.to_string());
@@ -145,16 +147,10 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// The cache of models, and the preferences, are of this terminal alone.
-    fn own(&self, name: &str) -> PathBuf {
-        self.folder.join(".own").join(name)
-    }
-
     /// Writes a model as if it had been fetched.
     fn put_model(&self, name: &str) -> Result<()> {
-        let model = self
-            .own("hub")
-            .join(format!("models--{}", name.replace('/', "--")));
+        let folder = format!("models--{}", name.replace('/', "--"));
+        let model = self.folder.join(HUB).join("hub").join(folder);
         let refs = model.join("refs");
         std::fs::create_dir_all(&refs)?;
         std::fs::write(refs.join("main"), COMMIT)?;
