@@ -31,7 +31,7 @@ const FOLDERS: u32 = 1_000;
 /// Tokens of the answer that the chat shows.
 const TOKENS: u32 = 10_000;
 /// Models on the list.
-const MODELS: u32 = 1_000;
+const MODELS: u32 = 200;
 const FEED_PER_SECOND: u32 = 1_000;
 const FEED_SECONDS: u32 = 8;
 
