@@ -13,6 +13,7 @@ mod model;
 mod model_creation;
 mod model_files;
 mod model_memory;
+mod scoring;
 
 pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
@@ -24,6 +25,7 @@ pub(crate) use model::{
 pub(crate) use model_creation::CreateModel;
 pub(crate) use model_files::{ModelArgument, ModelFiles};
 pub(crate) use model_memory::{MemoryTask, ModelMemory};
+pub(crate) use scoring::ScoreTexts;
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]

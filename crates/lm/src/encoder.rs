@@ -22,7 +22,10 @@ use attention::Buckets;
 use weights::{Layer, Source, Trunk};
 
 pub use classification::EncoderClassifier;
-pub use config::{MODEL_TYPE as ENCODER_TYPE, Convolution, EncoderActivation, EncoderConfig, EncoderHead, RelativePositions};
+pub use config::{
+    Convolution, EncoderActivation, EncoderConfig, EncoderHead, MODEL_TYPE as ENCODER_TYPE,
+    RelativePositions,
+};
 pub use pair::{PairLimits, PairRanker, PairText, Segments, win_matrix};
 pub use weights::TensorReader;
 

@@ -6,6 +6,7 @@ pub mod create;
 pub mod generate;
 pub mod logits;
 mod prompts;
+pub mod rewards;
 mod sampling;
 pub mod save;
 mod speech;
@@ -18,7 +19,7 @@ use lm::adapters::{Adapter, Keep};
 use lm::config::ModelConfig;
 use lm::decoder::Decoder;
 use serde_json::{Map, Value, json};
-use tch::Kind;
+use tch::{Device, Kind};
 
 use crate::exit::{BAD_CONFIG, Failure, warn};
 
@@ -79,11 +80,7 @@ enum AdapterPlace {
 impl ModelArguments {
     fn load(&self, place: AdapterPlace) -> Result<Decoder, Failure> {
         let config = ModelConfig::read(&self.model)?;
-        nn::runtime::prepare(
-            self.threads
-                .unwrap_or_else(|| threads_for(config.scalars())),
-        );
-        let device = nn::runtime::resolve_device(&self.device)?;
+        let device = self.place(config.scalars())?;
         let kind = self.dtype.map(Dtype::kind);
         let mut decoder = Decoder::load(&self.model, kind, device, false)?;
         for warning in &decoder.config().warnings {
@@ -93,6 +90,12 @@ impl ModelArguments {
             adapt(&mut decoder, folder, place)?;
         }
         Ok(decoder)
+    }
+
+    /// Readies LibTorch for a model of so many parameters; says where its tensors live.
+    fn place(&self, scalars: usize) -> Result<Device, Failure> {
+        nn::runtime::prepare(self.threads.unwrap_or_else(|| threads_for(scalars)));
+        Ok(nn::runtime::resolve_device(&self.device)?)
     }
 
     /// The model with what it takes to read and write text.

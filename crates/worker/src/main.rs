@@ -54,6 +54,8 @@ enum Job {
     Save(language::save::SaveArguments),
     /// Writes a language model that was never trained as a new folder.
     Create(language::create::CreateArguments),
+    /// Scores texts, or candidates against each other, with a reward model.
+    Score(language::rewards::ScoreTextsArguments),
     /// Tells what LibTorch and CUDA offer here, as JSON.
     Probe {
         /// Only `json`.
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Job::Adapter(arguments) => language::adapter::adapter(&arguments),
         Job::Save(arguments) => language::save::save_folder(&arguments),
         Job::Create(arguments) => language::create::create(&arguments),
+        Job::Score(arguments) => language::rewards::score_texts(&arguments),
         Job::Probe { .. } => probe(),
     };
     match result {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Adapter, CreateModel, FormatArgument, Merge, ModelFiles};
+use super::{Adapter, CreateModel, FormatArgument, Merge, ModelFiles, ScoreTexts};
 
 /// A language model. It is the first argument, or `--model`, which leaves the first argument to
 /// what comes after it.
@@ -55,6 +55,8 @@ pub(crate) enum Model {
     Merge(Merge),
     /// Write the folder of an adapter for a model: a fresh one, or another one written anew
     Adapter(Box<Adapter>),
+    /// Score texts, or candidates against each other, with a reward model
+    Score(ScoreTexts),
 }
 
 #[derive(Debug, Clone, Args)]

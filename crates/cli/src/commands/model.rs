@@ -19,6 +19,7 @@ use crate::worker;
 mod chat;
 mod generate;
 mod process;
+mod scoring;
 
 /// Runs the command.
 pub(crate) fn model(global: &Global, command: &Model) -> Result<(), Failure> {
@@ -31,6 +32,7 @@ pub(crate) fn model(global: &Global, command: &Model) -> Result<(), Failure> {
         Model::Create(arguments) => create(global, arguments),
         Model::Merge(arguments) => super::adapters::merge(global, arguments),
         Model::Adapter(arguments) => super::adapters::adapter(global, arguments),
+        Model::Score(arguments) => scoring::score(global, arguments),
     }
 }
 

@@ -72,41 +72,17 @@ impl Prompt {
         reading: &Reading,
         file: &Path,
     ) -> Result<Vec<Self>, Failure> {
-        let refuse = |why: String| {
-            let message = format!(
-                "{why} - allowed: JSON lines in UTF-8 such as {{\"prompt\": \"..\"}} or {{\"messages\": [..]}}"
-            );
-            Failure::new(BAD_CONFIG, message)
-        };
-        let shown = if file == Path::new("-") {
-            "stdin".to_owned()
-        } else {
-            file.display().to_string()
-        };
-        let mut bytes = Vec::new();
-        let read = if file == Path::new("-") {
-            std::io::stdin().read_to_end(&mut bytes).map(drop)
-        } else {
-            std::fs::read(file).map(|content| bytes = content)
-        };
-        read.map_err(|error| refuse(format!("cannot read {shown}: {error}")))?;
+        const ALLOWED: &str =
+            r#"JSON lines in UTF-8 such as {"prompt": ".."} or {"messages": [..]}"#;
         let mut prompts = Vec::new();
-        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let name = format!("{shown}, line {}", number + 1);
-            let text =
-                std::str::from_utf8(line).map_err(|_| refuse(format!("{name} is no UTF-8")))?;
-            if text.trim().is_empty() {
-                continue;
-            }
-            let value: OrderedJson = serde_json::from_str(text)
-                .map_err(|error| refuse(format!("{name} is no JSON ({error})")))?;
+        for line in lines_of(file, ALLOWED)? {
+            let (value, name) = (line.value, line.name);
             let id = value.get("id").map(|id| serde_json::json!(id));
-            let record = record(&value, &name)?
-                .ok_or_else(|| refuse(format!("{name} has no prompt and no messages")))?;
+            let record = record(&value, &name)?.ok_or_else(|| {
+                let message = format!("{name} has no prompt and no messages - allowed: {ALLOWED}");
+                Failure::new(BAD_CONFIG, message)
+            })?;
             prompts.push(Self::read(model, reading, &name, record, id)?);
-        }
-        if prompts.is_empty() {
-            return Err(refuse(format!("{shown} has no prompts")));
         }
         Ok(prompts)
     }
@@ -174,6 +150,52 @@ impl Reading {
         let system = self.system.as_deref()?;
         Some(OrderedJson::message("system", system))
     }
+}
+
+/// One object of a file of JSON lines.
+pub struct Line {
+    /// Its number, counted from one.
+    pub number: usize,
+    /// What it is called in messages.
+    pub name: String,
+    /// What it holds.
+    pub value: OrderedJson,
+}
+
+/// All lines of a file, or of stdin for `-`, but the empty ones; `allowed` ends messages.
+pub fn lines_of(file: &Path, allowed: &str) -> Result<Vec<Line>, Failure> {
+    let refuse = |why: String| Failure::new(BAD_CONFIG, format!("{why} - allowed: {allowed}"));
+    let shown = if file == Path::new("-") {
+        "stdin".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|content| bytes = content)
+    };
+    read.map_err(|error| refuse(format!("cannot read {shown}: {error}")))?;
+    let mut lines = Vec::new();
+    for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let name = format!("{shown}, line {}", number + 1);
+        let text = std::str::from_utf8(line).map_err(|_| refuse(format!("{name} is no UTF-8")))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let value: OrderedJson = serde_json::from_str(text)
+            .map_err(|error| refuse(format!("{name} is no JSON ({error})")))?;
+        lines.push(Line {
+            number: number + 1,
+            name,
+            value,
+        });
+    }
+    if lines.is_empty() {
+        return Err(refuse(format!("{shown} has no lines")));
+    }
+    Ok(lines)
 }
 
 /// A text, a list of messages, or an object with one of them as `prompt` or `messages`.

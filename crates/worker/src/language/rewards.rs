@@ -217,13 +217,11 @@ impl Scorer {
     fn texts(&self, record: &Record) -> Result<Vec<Vec<i64>>, Failure> {
         match &record.asked {
             Asked::Text(text) => Ok(vec![wide(&self.tokenizer.encode(text, true)?)]),
-            Asked::Conversation(conversation) => {
-                Ok(vec![records::rendered(
-                    conversation,
-                    self.template.as_ref(),
-                    &self.tokenizer,
-                )?])
-            }
+            Asked::Conversation(conversation) => Ok(vec![records::rendered(
+                conversation,
+                self.template.as_ref(),
+                &self.tokenizer,
+            )?]),
             Asked::Response { prompt, response } => Ok(vec![self.answered(prompt, response)?]),
             Asked::Candidates { prompt, candidates } => {
                 let labels = self.labels();

@@ -12,5 +12,6 @@ mod learning;
 mod live;
 mod mansa;
 mod parking;
+mod rewards;
 mod scoring;
 mod text;

@@ -5,7 +5,8 @@ use std::path::Path;
 use hub::{ChatTemplate, Conversation, HubError, ModelTokenizer, OrderedJson, RenderOptions};
 use serde_json::{Value, json};
 
-use super::super::{prompts, wide};
+use super::super::prompts::{Line, lines_of};
+use super::super::wide;
 use crate::exit::{BAD_CONFIG, Failure};
 
 const ALLOWED: &str = "JSON lines in UTF-8 such as {\"text\": \"..\"}, {\"messages\": [..]}, {\"prompt\": \"..\", \"response\": \"..\"} or {\"prompt\": \"..\", \"candidates\": [\"..\", \"..\"]}";
@@ -43,20 +44,15 @@ pub(super) enum Asked {
 impl Record {
     /// All lines of a file, or of stdin for `-`.
     pub(super) fn of_file(file: &Path) -> Result<Vec<Self>, Failure> {
-        let read = |(line, name, value): (usize, String, OrderedJson)| {
-            let asked = asked(&value, &name)?;
-            let id = value.get("id").map(|id| json!(id));
+        let read = |line: Line| {
             Ok(Self {
-                name,
-                line,
-                id,
-                asked,
+                asked: asked(&line.value, &line.name)?,
+                id: line.value.get("id").map(|id| json!(id)),
+                name: line.name,
+                line: line.number,
             })
         };
-        prompts::records_of(file, ALLOWED)?
-            .into_iter()
-            .map(read)
-            .collect()
+        lines_of(file, ALLOWED)?.into_iter().map(read).collect()
     }
 }
 
@@ -77,9 +73,8 @@ fn asked(value: &OrderedJson, name: &str) -> Result<Asked, Failure> {
         .clone();
     if let Some(list) = value.get("candidates") {
         let texts = list.as_array().unwrap_or_default().iter();
-        let candidates: Option<Vec<String>> = texts
-            .map(|item| item.as_str().map(str::to_owned))
-            .collect();
+        let candidates: Option<Vec<String>> =
+            texts.map(|item| item.as_str().map(str::to_owned)).collect();
         let candidates = candidates.unwrap_or_default();
         if candidates.len() < 2 {
             return Err(refuse("`candidates` that are not two texts or more"));
