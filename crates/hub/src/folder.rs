@@ -92,6 +92,27 @@ impl ModelFolder {
         self.config["model_type"].as_str()
     }
 
+    /// What the model is for, by its first architecture: `language model`, `reward model, 1 label`,
+    /// `PairRM`, `encoder`.
+    #[must_use]
+    pub fn purpose(&self) -> String {
+        let class = self.config["architectures"][0].as_str().unwrap_or_default();
+        if class == "DebertaV2PairRM" {
+            return "PairRM".to_owned();
+        }
+        if class.ends_with("ForSequenceClassification") {
+            let named = self.field("id2label").and_then(Value::as_object);
+            let count = self.field("num_labels").and_then(Value::as_u64);
+            let labels = named.map(|names| names.len() as u64).or(count).unwrap_or(2);
+            let ending = if labels == 1 { "" } else { "s" };
+            return format!("reward model, {labels} label{ending}");
+        }
+        if self.family() == Some("deberta-v2") {
+            return "encoder".to_owned();
+        }
+        "language model".to_owned()
+    }
+
     /// Longest sequence the positions are made for, tokens.
     #[must_use]
     pub fn context_tokens(&self) -> Option<u64> {

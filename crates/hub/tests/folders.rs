@@ -192,3 +192,31 @@ fn templates_are_found_in_all_their_places() {
         Some("d")
     );
 }
+
+#[test]
+fn a_folder_says_what_its_model_is_for() {
+    let purpose = |config: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("config.json"), config).expect("a file");
+        ModelFolder::open(folder.path()).expect("a model").purpose()
+    };
+    let of =
+        |class: &str, more: &str| purpose(&format!(r#"{{"architectures":["{class}"]{more}}}"#));
+    assert_eq!(of("LlamaForCausalLM", ""), "language model");
+    let one = r#","id2label":{"0":"good"}"#;
+    assert_eq!(
+        of("LlamaForSequenceClassification", one),
+        "reward model, 1 label"
+    );
+    // Two labels are the default, which transformers does not write.
+    assert_eq!(
+        of("Qwen2ForSequenceClassification", ""),
+        "reward model, 2 labels"
+    );
+    assert_eq!(of("DebertaV2PairRM", ""), "PairRM");
+    assert_eq!(
+        of("DebertaV2Model", r#","model_type":"deberta-v2""#),
+        "encoder"
+    );
+    assert_eq!(purpose("{}"), "language model");
+}

@@ -227,6 +227,7 @@ pub(crate) fn facts(folder: &ModelFolder) -> Vec<(&'static str, Value)> {
     let mut facts = vec![
         ("folder", json!(path)),
         ("family", json!(folder.family())),
+        ("purpose", json!(folder.purpose())),
         ("architectures", folder.config()["architectures"].clone()),
         ("layers", field("num_hidden_layers")),
         ("hidden", field("hidden_size")),
