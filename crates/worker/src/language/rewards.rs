@@ -14,7 +14,7 @@ use lm::encoder::{
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::{Dtype, ModelArguments, threads_for, wide};
+use super::{AdapterPlace, Dtype, ModelArguments, adapt, wide};
 use crate::exit::{BAD_CONFIG, DONE, Failure, answer, warn};
 use records::{Asked, Record};
 
@@ -65,6 +65,16 @@ impl Judge {
         let path = folder.path();
         let kind = arguments.model.dtype.map(Dtype::kind);
         let judge = if folder.family() == Some(ENCODER_TYPE) {
+            if let Some(adapter) = &arguments.model.adapter {
+                return Err(Failure::new(
+                    BAD_CONFIG,
+                    format!(
+                        "--adapter {}: {} is an encoder - allowed: adapters of decoders - merge it with peft first",
+                        adapter.display(),
+                        path.display()
+                    ),
+                ));
+            }
             let config = EncoderConfig::read(path)?;
             let device = arguments.model.place(config.scalars())?;
             Self::of_encoder(&config, path, kind, device)?
@@ -74,7 +84,11 @@ impl Judge {
             for warning in &config.warnings {
                 warn(warning);
             }
-            Self::Decoder(Classifier::load(path, kind, device, false)?)
+            let mut classifier = Classifier::load(path, kind, device, false)?;
+            if let Some(adapter) = &arguments.model.adapter {
+                adapt(classifier.decoder_mut(), adapter, AdapterPlace::Merged)?;
+            }
+            Self::Decoder(classifier)
         };
         match judge {
             Self::Pair(_) => Ok(judge),
