@@ -328,6 +328,9 @@ fn a_reader_that_leaves_ends_it() {
         events,
     } = talk;
     drop(events);
+    // Should that answer have ended by itself, the next one finds nobody. It may be gone already.
+    let mut stdin = stdin.unwrap();
+    let _ = writeln!(stdin, "{}", json!({ "say": "talk on" }));
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(0));
     drop(stdin);
