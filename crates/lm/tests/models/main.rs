@@ -12,6 +12,7 @@ mod fused_step;
 mod generation;
 mod golden;
 mod parity;
+mod requests;
 mod saving;
 mod scoring;
 mod training;
