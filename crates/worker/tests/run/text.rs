@@ -168,7 +168,7 @@ fn a_file_of_prompts_is_answered_line_by_line() {
         ),
         (b"\"a\"\n\xff\xfe\n", "stdin, line 2 is no UTF-8"),
         (b"{\"text\": \"a\"}\n", "stdin, line 1 has no prompt"),
-        (b"\n", "stdin has no prompts"),
+        (b"\n", "stdin has no lines"),
         (b"{\"messages\": []}\n", "stdin, line 1: no messages"),
         (
             b"\"a\"\n{\"prompt\": \"\", \"x\": 1}\n{\"prompt\": 5}\n",
