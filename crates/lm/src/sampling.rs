@@ -1,11 +1,15 @@
 //! The choice of a token, with the filters of `transformers` in its order: repetition
 //! penalty, temperature, top-k, top-p, min-p.
 
+mod wide;
+
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use nn::fused::decoding::first_of_largest;
 use nn::random::RandomStream;
 
+use self::wide::Wide;
 use crate::LmError;
 
 /// How a token is chosen.
@@ -87,12 +91,26 @@ fn best_first(left: &Candidate, right: &Candidate) -> Ordering {
     by_score.then(left.id.cmp(&right.id))
 }
 
+fn candidate(scores: &[f32], id: usize) -> Candidate {
+    Candidate {
+        score: scores[id],
+        id: id as u32,
+    }
+}
+
+/// From 0 to below 1, of 53 bits, so that rare tokens of a large vocabulary are reached.
+fn uniform(stream: &mut RandomStream) -> f64 {
+    (stream.word() >> 11) as f64 / (1u64 << 53) as f64
+}
+
 /// Draws tokens; keeps its memory from one draw to the next.
 #[derive(Debug)]
 pub struct Sampler {
     sampling: Sampling,
-    candidates: Vec<Candidate>,
-    weights: Vec<f64>,
+    scores: Vec<f32>,           // [vocabulary], after penalty and temperature
+    candidates: Vec<Candidate>, // what is left, where that was singled out
+    weights: Vec<f64>,          // of the candidates
+    wide: Wide,
 }
 
 impl Sampler {
@@ -100,8 +118,10 @@ impl Sampler {
     pub fn new(sampling: Sampling) -> Self {
         Self {
             sampling,
+            scores: Vec::new(),
             candidates: Vec::new(),
             weights: Vec::new(),
+            wide: Wide::default(),
         }
     }
 
@@ -109,40 +129,71 @@ impl Sampler {
     /// before, the prompt included.
     pub fn draw(&mut self, scores: &[f32], text: &[i64], stream: &mut RandomStream) -> i64 {
         self.collect(scores, text);
+        let best = first_of_largest(&self.scores);
         if self.sampling.is_greedy() {
-            let best = self.candidates.iter().min_by(|a, b| best_first(a, b));
-            return best.map_or(0, |best| i64::from(best.id));
+            return best.map_or(0, |best| best as i64);
         }
-        let temperature = self.sampling.temperature as f32;
-        if temperature != 1.0 {
-            for candidate in &mut self.candidates {
-                candidate.score /= temperature;
-            }
+        let best = best.map_or(f32::NEG_INFINITY, |best| self.scores[best]);
+        let k = self.sampling.top_k;
+        let cut = k > 0 && k < self.scores.len();
+        if !cut && best.is_finite() {
+            return self.draw_wide(best, stream);
         }
-        self.keep_top_k();
+        if cut {
+            self.keep_top_k();
+        } else {
+            self.single_out(|_, _| true);
+        }
         self.keep_top_p();
         self.keep_min_p();
         self.pick(stream)
     }
 
+    /// Draws from the whole vocabulary. Only what min-p leaves is singled out.
+    fn draw_wide(&mut self, best: f32, stream: &mut RandomStream) -> i64 {
+        let Sampling { top_p, min_p, .. } = self.sampling;
+        self.wide.weigh(&self.scores, best);
+        let least = min_p as f32;
+        if top_p >= 1.0 {
+            if min_p > 0.0 {
+                self.single_out(|wide, id| wide.weights[id] >= least);
+                return self.pick(stream);
+            }
+            return self.wide.in_order(uniform(stream) * self.wide.total()) as i64;
+        }
+        self.wide.spread(&self.scores, best);
+        let target = top_p * self.wide.total();
+        let (last, kept) = self.wide.cut(&self.scores, target);
+        if min_p > 0.0 {
+            let scores = std::mem::take(&mut self.scores);
+            let kept = |id: usize| best_first(&candidate(&scores, id), &last) != Ordering::Greater;
+            self.candidates.clear();
+            let ids = (0..scores.len()).filter(|id| self.wide.weights[*id] >= least && kept(*id));
+            self.candidates.extend(ids.map(|id| candidate(&scores, id)));
+            self.candidates.sort_unstable_by(best_first);
+            self.scores = scores;
+            return self.pick(stream);
+        }
+        let reach = uniform(stream) * kept;
+        i64::from(self.wide.reach(&self.scores, reach, &last).id)
+    }
+
     fn collect(&mut self, scores: &[f32], text: &[i64]) {
-        self.candidates.clear();
-        let scores = scores.iter().enumerate();
-        self.candidates.extend(scores.map(|(id, score)| Candidate {
-            // A model that overflows must not end the program.
-            score: if score.is_nan() {
+        self.scores.clear();
+        // A model that overflows must not end the program.
+        let number = |score: &f32| {
+            if score.is_nan() {
                 f32::NEG_INFINITY
             } else {
                 *score
-            },
-            id: id as u32,
-        }));
+            }
+        };
+        self.scores.extend(scores.iter().map(number));
         let penalty = self.sampling.repetition_penalty as f32;
         if penalty != 1.0 {
             let seen: BTreeSet<i64> = text.iter().copied().collect();
             for id in seen {
-                if let Some(candidate) = self.candidates.get_mut(id as usize) {
-                    let score = &mut candidate.score;
+                if let Some(score) = self.scores.get_mut(id as usize) {
                     *score = if *score < 0.0 {
                         *score * penalty
                     } else {
@@ -151,13 +202,39 @@ impl Sampler {
                 }
             }
         }
+        let temperature = self.sampling.temperature as f32;
+        if !self.sampling.is_greedy() && temperature != 1.0 {
+            for score in &mut self.scores {
+                *score /= temperature;
+            }
+        }
     }
 
+    /// Makes candidates of the ids that `which` takes, in their order.
+    fn single_out(&mut self, which: impl Fn(&Wide, usize) -> bool) {
+        self.candidates.clear();
+        let ids = (0..self.scores.len()).filter(|id| which(&self.wide, *id));
+        self.candidates
+            .extend(ids.map(|id| candidate(&self.scores, id)));
+    }
+
+    /// Singles out the `top_k` best, and those that tie with the last.
     fn keep_top_k(&mut self) {
         let k = self.sampling.top_k;
-        if k == 0 || k >= self.candidates.len() {
-            return;
+        // The k-th of the bests of blocks bounds the k-th of all from below.
+        let blocks = self.scores.chunks(16);
+        let best = |block: &[f32]| block.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut bests: Vec<f32> = blocks.map(best).collect();
+        let mut bound = f32::NEG_INFINITY;
+        if k <= bests.len() {
+            let (_, kth, _) = bests.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+            bound = *kth;
         }
+        let scores = std::mem::take(&mut self.scores);
+        self.candidates.clear();
+        let ids = (0..scores.len()).filter(|id| scores[*id] >= bound);
+        self.candidates.extend(ids.map(|id| candidate(&scores, id)));
+        self.scores = scores;
         let (_, last, _) = self.candidates.select_nth_unstable_by(k - 1, best_first);
         let last = last.score;
         self.candidates.retain(|candidate| candidate.score >= last);
@@ -182,33 +259,17 @@ impl Sampler {
         if self.sampling.top_p >= 1.0 {
             return;
         }
+        self.candidates.sort_unstable_by(best_first);
         self.weigh();
         let target = self.sampling.top_p * self.weights.iter().sum::<f64>();
-        let best = self.candidates.iter().map(|candidate| candidate.score);
-        let best = f64::from(best.fold(f32::NEG_INFINITY, f32::max));
-        // Mostly a few hundred tokens are enough; sorting all of a large vocabulary is not
-        // needed then.
-        let mut count = 256;
-        loop {
-            let all = count >= self.candidates.len();
-            if !all {
-                self.candidates.select_nth_unstable_by(count, best_first);
-            }
-            let count_now = count.min(self.candidates.len());
-            let front = &mut self.candidates[..count_now];
-            front.sort_unstable_by(best_first);
-            let mut before = 0.0;
-            let kept = front.iter().position(|candidate| {
-                let reached = before >= target;
-                before += (f64::from(candidate.score) - best).exp();
-                reached
-            });
-            match kept {
-                Some(kept) => return self.candidates.truncate(kept.max(1)),
-                None if all => return,
-                None => count *= 8,
-            }
-        }
+        let mut before = 0.0;
+        let kept = self.weights.iter().position(|weight| {
+            let reached = before >= target;
+            before += weight;
+            reached
+        });
+        let kept = kept.unwrap_or(self.candidates.len());
+        self.candidates.truncate(kept.max(1));
     }
 
     fn keep_min_p(&mut self) {
@@ -224,9 +285,7 @@ impl Sampler {
     fn pick(&mut self, stream: &mut RandomStream) -> i64 {
         self.weigh();
         let total: f64 = self.weights.iter().sum();
-        // 53 bits, so that rare tokens of a large vocabulary are reached.
-        let uniform = (stream.word() >> 11) as f64 / (1u64 << 53) as f64;
-        let mut left = uniform * total;
+        let mut left = uniform(stream) * total;
         for (candidate, weight) in self.candidates.iter().zip(&self.weights) {
             left -= weight;
             if left < 0.0 {
@@ -361,16 +420,76 @@ mod tests {
             ..Sampling::PLAIN
         });
         sampler.collect(&scores, &[]);
-        sampler.keep_top_p();
-        let kept: f64 = sampler
-            .candidates
-            .iter()
-            .map(|c| f64::from(c.score).exp())
-            .sum();
-        let all: f64 = scores.iter().map(|score| f64::from(*score).exp()).sum();
-        assert!(kept >= 0.5 * all);
-        let last = f64::from(sampler.candidates.last().unwrap().score).exp();
-        assert!(kept - last < 0.5 * all);
+        let best = scores.iter().copied().fold(0.0, f32::max);
+        sampler.wide.weigh(&scores, best);
+        sampler.wide.spread(&scores, best);
+        let total = sampler.wide.total();
+        let (last, kept) = sampler.wide.cut(&scores, 0.5 * total);
+        assert!(kept >= 0.5 * total);
+        assert!(kept - f64::from(last.score - best).exp() < 0.5 * total);
+        let above = scores.iter().filter(|score| **score >= last.score);
+        let above: f64 = above.map(|score| f64::from(score - best).exp()).sum();
+        assert!((above - kept).abs() < 1e-5 * kept, "{above} {kept}");
+    }
+
+    /// A draw by sorting the whole vocabulary, in f64.
+    fn drawn_by_sorting(sampling: &Sampling, scores: &[f32], stream: &mut RandomStream) -> i64 {
+        let mut sorted: Vec<Candidate> =
+            (0..scores.len()).map(|id| candidate(scores, id)).collect();
+        if sampling.top_p < 1.0 {
+            sorted.sort_by(best_first);
+        }
+        let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weight = |candidate: &Candidate| f64::from(candidate.score - best).exp();
+        let total: f64 = sorted.iter().map(weight).sum();
+        let mut before = 0.0;
+        sorted.retain(|candidate| {
+            let kept = before < sampling.top_p * total;
+            before += weight(candidate);
+            kept && weight(candidate) >= sampling.min_p
+        });
+        let mut left = uniform(stream) * sorted.iter().map(weight).sum::<f64>();
+        let found = sorted.iter().find(|candidate| {
+            left -= weight(candidate);
+            left < 0.0
+        });
+        i64::from(found.unwrap_or(&sorted[sorted.len() - 1]).id)
+    }
+
+    #[test]
+    fn a_large_vocabulary_is_drawn_from_as_by_sorting_it() {
+        let mut drawn = RandomStream::new(3, "scores", 0);
+        for (spread, top_p, min_p) in [
+            (0.1, 0.9, 0.0),
+            (4.0, 0.9, 0.0),
+            (40.0, 0.99, 0.0),
+            (200.0, 0.5, 0.0),
+            (0.0, 0.7, 0.0),
+            (4.0, 1.0, 0.0),
+            (4.0, 0.9, 0.2),
+            (4.0, 1.0, 0.2),
+        ] {
+            let scores = (0..3001).map(|_| spread * drawn.uniform() - 3.0);
+            let mut scores: Vec<f32> = scores.collect();
+            scores[7] = f32::NEG_INFINITY;
+            let sampling = Sampling {
+                top_p,
+                min_p,
+                ..Sampling::PLAIN
+            };
+            let mut sampler = Sampler::new(sampling);
+            let (mut one, mut other) = (
+                RandomStream::new(5, "sampling", 0),
+                RandomStream::new(5, "sampling", 0),
+            );
+            let differ = (0..200).filter(|_| {
+                sampler.draw(&scores, &[], &mut one)
+                    != drawn_by_sorting(&sampling, &scores, &mut other)
+            });
+            // A draw at the very border of two tokens may fall to either by rounding.
+            let differ = differ.count();
+            assert!(differ <= 1, "{spread} {top_p} {min_p}: {differ} of 200");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::attend::{Attend, Past};
 use super::dispatch;
-use super::rowwise::{Capped, Gate, Gated, RmsNorm, RmsNormInPlace, SoftSum};
+use super::rowwise::{Capped, Gate, Gated, RmsNorm, RmsNormInPlace, SoftSum, SoftWeights, WEIGHTS};
 
 /// Root-mean-square norm of every row: `input / sqrt(mean(input^2) + epsilon) * gain`.
 ///
@@ -63,6 +63,25 @@ pub fn soft_sum(values: &[f32]) -> (f32, f32) {
     };
     (dispatch::best().soft_sum)(&mut task);
     (task.best, task.sum)
+}
+
+/// Weights that [`soft_weights`] adds up together.
+pub const WEIGHTS_PER_SUM: usize = WEIGHTS;
+
+/// `exp(value - best)` of each of `values` to `weights`, 0 where that is below `e^-87`, and
+/// to `sums` those of every [`WEIGHTS_PER_SUM`]. No value is above `best`, which is finite.
+///
+/// # Panics
+/// When the lengths disagree.
+pub fn soft_weights(values: &[f32], best: f32, weights: &mut [f32], sums: &mut [f32]) {
+    assert_eq!(values.len(), weights.len(), "a weight for each value");
+    assert_eq!(sums.len(), values.len().div_ceil(WEIGHTS), "a sum each");
+    (dispatch::best().soft_weights)(&mut SoftWeights {
+        values,
+        best,
+        weights,
+        sums,
+    });
 }
 
 /// The place of the first of the largest `values`; none when one of them is no number, or
@@ -275,6 +294,12 @@ mod tests {
             let logarithm = f64::from(best) + f64::from(sum).ln();
             let off = (logarithm - wanted.logsumexp(0, false).double_value(&[])).abs();
             assert!(off < 2e-6 * logarithm.abs().max(1.0), "{count}: {off}");
+            let mut weights = vec![f32::NAN; count];
+            let mut sums = vec![f32::NAN; count.div_ceil(WEIGHTS_PER_SUM)];
+            soft_weights(&values, best, &mut weights, &mut sums);
+            near(&weights, &(&wanted - f64::from(best)).exp(), "weights");
+            let off = (sums.iter().sum::<f32>() - sum).abs() / sum;
+            assert!(off < 2e-6, "{count}: {off}");
             cap_softly(1.5, &mut values);
             near(&values, &((wanted / 1.5).tanh() * 1.5), "cap");
         }

@@ -6,7 +6,7 @@ use super::attend::{self, Attend};
 use super::gates::{self, GruGates, GruStep};
 use super::kernels::{self, ColumnSums, Product, TransposedProduct};
 use super::mix::{self, Mix, MixBackward};
-use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftSum};
+use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftSum, SoftWeights};
 use super::rowwise_backward::{self, GatedBackward, RmsNormBackward, SoftGradient};
 use super::update::{self, Squares, Update};
 
@@ -29,6 +29,7 @@ pub(super) struct Kernels {
     pub(super) gated: fn(&mut Gated<'_>),
     pub(super) capped: fn(&mut Capped<'_>),
     pub(super) soft_sum: fn(&mut SoftSum<'_>),
+    pub(super) soft_weights: fn(&mut SoftWeights<'_>),
     pub(super) attend: fn(&mut Attend<'_>),
     pub(super) rms_norm_backward: fn(&mut RmsNormBackward<'_>),
     pub(super) gated_backward: fn(&mut GatedBackward<'_>),
@@ -58,6 +59,7 @@ macro_rules! level {
                 gated: |task| enter!(gated(task)),
                 capped: |task| enter!(capped(task)),
                 soft_sum: |task| enter!(soft_sum(task)),
+                soft_weights: |task| enter!(soft_weights(task)),
                 attend: |task| enter!(attend(task)),
                 rms_norm_backward: |task| enter!(rms_norm_backward(task)),
                 gated_backward: |task| enter!(gated_backward(task)),
@@ -124,6 +126,11 @@ macro_rules! level {
             #[target_feature(enable = $features)]
             fn soft_sum(task: &mut SoftSum<'_>) {
                 rowwise::soft_sum::<$fused, $lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn soft_weights(task: &mut SoftWeights<'_>) {
+                rowwise::soft_weights::<$fused, $lanes>(task);
             }
 
             #[target_feature(enable = $features)]
@@ -201,6 +208,7 @@ static BASELINE: Kernels = Kernels {
     gated: rowwise::gated::<false>,
     capped: rowwise::capped::<false>,
     soft_sum: rowwise::soft_sum::<false, 4>,
+    soft_weights: rowwise::soft_weights::<false, 4>,
     attend: attend::attend::<false, 4>,
     rms_norm_backward: rowwise_backward::rms_norm_backward::<4>,
     gated_backward: rowwise_backward::gated_backward::<false>,

@@ -49,6 +49,18 @@ pub(super) struct SoftSum<'a> {
     pub(super) sum: f32,
 }
 
+/// `weights`: `exp(value - best)` of each of `values`, 0 where that is below `e^-87`;
+/// `sums`: those of [`WEIGHTS`] weights each.
+pub(super) struct SoftWeights<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) best: f32,
+    pub(super) weights: &'a mut [f32],
+    pub(super) sums: &'a mut [f32],
+}
+
+/// Weights in one sum.
+pub(super) const WEIGHTS: usize = 256;
+
 /// Adds up a vector by halves.
 #[inline(always)]
 pub(super) fn lane_sum<const LANES: usize>(mut vector: [f32; LANES]) -> f32 {
@@ -202,6 +214,19 @@ pub(super) fn soft_sum<const FUSED: bool, const LANES: usize>(task: &mut SoftSum
     task.sum = sum_of::<LANES>(task.values, |value| {
         exponential::<FUSED>((value - best).clamp(-87.0, 0.0))
     });
+}
+
+#[inline(always)]
+pub(super) fn soft_weights<const FUSED: bool, const LANES: usize>(task: &mut SoftWeights<'_>) {
+    let best = task.best;
+    for (weight, value) in task.weights.iter_mut().zip(task.values) {
+        let below = value - best;
+        let power = exponential::<FUSED>(below.clamp(-87.0, 0.0));
+        *weight = if below >= -87.0 { power } else { 0.0 };
+    }
+    for (sum, weights) in task.sums.iter_mut().zip(task.weights.chunks(WEIGHTS)) {
+        *sum = sum_of::<LANES>(weights, |weight| weight);
+    }
 }
 
 /// Replaces `scores` `[places, ROWS]` by `exp(score - largest of its column)`; returns the
