@@ -44,6 +44,12 @@ pub enum AlignmentError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// A part of a batch that a loss needs.
+    #[error("{what}: missing - this loss needs one number for each response or pair")]
+    Missing {
+        /// Which part.
+        what: &'static str,
+    },
     /// LibTorch reported an error, such as tensors on two devices.
     #[error("LibTorch: {0}")]
     Tensor(#[from] tch::TchError),

@@ -1,19 +1,10 @@
-//! Preference losses for language models, as pure functions of log-probabilities.
+//! Preference alignment of language models: what is pure in it, without model and files.
 //!
-//! | module | what it holds | source |
+//! | module | what it holds | tensors |
 //! |---|---|---|
-//! | [`log_ratios`] | token to sequence log-probabilities, policy against reference | |
-//! | [`dpo`] | direct preference optimisation, the pairwise baseline | arXiv 2305.18290, eq. 7 |
-//! | [`sppo`] | regression of log-ratios on win rates | arXiv 2405.00675, eq. 4.6, 4.7, 4.12 |
-//! | [`bvpo`] | mixing a loss with thinking and one without | arXiv 2510.05095, eq. 2 |
-//!
-//! Everything is computed in f32, or in f64 where an input is f64: half-precision inputs are
-//! raised first, since a residual of 500 in bf16 is off by whole units.
+//! | [`losses`] | preference losses of sequence log-probabilities: SPPO, DPO, IPO, SimPO, SFT, BVPO's mixture | yes |
 
-pub mod bvpo;
-pub mod dpo;
 pub mod error;
-pub mod log_ratios;
-pub mod sppo;
+pub mod losses;
 
 pub use error::AlignmentError;

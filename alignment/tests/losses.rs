@@ -1,10 +1,10 @@
 //! The losses against numbers computed by hand and by PyTorch 2.11 in f64, their gradients against
 //! finite differences.
 
-use alignment::bvpo::mixed_loss;
-use alignment::dpo::dpo_loss;
-use alignment::log_ratios::{PairLogRatios, log_ratios, sequence_log_probabilities};
-use alignment::sppo::{Target, sppo_loss, sppo_pair_loss, win_rates};
+use alignment::losses::bvpo::mixed_loss;
+use alignment::losses::dpo::dpo_loss;
+use alignment::losses::log_ratios::{PairLogRatios, log_ratios, sequence_log_probabilities};
+use alignment::losses::sppo::{Target, sppo_loss, sppo_pair_loss, win_rates};
 use tch::{Kind, Tensor};
 
 const CHOSEN: [f64; 3] = [0.7, -1.3, 2.0];
@@ -119,7 +119,7 @@ fn no_gradient_reaches_reference_or_win_rates() {
 
 #[test]
 fn dpo() {
-    let loss = dpo_loss(&pairs(), 0.3).unwrap();
+    let loss = dpo_loss(&pairs(), 0.3, 0.0).unwrap();
     assert_close(
         &loss,
         &[
@@ -130,7 +130,7 @@ fn dpo() {
         1e-15,
     );
     let point = [CHOSEN, REJECTED].concat();
-    let gradient = checked_gradient(&point, |input| dpo_loss(&split(input), 0.3).unwrap());
+    let gradient = checked_gradient(&point, |input| dpo_loss(&split(input), 0.3, 0.0).unwrap());
     let slopes = [
         0.125_472_186_947_449_13,
         0.183_191_770_184_766_57,
@@ -146,7 +146,7 @@ fn dpo_starts_at_log_two_and_stays_finite() {
         chosen: Tensor::from_slice(&chosen),
         rejected: Tensor::zeros([3], (Kind::Float, tch::Device::Cpu)),
     };
-    let loss = dpo_loss(&margins([0.0, -1e4, 1e4]), 1.0).unwrap();
+    let loss = dpo_loss(&margins([0.0, -1e4, 1e4]), 1.0, 0.0).unwrap();
     assert_close(&loss, &[std::f64::consts::LN_2, 1e4, 0.0], 1e-7);
 }
 
@@ -241,8 +241,8 @@ fn bvpo_mixes_losses_and_gradients() {
         checked_gradient(&point, |input| {
             mixed_loss(
                 share,
-                || dpo_loss(&split(input), 0.3),
-                || dpo_loss(&split(&input.square()), 0.3),
+                || dpo_loss(&split(input), 0.3, 0.0),
+                || dpo_loss(&split(&input.square()), 0.3, 0.0),
             )
             .unwrap()
         })
@@ -253,7 +253,7 @@ fn bvpo_mixes_losses_and_gradients() {
 
 #[test]
 fn bvpo_at_the_ends_is_one_loss_and_skips_the_other() {
-    let loss = || dpo_loss(&pairs(), 0.3);
+    let loss = || dpo_loss(&pairs(), 0.3, 0.0);
     let skipped = || -> Result<Tensor, _> { panic!("not to be computed") };
     let alone = numbers(&loss().unwrap().mean(Kind::Double));
     assert_eq!(numbers(&mixed_loss(1.0, loss, skipped).unwrap()), alone);
@@ -276,7 +276,7 @@ fn shapes_kinds_and_numbers_are_checked() {
         chosen: three.shallow_clone(),
         rejected: column.shallow_clone(),
     };
-    let text = dpo_loss(&uneven, 0.1).unwrap_err().to_string();
+    let text = dpo_loss(&uneven, 0.1, 0.0).unwrap_err().to_string();
     assert!(text.contains("shapes [3] and [3, 1]"), "{text}");
     assert!(log_ratios(&three, &column).is_err());
     assert!(sppo_loss(&three, &column, Target::default()).is_err());
@@ -285,7 +285,7 @@ fn shapes_kinds_and_numbers_are_checked() {
     assert!(text.to_string().contains("allowed is bool"), "{text}");
     assert!(sequence_log_probabilities(&three, &three.gt(0.0)).is_err());
     for strength in [0.0, -0.1, f64::NAN, f64::INFINITY] {
-        assert!(dpo_loss(&pairs(), strength).is_err(), "{strength}");
+        assert!(dpo_loss(&pairs(), strength, 0.0).is_err(), "{strength}");
         let target = Target {
             step_size: strength,
             ..Target::default()

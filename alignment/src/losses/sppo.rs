@@ -5,7 +5,7 @@
 //! reference of the log-ratios is the previous iterate, the policy that wrote the responses.
 
 use crate::AlignmentError;
-use crate::log_ratios::{PairLogRatios, at_least_f32, positive, same_shape};
+use crate::losses::log_ratios::{PairLogRatios, at_least_f32, positive, same_shape};
 use tch::Tensor;
 
 /// What a win rate asks of a log-ratio: `eta * (win rate - baseline)`.
@@ -28,6 +28,13 @@ impl Default for Target {
 }
 
 impl Target {
+    /// `eta (p - c)` of each win rate, without gradient.
+    pub(crate) fn of(self, win_rates: &Tensor) -> Result<Tensor, AlignmentError> {
+        Ok(at_least_f32(&win_rates.f_detach()?)?
+            .f_sub_scalar(self.baseline)?
+            .f_mul_scalar(self.step_size)?)
+    }
+
     /// The squared distance of log-ratios from what win rates ask for, elementwise. No gradient
     /// reaches the win rates.
     fn squared_residuals(
@@ -44,9 +51,7 @@ impl Target {
             });
         }
         same_shape("log-ratios and win rates", log_ratios, win_rates)?;
-        let targets = at_least_f32(&win_rates.f_detach()?)?
-            .f_sub_scalar(self.baseline)?
-            .f_mul_scalar(self.step_size)?;
+        let targets = self.of(win_rates)?;
         Ok(at_least_f32(log_ratios)?.f_sub(&targets)?.f_square()?)
     }
 }
