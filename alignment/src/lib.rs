@@ -3,8 +3,10 @@
 //! | module | what it holds | tensors |
 //! |---|---|---|
 //! | [`losses`] | preference losses of sequence log-probabilities: SPPO, DPO, IPO, SimPO, SFT, BVPO's mixture | yes |
+//! | [`oracles`] | who says which response is better: win matrices, win rates, verifiers, files of scores | no |
 
 pub mod error;
 pub mod losses;
+pub mod oracles;
 
 pub use error::AlignmentError;
