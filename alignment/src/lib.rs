@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | [`losses`] | preference losses of sequence log-probabilities: SPPO, DPO, IPO, SimPO, SFT, BVPO's mixture | yes |
 //! | [`oracles`] | who says which response is better: win matrices, win rates, verifiers, files of scores | no |
+//! | [`games`] | preference games and the trace model small enough to be solved exactly | no |
 
 pub mod error;
+pub mod games;
 pub mod losses;
 pub mod oracles;
 
