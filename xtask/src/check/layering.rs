@@ -4,21 +4,27 @@ use super::dependencies::{Graph, Kind};
 
 /// The arrows between the crates of the workspace. A crate that is not listed here is a problem:
 /// its author decides where it belongs.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("configs", &[]),
+    ("dataset", &[]),
     ("envs", &[]),
     ("search", &["configs"]),
     ("tracking", &["configs"]),
     ("tui", &["tracking", "configs"]),
     (
         "cli",
-        &["tui", "tracking", "configs", "envs", "search", "hub"],
+        &[
+            "tui", "tracking", "configs", "envs", "search", "hub", "dataset",
+        ],
     ),
     ("nn", &["tracking", "configs"]),
-    ("hub", &["configs"]),
+    ("hub", &["configs", "dataset"]),
     ("lm", &["nn", "tracking", "configs"]),
     ("agents", &["envs", "nn", "tracking", "configs"]),
-    ("alignment", &["lm", "hub", "nn", "tracking", "configs"]),
+    (
+        "alignment",
+        &["lm", "hub", "nn", "tracking", "configs", "dataset"],
+    ),
     (
         "worker",
         &[
@@ -31,6 +37,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "envs",
             "tracking",
             "configs",
+            "dataset",
         ],
     ),
     ("testkit", &[]),
@@ -38,8 +45,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// These build and test without LibTorch, their own tests included.
-const WITHOUT_TORCH: [&str; 9] = [
-    "tui", "cli", "envs", "search", "configs", "tracking", "hub", "testkit", "xtask",
+const WITHOUT_TORCH: [&str; 10] = [
+    "tui", "cli", "envs", "search", "configs", "dataset", "tracking", "hub", "testkit", "xtask",
 ];
 
 const TORCH: [&str; 2] = ["tch", "torch-sys"];
@@ -48,7 +55,7 @@ const TORCH: [&str; 2] = ["tch", "torch-sys"];
 const STRANGERS: [(&str, &str); 2] = [("agents", "alignment"), ("alignment", "agents")];
 
 /// Crates from outside whose names only a few of ours may write.
-const OWNERS: [(&[&str], &[&str]); 3] = [
+const OWNERS: [(&[&str], &[&str]); 4] = [
     (
         &["tch", "torch-sys"],
         &["nn", "lm", "agents", "alignment", "worker"],
@@ -61,6 +68,7 @@ const OWNERS: [(&[&str], &[&str]); 3] = [
         &["tensorboard-rs", "tensorboard-proto", "protobuf"],
         &["tracking"],
     ),
+    (&["parquet"], &["dataset"]),
 ];
 
 /// Crates of ours that only tests may use.
