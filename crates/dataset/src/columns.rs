@@ -1,6 +1,7 @@
 //! Parquet: nested columns to and from JSON values.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::file::reader::SerializedFileReader;
@@ -18,18 +19,22 @@ pub(crate) use writing::write;
 
 /// The rows of a Parquet file, one row group in memory at a time.
 pub(crate) struct ParquetRecords {
-    rows: RowIter<'static>,
+    /// `None` after damage.
+    rows: Option<RowIter<'static>>,
 }
 
 impl ParquetRecords {
     pub(crate) fn open(file: File, path: &Path) -> Result<Self, DatasetError> {
-        let reader = SerializedFileReader::new(file).map_err(|error| DatasetError::Parquet {
-            path: path.to_owned(),
-            why: error.to_string(),
-        })?;
-        Ok(ParquetRecords {
-            rows: reader.into_iter(),
-        })
+        let reader = caught(|| SerializedFileReader::new(file).map_err(|error| error.to_string()));
+        match reader {
+            Ok(reader) => Ok(ParquetRecords {
+                rows: Some(reader.into_iter()),
+            }),
+            Err(why) => Err(DatasetError::Parquet {
+                path: path.to_owned(),
+                why,
+            }),
+        }
     }
 }
 
@@ -37,11 +42,22 @@ impl Iterator for ParquetRecords {
     type Item = Result<Record, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.rows.next()? {
-            Ok(row) => Ok(record(&row)),
-            Err(error) => Err(error.to_string()),
-        })
+        let rows = self.rows.as_mut()?;
+        let row = caught(|| match rows.next() {
+            None => Ok(None),
+            Some(Ok(row)) => Ok(Some(record(&row))),
+            Some(Err(error)) => Err(error.to_string()),
+        });
+        if row.is_err() {
+            self.rows = None;
+        }
+        row.transpose()
     }
+}
+
+/// `parquet` panics on some damaged files, where a user is owed a sentence. What it worked on is dropped.
+fn caught<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
 fn record(row: &Row) -> Record {

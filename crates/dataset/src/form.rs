@@ -89,15 +89,11 @@ const FORMS: [(Form, &str, &[&[&str]]); 8] = [
 impl Form {
     /// The form whose columns are there.
     #[must_use]
-    pub fn detect<'a>(columns: impl Iterator<Item = &'a str> + Clone) -> Option<Form> {
-        let there = |name: &&str| columns.clone().any(|column| column == *name);
+    pub fn detect(columns: &[&str]) -> Option<Form> {
+        let there = |name: &&str| columns.contains(name);
         FORMS
             .iter()
-            .find(|(_, _, groups)| {
-                groups
-                    .iter()
-                    .all(|group| group.iter().any(|name| there(name)))
-            })
+            .find(|(_, _, groups)| groups.iter().all(|group| group.iter().any(there)))
             .map(|(form, _, _)| *form)
     }
 

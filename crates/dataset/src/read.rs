@@ -205,7 +205,7 @@ pub fn read(path: &Path, form: Form) -> Result<Dataset, DatasetError> {
         Some(first) => {
             let first = first?;
             let form = match form {
-                Form::Auto => Form::detect(first.1.keys().map(String::as_str)),
+                Form::Auto => Form::detect(&names(&first.1)),
                 form => Some(form),
             };
             let form = form.ok_or_else(|| DatasetError::NoForm {
@@ -238,9 +238,12 @@ pub fn read(path: &Path, form: Form) -> Result<Dataset, DatasetError> {
     })
 }
 
+fn names(record: &Record) -> Vec<&str> {
+    record.keys().map(String::as_str).collect()
+}
+
 fn columns(record: &Record) -> String {
-    let names: Vec<&str> = record.keys().map(String::as_str).collect();
-    names.join(", ")
+    names(record).join(", ")
 }
 
 /// What is counted over a file.
@@ -263,7 +266,7 @@ impl Found<'_> {
         for (index, record) in records.enumerate() {
             let (place, record) = record?;
             self.counts.rows += 1;
-            // Named only where the row is refused.
+            // Taken apart below; the names are for the sentence.
             let there = columns(&record);
             match interpret(self.form, record, index + 1) {
                 Ok(row) => {

@@ -1,5 +1,4 @@
 //! Files that pyarrow wrote (xtask/parity/make_dataset_golden.py).
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::path::PathBuf;
 
@@ -70,4 +69,21 @@ fn what_cannot_be_read_is_a_sentence() {
         let told = read(&path, Form::Auto).unwrap_err().to_string();
         assert!(told.contains("cut.parquet: no Parquet"), "{keep}: {told}");
     }
+}
+
+#[test]
+fn damage_anywhere_is_no_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.parquet");
+    let mut refused = 0;
+    for name in ["sppo.snappy.parquet", "sppo.zstd.parquet"] {
+        let whole = std::fs::read(fixture(name)).unwrap();
+        for at in (4..whole.len()).step_by(7) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            std::fs::write(&path, &damaged).unwrap();
+            refused += usize::from(read(&path, Form::Auto).is_err());
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
