@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! concord model create llama-5m FOLDER/llama-5m
-//! concord model create smollm2-135m FOLDER/smollm2-135m
+//! concord model create smollm2-135m FOLDER/smollm2-135m --dtype f32
 //! cargo run -p lm --example model_memory -- FOLDER [OUT.json]
 //! ```
+//!
+//! Settings that OUT.json has are not measured again.
 #![allow(clippy::print_stdout, reason = "an example that reports")]
 
 use std::fs;
@@ -16,6 +18,7 @@ use std::time::Instant;
 use hub::ModelFolder;
 use hub::memory::{Activations as Keep, Adaptation, Numbers, Rule, Task, Training, estimate};
 use lm::LmError;
+use lm::adapters::{Adapter, AdapterSettings};
 use lm::decoder::{Batch, Decoder};
 use lm::generation::{GenerationSettings, Verdict, generate};
 use lm::scoring::{Activations, Gradient, ScoreSettings};
@@ -23,7 +26,8 @@ use lm::training::{OptimiserKind, Trainer, TrainerSettings};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-/// Model, task, type, optimiser, activations, rows, tokens of a row.
+/// Model, task, type, optimiser, activations, rows, tokens of a row, and whether the constants
+/// of the estimate were chosen on it.
 type Setting = (
     &'static str,
     &'static str,
@@ -32,47 +36,31 @@ type Setting = (
     &'static str,
     usize,
     usize,
+    bool,
 );
 
-const SETTINGS: [Setting; 14] = [
-    ("llama-5m", "train", "f32", "adamw", "kept", 8, 256),
-    ("llama-5m", "train", "f32", "rmsprop", "recomputed", 8, 256),
-    ("llama-5m", "train", "bf16", "adamw", "kept", 8, 256),
-    ("llama-5m", "train", "f32", "adamw", "kept", 2, 1024),
-    ("llama-5m", "generate", "f32", "", "", 1, 512),
-    ("llama-5m", "generate", "f32", "", "", 8, 512),
-    (
-        "smollm2-135m",
-        "train",
-        "f32",
-        "adamw",
-        "recomputed",
-        2,
-        512,
-    ),
-    ("smollm2-135m", "train", "f32", "adamw", "kept", 2, 512),
-    (
-        "smollm2-135m",
-        "train",
-        "f32",
-        "rmsprop",
-        "recomputed",
-        1,
-        1024,
-    ),
-    (
-        "smollm2-135m",
-        "train",
-        "bf16",
-        "adamw",
-        "recomputed",
-        2,
-        512,
-    ),
-    ("smollm2-135m", "train", "bf16", "rmsprop", "kept", 1, 512),
-    ("smollm2-135m", "generate", "f32", "", "", 1, 128),
-    ("smollm2-135m", "generate", "f32", "", "", 8, 128),
-    ("smollm2-135m", "generate", "bf16", "", "", 8, 64),
+const SMALL: &str = "llama-5m";
+const LARGE: &str = "smollm2-135m";
+
+#[rustfmt::skip] // a table
+const SETTINGS: [Setting; 17] = [
+    (SMALL, "train", "f32", "adamw", "kept", 8, 256, true),
+    (SMALL, "train", "f32", "rmsprop", "recomputed", 8, 256, true),
+    (SMALL, "train", "bf16", "adamw", "kept", 8, 256, true),
+    (SMALL, "train", "f32", "adamw", "kept", 2, 1024, true),
+    (SMALL, "generate", "f32", "", "", 1, 512, true),
+    (SMALL, "generate", "f32", "", "", 8, 512, true),
+    (LARGE, "train", "f32", "adamw", "recomputed", 1, 256, true),
+    (LARGE, "train", "bf16", "adamw", "recomputed", 1, 256, true),
+    (LARGE, "generate", "f32", "", "", 1, 32, true),
+    (LARGE, "generate", "f32", "", "", 8, 32, true),
+    (LARGE, "train", "f32", "rmsprop", "recomputed", 2, 192, false),
+    (LARGE, "train", "bf16", "rmsprop", "kept", 1, 128, false),
+    (LARGE, "train", "f32", "adamw", "kept", 1, 192, false),
+    (SMALL, "lora", "f32", "adamw", "kept", 8, 256, false),
+    (SMALL, "lora", "bf16", "adamw", "recomputed", 4, 256, false),
+    (SMALL, "train", "f32", "sgd", "recomputed", 16, 128, false),
+    (LARGE, "generate", "bf16", "", "", 8, 32, false),
 ];
 
 fn main() {
@@ -99,19 +87,31 @@ fn main() {
 
 fn all(folder: &str, out: Option<&str>) {
     let program = std::env::current_exe().expect("a program has a path");
+    // What is measured already: a file that was interrupted is continued, and estimates are new.
+    let earlier = out.and_then(|out| fs::read(out).ok());
+    let earlier: Value = earlier
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
     let mut rows = Vec::new();
-    for (model, task, dtype, rule, keep, count, length) in SETTINGS {
+    for (model, task, dtype, rule, keep, count, length, fitted) in SETTINGS {
         let path = format!("{folder}/{model}");
-        let mut command = Command::new(&program);
-        command.args(["one", &path, task, dtype, rule, keep]);
-        command.args([count.to_string(), length.to_string()]);
-        let output = command.output().expect("this program starts");
-        let Ok(measured) = serde_json::from_slice::<Value>(&output.stdout) else {
-            println!(
-                "{model} {task}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            continue;
+        let setting = json!([model, task, dtype, rule, keep, count, length]);
+        let known = earlier["settings"].as_array().into_iter().flatten();
+        let mut known = known.filter(|row| row["setting"] == setting);
+        let measured = match known.next() {
+            Some(row) => row["measured"].clone(),
+            None => {
+                let mut command = Command::new(&program);
+                command.args(["one", &path, task, dtype, rule, keep]);
+                command.args([count.to_string(), length.to_string()]);
+                let output = command.output().expect("this program starts");
+                let Ok(measured) = serde_json::from_slice::<Value>(&output.stdout) else {
+                    let reason = String::from_utf8_lossy(&output.stderr);
+                    println!("{model} {task}: {reason}");
+                    continue;
+                };
+                measured
+            }
         };
         let opened = ModelFolder::open(Path::new(&path)).expect("a model's folder");
         let numbers = if dtype == "f32" {
@@ -119,20 +119,24 @@ fn all(folder: &str, out: Option<&str>) {
         } else {
             Numbers::Bf16
         };
-        let task_of = match task {
-            "train" => Task::Train(Training {
-                adaptation: Adaptation::Full,
-                rule: if rule == "adamw" {
-                    Rule::AdamW
-                } else {
-                    Rule::RmsProp
+        let training = |adaptation| {
+            Task::Train(Training {
+                adaptation,
+                rule: match rule {
+                    "adamw" => Rule::AdamW,
+                    "rmsprop" => Rule::RmsProp,
+                    _ => Rule::Sgd { momentum: false },
                 },
                 activations: if keep == "kept" {
                     Keep::Kept
                 } else {
                     Keep::Recomputed
                 },
-            }),
+            })
+        };
+        let task_of = match task {
+            "train" => training(Adaptation::Full),
+            "lora" => training(Adaptation::Lora { rank: 16 }),
             _ => Task::Generate,
         };
         let told = estimate(&opened, numbers, task_of, count as u64, length as u64);
@@ -153,14 +157,14 @@ fn all(folder: &str, out: Option<&str>) {
             .map(|item| json!([item.name, item.bytes]))
             .collect();
         rows.push(json!({
-            "model": model, "task": task, "dtype": dtype, "optimiser": rule, "activations": keep,
-            "rows": count, "length": length, "measured": measured,
+            "setting": setting, "fitted": fitted, "measured": measured,
             "estimated_bytes": told.total(), "error": error, "items": items,
         }));
-    }
-    if let Some(out) = out {
-        let text = format!("{:#}\n", json!({ "settings": rows }));
-        fs::write(out, text).expect("a file that can be written");
+        if let Some(out) = out {
+            let command = "cargo run -p lm --example model_memory -- FOLDER OUT.json";
+            let text = format!("{:#}\n", json!({ "command": command, "settings": rows }));
+            fs::write(out, text).expect("a file that can be written");
+        }
     }
 }
 
@@ -180,6 +184,16 @@ fn one(
     };
     let started = Instant::now();
     let mut decoder = Decoder::load(Path::new(folder), Some(kind), Device::Cpu, task == "train")?;
+    if task == "lora" {
+        // Rank 16 on every product.
+        let settings = AdapterSettings::default();
+        decoder.attach(Adapter::create(
+            &settings,
+            decoder.config(),
+            Device::Cpu,
+            0,
+        )?)?;
+    }
     let load_seconds = started.elapsed().as_secs_f64();
     let loaded = peak_bytes();
     let vocabulary = decoder.config().vocabulary as i64;
@@ -189,12 +203,12 @@ fn one(
     };
     let started;
     let tokens;
-    if task == "train" {
+    if task != "generate" {
         let settings = TrainerSettings {
-            optimiser: if rule == "adamw" {
-                OptimiserKind::ADAM
-            } else {
-                OptimiserKind::RMS_PROP
+            optimiser: match rule {
+                "adamw" => OptimiserKind::ADAM,
+                "rmsprop" => OptimiserKind::RMS_PROP,
+                _ => OptimiserKind::Sgd { momentum: 0.0 },
             },
             ..TrainerSettings::default()
         };
@@ -216,7 +230,7 @@ fn one(
             .flat_map(|text| [&text[1..], &[-1]].concat())
             .collect();
         let targets = Tensor::from_slice(&targets).view([rows as i64, length as i64]);
-        const STEPS: usize = 3;
+        const STEPS: usize = 2;
         started = Instant::now();
         for _ in 0..STEPS {
             let scored = decoder.score(&batch, &targets, score)?;

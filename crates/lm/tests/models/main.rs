@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod adapter_training;
 mod adapters;
 mod bad_adapters;
 mod bad_input;

@@ -19,7 +19,7 @@ use crate::golden::{Expected, difference, folder, model};
 const CPU: Device = Device::Cpu;
 
 /// A model of 64 hidden units and two layers that was never trained.
-fn untrained(kind: Kind) -> Decoder {
+pub(crate) fn untrained(kind: Kind) -> Decoder {
     nn::runtime::prepare(1);
     let text = json!({
         "model_type": "llama", "vocab_size": 32, "hidden_size": 64, "intermediate_size": 128,
@@ -184,7 +184,7 @@ fn micro_batches_recomputation_and_packing_change_nothing() {
 }
 
 /// Trains `steps` steps on the same few texts; returns the losses.
-fn run(decoder: &mut Decoder, trainer: &mut Trainer, steps: usize) -> Vec<f64> {
+pub(crate) fn run(decoder: &mut Decoder, trainer: &mut Trainer, steps: usize) -> Vec<f64> {
     let batches = [packed(&texts(8, 3))];
     let mut gradient = Gradient::zeros(decoder).unwrap();
     (0..steps)
