@@ -63,6 +63,18 @@ fn main() -> ExitCode {
             );
             ExitCode::SUCCESS
         }
+        Some("create") => {
+            let words: Vec<&String> = arguments.iter().skip(1).collect();
+            if arguments.contains(&"--config=none".to_owned()) {
+                eprintln!("error: none - allowed: a config.json");
+                return ExitCode::from(2);
+            }
+            println!(
+                "{}",
+                json!({"family": "llama", "parameters": 75, "dtype": "bf16", "words": words})
+            );
+            ExitCode::SUCCESS
+        }
         Some("eval") => {
             let checkpoint = after("--checkpoint").expect("concord names the checkpoint");
             if let Some(partner) = after("--with") {

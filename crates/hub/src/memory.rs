@@ -131,7 +131,8 @@ impl MemoryEstimate {
 ///
 /// # Errors
 ///
-/// [`HubError::Broken`] for a config that does not tell the sizes of a decoder.
+/// [`HubError::Broken`] for a config that does not tell the sizes of a decoder, or tells sizes
+/// whose bytes are more than a number of 64 bits can count.
 pub fn estimate(
     folder: &ModelFolder,
     numbers: Numbers,
@@ -140,6 +141,7 @@ pub fn estimate(
     length: u64,
 ) -> Result<MemoryEstimate, HubError> {
     let shape = ModelShape::of(folder)?;
+    shape.check_countable(folder, rows.saturating_mul(length))?;
     let mut items = vec![
         MemoryItem {
             name: "program",
@@ -203,7 +205,9 @@ fn train(
     add("working memory", WORKING);
     add("gradient", 4 * trained);
     add("optimiser", 4 * trained * training.rule.numbers());
-    let layer = shape.activations(tokens, size);
+    // The hand-made pass is for weights in f32 without an adapter.
+    let hand_made = full && numbers == Numbers::F32;
+    let layer = shape.activations(tokens, size, hand_made);
     let stream = tokens * shape.hidden * size;
     let kept = match training.activations {
         Activations::Kept => shape.layers * layer,

@@ -43,7 +43,7 @@ const SMALL: &str = "llama-5m";
 const LARGE: &str = "smollm2-135m";
 
 #[rustfmt::skip] // a table
-const SETTINGS: [Setting; 17] = [
+const SETTINGS: [Setting; 20] = [
     (SMALL, "train", "f32", "adamw", "kept", 8, 256, true),
     (SMALL, "train", "f32", "rmsprop", "recomputed", 8, 256, true),
     (SMALL, "train", "bf16", "adamw", "kept", 8, 256, true),
@@ -57,7 +57,10 @@ const SETTINGS: [Setting; 17] = [
     (LARGE, "train", "f32", "rmsprop", "recomputed", 2, 192, false),
     (LARGE, "train", "bf16", "rmsprop", "kept", 1, 128, false),
     (LARGE, "train", "f32", "adamw", "kept", 1, 192, false),
-    (SMALL, "lora", "f32", "adamw", "kept", 8, 256, false),
+    (SMALL, "lora", "f32", "adamw", "kept", 8, 256, true),
+    (LARGE, "lora", "f32", "adamw", "recomputed", 1, 192, false),
+    (LARGE, "lora", "bf16", "adamw", "kept", 1, 128, false),
+    (LARGE, "lora", "f32", "adamw", "kept", 4, 256, false),
     (SMALL, "lora", "bf16", "adamw", "recomputed", 4, 256, false),
     (SMALL, "train", "f32", "sgd", "recomputed", 16, 128, false),
     (LARGE, "generate", "bf16", "", "", 8, 32, false),

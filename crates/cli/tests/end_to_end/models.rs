@@ -427,6 +427,111 @@ fn text_is_generated_by_folder_and_never_fetched_by_name() {
 }
 
 #[test]
+fn memory_is_told_before_a_model_is_there() {
+    let place = Place::new();
+    let write = |folder: &str, hidden: Value| {
+        let folder = place.path().join(folder);
+        fs::create_dir(&folder).expect("a folder");
+        let config = json!({
+            "model_type": "llama", "vocab_size": 4096, "hidden_size": hidden,
+            "intermediate_size": 688, "num_hidden_layers": 4, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "tie_word_embeddings": false,
+        });
+        fs::write(folder.join("config.json"), config.to_string()).expect("a file");
+    };
+    write("model", json!(256));
+    write("empty", json!(0));
+    write("vast", json!(2_000_000_000));
+    let ask = |words: &[&str]| place.run(&[&["model", "memory"], words].concat());
+    let total = |words: &[&str]| {
+        let answer = ask(&[words, &["--format", "json"]].concat());
+        assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+        let answer = answer.json();
+        let items = answer["items"].as_array().expect("items").iter();
+        let sum: u64 = items
+            .map(|item| item["bytes"].as_u64().expect("bytes"))
+            .sum();
+        assert_eq!(answer["total_bytes"], sum);
+        sum
+    };
+    let adam = total(&["./model", "--dtype", "f32", "--rows", "8"]);
+    let sgd = total(&[
+        "./model",
+        "--dtype",
+        "f32",
+        "--rows",
+        "8",
+        "--optimiser",
+        "sgd",
+    ]);
+    // Adam's two numbers of each of the 4 999 424 weights.
+    assert_eq!(adam - sgd, 8 * 4_999_424);
+    assert!(total(&["./model", "--task", "lora", "--rank", "4"]) < total(&["./model"]));
+    assert!(total(&["./model", "--task", "generate"]) < sgd);
+    let table = ask(&["./model"]);
+    assert!(table.stdout.contains("masters"), "{}", table.stdout);
+    for (words, code, reason) in [
+        (&["./none"][..], 2, "no model folder: ./none"),
+        (&["./model", "--rows", "0"], 2, "1..=100000"),
+        (&["./model", "--rank", "0"], 2, "1..=65536"),
+        (&["./empty"], 3, "`hidden_size`"),
+        (&["./vast", "--length", "1000000"], 3, "beyond any memory"),
+    ] {
+        let answer = ask(words);
+        assert_eq!(answer.code, Some(code), "{words:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains(reason), "{}", answer.stderr);
+        assert_eq!(answer.stdout, "");
+    }
+}
+
+#[test]
+fn a_model_is_created_as_it_was_asked_for() {
+    let place = Place::new();
+    let words = [
+        "model",
+        "create",
+        "llama-5m",
+        "new",
+        "--seed",
+        "3",
+        "--dtype",
+        "bf16",
+        "--tokenizer",
+        "t",
+    ];
+    let told = place.run(&words);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let wanted = "75 parameters of a llama model in bf16 written to new";
+    assert_eq!(told.stdout.trim_end(), wanted);
+    let answer = place
+        .run(&[&words[..], &["--format", "json"]].concat())
+        .json();
+    let wanted = [
+        "--config=llama-5m",
+        "--out",
+        "new",
+        "--seed=3",
+        "--dtype=bf16",
+        "--tokenizer",
+        "t",
+    ];
+    assert_eq!(answer["words"], json!(wanted));
+    for (words, reason) in [
+        (&["none", "new"][..], "none - allowed: a config.json"),
+        (
+            &["llama-5m", "new", "--dtype", "int8"],
+            "invalid value 'int8'",
+        ),
+        (&["llama-5m"], "<DIR>"),
+    ] {
+        let answer = place.run(&[&["model", "create"], words].concat());
+        assert_eq!(answer.code, Some(2), "{words:?}");
+        assert!(answer.stderr.contains(reason), "{}", answer.stderr);
+        assert_eq!(answer.stdout, "");
+    }
+}
+
+#[test]
 fn a_reader_that_left_is_no_failure() {
     let place = Place::new();
     let model = place.path().join("model");

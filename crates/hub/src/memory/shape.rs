@@ -48,7 +48,8 @@ impl ModelShape {
                 None => default,
                 Some(value) => value.as_u64(),
             };
-            value.filter(|value| *value > 0).ok_or_else(|| broken(key))
+            let value = value.filter(|value| (1..1 << 31).contains(value));
+            value.ok_or_else(|| broken(key))
         };
         let flag = |key: &str, default| {
             folder
@@ -136,11 +137,37 @@ impl ModelShape {
         self.layers * rank * (attention + 3 * (hidden + self.intermediate))
     }
 
+    /// Whether all bytes of `tokens` can be counted in 64 bits, with much to spare.
+    pub(super) fn check_countable(
+        &self,
+        folder: &ModelFolder,
+        tokens: u64,
+    ) -> Result<(), HubError> {
+        let number = |size: u64| size as f64;
+        let hidden = number(self.hidden);
+        let widths = hidden + number(self.heads) * number(self.head_dim);
+        let widths = widths + number(self.kv_heads) * number(self.head_dim);
+        let widths = widths + number(self.intermediate);
+        let all_layers = number(self.layers) * widths;
+        let weights = 8.0 * hidden * (all_layers + number(self.vocabulary));
+        let kept = number(tokens) * (all_layers + number(self.vocabulary));
+        if 64.0 * (weights + kept) < number(u64::MAX) {
+            return Ok(());
+        }
+        Err(HubError::broken(
+            &folder.path().join(selection::CONFIG),
+            format!(
+                "a model of {} layers, {} hidden units and {tokens} tokens is beyond any memory",
+                self.layers, self.hidden
+            ),
+        ))
+    }
+
     /// What a layer keeps of `tokens` for its backward pass, bytes; numbers of `size` bytes.
-    pub(super) fn activations(&self, tokens: u64, size: u64) -> u64 {
+    pub(super) fn activations(&self, tokens: u64, size: u64, hand_made: bool) -> u64 {
         let (hidden, query, key) = (self.hidden, self.query_width(), self.key_width());
-        if size == 4 {
-            // The hand-made pass: the stream before both parts, queries, keys and values, what
+        if hand_made {
+            // The stream before both parts, queries, keys and values, what
             // was attended, gates and ups; the rest is computed again.
             return tokens * 4 * 2 * (hidden + query + key + self.intermediate);
         }

@@ -61,7 +61,6 @@ fn an_adapter_learns_and_its_base_keeps_its_bits() {
             // An adapter is f32 beside any base, so that it is its own master.
             assert!(trainer.to_arrays("").shape("masters").is_none());
             let losses = run(&mut decoder, &mut trainer, 40);
-            eprintln!("LOSS {kind:?} {form:?} {} {}", losses[0], losses[39]);
             assert!(
                 losses[39] < 0.8 * losses[0],
                 "{kind:?}, {form:?}: {} to {}",
