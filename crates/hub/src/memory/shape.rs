@@ -34,13 +34,15 @@ impl ModelShape {
     ///
     /// # Errors
     ///
-    /// [`HubError::Broken`] where a size is missing or no whole number above 0.
+    /// [`HubError::Broken`] where a size is missing or no whole number from 1 to 2147483647.
     pub fn of(folder: &ModelFolder) -> Result<Self, HubError> {
         let family = folder.family().unwrap_or_default();
         let broken = |key: &str| {
             HubError::broken(
                 &folder.path().join(selection::CONFIG),
-                format!("`{key}` is no whole number above 0, so that no memory can be told"),
+                format!(
+                    "`{key}` is no whole number from 1 to 2147483647, so that no memory can be told"
+                ),
             )
         };
         let number = |key: &str, default: Option<u64>| -> Result<u64, HubError> {
