@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, View};
 use serde_json::json;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -225,11 +226,12 @@ fn write_tensors(path: &Path, tensors: &[(String, Outgoing)]) -> Result<(), LmEr
     // Older versions of transformers refuse files without it.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let views = tensors.iter().map(|(name, outgoing)| (name, outgoing));
-    safetensors::serialize_to_file(views, Some(metadata), path).map_err(|error| {
-        LmError::Checkpoint {
+    safetensors::serialize_to_file(views, Some(metadata), path).map_err(|error| match error {
+        SafeTensorError::IoError(source) => file(path, source),
+        other => LmError::Checkpoint {
             path: path.to_path_buf(),
-            problem: format!("{error} - check the permissions and the free disk space"),
-        }
+            problem: other.to_string(),
+        },
     })?;
     sync(path)
 }
@@ -261,5 +263,19 @@ fn dtype_name(kind: Kind) -> Result<&'static str, LmError> {
         other => Err(LmError::Input(format!(
             "weights as {other:?} - allowed: f32, bf16, f16"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_no_weights_is_a_file_s_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("missing").join(WHOLE);
+        let tensors = [("a".to_owned(), Tensor::from_slice(&[1.0f32]))];
+        let error = write_plain_tensors(&path, tensors.into_iter(), Kind::Float);
+        assert!(matches!(error, Err(LmError::File { .. })), "{error:?}");
     }
 }

@@ -134,7 +134,8 @@ impl Arrays {
         self.arrays.get(name).map(|array| array.shape.as_slice())
     }
 
-    /// Writes a safetensors file and makes it durable (fsync).
+    /// Writes a safetensors file and makes it durable (fsync). Another file of that name is
+    /// replaced when the new one is whole, and stays when it cannot be written.
     ///
     /// # Errors
     /// A full disk, a missing folder, missing permissions.
@@ -145,10 +146,17 @@ impl Arrays {
         };
         let bytes = safetensors::serialize(self.arrays.iter(), None)
             .map_err(|error| self.problem(error.to_string()))?;
-        fs::write(path, bytes).map_err(file_error)?;
-        fs::File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(file_error)
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let written = fs::write(&part, bytes)
+            .and_then(|()| fs::File::open(&part)?.sync_all())
+            .and_then(|()| fs::rename(&part, path));
+        written.map_err(|source| {
+            // Half a file helps nobody, and takes what room there is.
+            let _ = fs::remove_file(&part);
+            file_error(source)
+        })
     }
 
     /// Reads a safetensors file.
@@ -226,6 +234,18 @@ mod tests {
             vec![1.0, -2.5, f32::MIN_POSITIVE, 4.0]
         );
         assert_eq!(read.u64("b", &[1]).unwrap(), vec![u64::MAX]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        let mut arrays = Arrays::new();
+        arrays.insert("a", Array::from_f32(vec![4], &[0.0; 4]));
+        assert!(matches!(arrays.write(&path), Err(NnError::File { .. })));
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 
     #[test]
