@@ -14,6 +14,7 @@ pub mod draft;
 pub mod env;
 pub mod experiment;
 mod field;
+pub mod finetune;
 mod load;
 mod nearest;
 mod origin;

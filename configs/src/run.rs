@@ -7,6 +7,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::field::Field;
+use crate::finetune::FinetuneConfig;
 use crate::load::{LoadRequest, load_text};
 use crate::problem::Problem;
 use crate::train::TrainConfig;
@@ -21,17 +22,20 @@ pub const VERSION: i64 = 1;
 pub enum Job {
     /// Multi-agent reinforcement learning.
     Train,
+    /// Language models from demonstrations and preferences.
+    Finetune,
 }
 
 impl Job {
     /// Every job.
-    pub const ALL: &'static [Job] = &[Job::Train];
+    pub const ALL: &'static [Job] = &[Job::Train, Job::Finetune];
 
     /// The word in `job = "..."`, also the command that runs it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
+            Self::Finetune => "finetune",
         }
     }
 
@@ -46,6 +50,7 @@ impl Job {
     pub fn fields(self) -> Vec<&'static Field> {
         match self {
             Self::Train => TrainConfig::fields(),
+            Self::Finetune => FinetuneConfig::fields(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Job {
     pub fn default_config(self) -> RunConfig {
         match self {
             Self::Train => RunConfig::Train(TrainConfig::default()),
+            Self::Finetune => RunConfig::Finetune(FinetuneConfig::default()),
         }
     }
 
@@ -61,6 +67,7 @@ impl Job {
     pub(crate) fn deserialise(self, table: Table) -> Result<RunConfig, toml::de::Error> {
         match self {
             Self::Train => Value::Table(table).try_into().map(RunConfig::Train),
+            Self::Finetune => Value::Table(table).try_into().map(RunConfig::Finetune),
         }
     }
 }
@@ -77,6 +84,8 @@ impl fmt::Display for Job {
 pub enum RunConfig {
     /// `job = "train"`.
     Train(TrainConfig),
+    /// `job = "finetune"`.
+    Finetune(FinetuneConfig),
 }
 
 impl RunConfig {
@@ -85,6 +94,7 @@ impl RunConfig {
     pub fn job(&self) -> Job {
         match self {
             Self::Train(_) => Job::Train,
+            Self::Finetune(_) => Job::Finetune,
         }
     }
 
@@ -93,6 +103,7 @@ impl RunConfig {
     pub fn seed(&self) -> u64 {
         match self {
             Self::Train(config) => config.seed,
+            Self::Finetune(config) => config.seed,
         }
     }
 
@@ -101,6 +112,7 @@ impl RunConfig {
     pub fn with_seed(mut self, seed: u64) -> Self {
         match &mut self {
             Self::Train(config) => config.seed = seed,
+            Self::Finetune(config) => config.seed = seed,
         }
         self
     }
@@ -111,6 +123,7 @@ impl RunConfig {
     pub fn to_toml(&self) -> String {
         let settings = match self {
             Self::Train(config) => toml::to_string(config),
+            Self::Finetune(config) => toml::to_string(config),
         }
         .expect("the structs hold only what TOML can say");
         let mut document: toml_edit::DocumentMut =
@@ -152,6 +165,7 @@ impl RunConfig {
     fn whole_table(&self) -> Table {
         match self {
             Self::Train(config) => Table::try_from(config),
+            Self::Finetune(config) => Table::try_from(config),
         }
         .expect("the structs hold only what TOML can say")
     }

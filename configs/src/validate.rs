@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::problem::Problem;
 use crate::run::RunConfig;
 use crate::schema::Schema;
-use crate::train;
+use crate::{finetune, train};
 
 /// All problems of a configuration, however it was made: values out of range
 /// and contradictions.
@@ -32,6 +32,7 @@ pub fn validate_with(
     let faulty = paths(&problems);
     let contradictions = match config {
         RunConfig::Train(config) => train::contradictions(config),
+        RunConfig::Finetune(config) => finetune::contradictions(config),
     };
     problems.extend(
         contradictions
@@ -39,6 +40,7 @@ pub fn validate_with(
             .filter(|problem| !depends_on(problem, &faulty)),
     );
     match config {
+        RunConfig::Finetune(_) => {}
         RunConfig::Train(config) => {
             if let Some(mut problem) = environment_id(&config.environment.id) {
                 problem.path = "environment.id".to_owned();

@@ -56,6 +56,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Train a team: a preset or a configuration file
     Train(Train),
+    /// Fine-tune a language model: a preset or a configuration file
+    Finetune(Train),
     /// Run an experiment: tasks x methods x seeds, or a sweep, with statistics and plots
     Experiment(Experiment),
     /// Score the policy of a run or checkpoint, alone or in teams with others

@@ -27,33 +27,43 @@ pub(crate) fn create_from(
     origin_json: String,
     extra: BTreeMap<String, String>,
 ) -> Result<RunFolder, Failure> {
-    let RunConfig::Train(train) = config else {
-        return Err(Failure::arguments(
-            "this is no training: its job is another - see `concord --help`",
-        ));
+    let values = config.values();
+    let word = |path: &str| {
+        let value = values.get(path).and_then(|value| value.as_str());
+        value.unwrap_or_default().to_owned()
     };
-    let task = train.environment.id.clone();
-    let algorithm = config
-        .values()
-        .get("algorithm.kind")
-        .and_then(|kind| kind.as_str().map(str::to_owned))
-        .unwrap_or_default();
-    let family = if task.to_ascii_lowercase().contains("foraging") {
-        "lbf"
-    } else {
-        "concord"
+    let (task, total_steps) = match config {
+        RunConfig::Train(train) => (train.environment.id.clone(), train.total_steps),
+        RunConfig::Finetune(finetune) => (
+            finetune
+                .model
+                .name
+                .clone()
+                .unwrap_or_else(|| word("model.create")),
+            0,
+        ),
+        _ => {
+            return Err(Failure::arguments(
+                "this job cannot be run yet - see `concord --help`",
+            ));
+        }
+    };
+    let family = match config {
+        RunConfig::Train(_) if task.to_ascii_lowercase().contains("foraging") => "lbf",
+        RunConfig::Train(_) => "concord",
+        _ => "language",
     };
     let new = NewRun {
         name,
         job: config.job().name().to_owned(),
-        algorithm,
+        algorithm: word("algorithm.kind"),
         environment: family.to_owned(),
         task,
-        seed: train.seed,
+        seed: config.seed(),
         config_toml: config.to_toml(),
         origin_json,
-        device: train.runtime.device.to_string(),
-        total_steps: train.total_steps,
+        device: word("runtime.device"),
+        total_steps,
         command: std::env::args().collect(),
         versions: BTreeMap::from([("concord".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
         extra,

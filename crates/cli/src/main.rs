@@ -27,6 +27,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use configs::Job;
 
 use arguments::{Arguments, Command};
 use control::Wish;
@@ -65,7 +66,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             dashboard::open(global, &surroundings::runs_root(global), None)
         }
         None => output::print(&Arguments::command().render_long_help().to_string()),
-        Some(Command::Train(arguments)) => commands::train::train(global, arguments),
+        Some(Command::Train(arguments)) => commands::train::run(global, arguments, Job::Train),
+        Some(Command::Finetune(arguments)) => {
+            commands::train::run(global, arguments, Job::Finetune)
+        }
         Some(Command::Experiment(arguments)) => commands::experiment::experiment(global, arguments),
         Some(Command::Eval(arguments)) => commands::eval::eval(global, arguments),
         Some(Command::Tournament(arguments)) => commands::tournament::tournament(global, arguments),

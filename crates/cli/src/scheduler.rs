@@ -54,9 +54,15 @@ pub(crate) fn enqueue(
 fn asked_device(run: &RunFolder) -> String {
     let text = std::fs::read_to_string(run.config()).unwrap_or_default();
     match RunConfig::from_toml("config.toml", &text) {
-        Ok(RunConfig::Train(train)) => train.runtime.device.to_string(),
+        Ok(config) => {
+            let values = config.values();
+            let device = values
+                .get("runtime.device")
+                .and_then(|value| value.as_str());
+            device.unwrap_or("cpu").to_owned()
+        }
         // Its worker will say what is wrong with it.
-        Ok(_) | Err(_) => "cpu".to_owned(),
+        Err(_) => "cpu".to_owned(),
     }
 }
 

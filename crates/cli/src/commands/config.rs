@@ -1,6 +1,6 @@
 //! `concord config`.
 
-use configs::{Job, Problem, RunConfig, presets};
+use configs::{Problem, RunConfig, presets};
 use serde_json::{Value, json};
 
 use crate::arguments::{Config, Format, Settings};
@@ -80,7 +80,7 @@ fn with_origins(config: &RunConfig, origins: &configs::Origins) -> String {
 }
 
 fn check(settings: &Settings, format: Format) -> Result<(), Failure> {
-    let (problems, good): (Vec<Problem>, bool) = match load(settings, Some(Job::Train)) {
+    let (problems, good): (Vec<Problem>, bool) = match load(settings, None) {
         Ok(loaded) => (loaded.warnings, true),
         Err(problems) => (problems, false),
     };

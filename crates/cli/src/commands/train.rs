@@ -1,4 +1,4 @@
-//! `concord train`: makes run folders, starts workers, shows how they fare.
+//! `concord train` and `concord finetune`: make run folders, start workers, show how they fare.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,9 +23,9 @@ use crate::settings;
 use crate::surroundings::{has_bars, interface, runs_root};
 use crate::worker;
 
-/// Runs the command.
-pub(crate) fn train(global: &Global, arguments: &Train) -> Result<(), Failure> {
-    let loaded = settings::load_or_fail(&arguments.settings, Some(Job::Train))?;
+/// Runs the command of a job.
+pub(crate) fn run(global: &Global, arguments: &Train, job: Job) -> Result<(), Failure> {
+    let loaded = settings::load_or_fail(&arguments.settings, Some(job))?;
     if arguments.dry_run {
         return dry_run(global, arguments, &loaded);
     }
@@ -119,12 +119,7 @@ fn create(
     loaded: &Loaded,
     offset: u32,
 ) -> Result<RunFolder, Failure> {
-    let RunConfig::Train(base) = &loaded.config else {
-        return Err(Failure::arguments(
-            "this is no training: its job is another - see `concord --help`",
-        ));
-    };
-    let seed = base.seed.wrapping_add(u64::from(offset));
+    let seed = loaded.config.seed().wrapping_add(u64::from(offset));
     let config = loaded.config.clone().with_seed(seed);
     let mut name = group(arguments);
     if arguments.seeds > 1 {

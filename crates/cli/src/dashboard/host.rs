@@ -190,10 +190,12 @@ impl Program {
     fn launch(&self, launch: &Launch) -> Result<String, Failure> {
         let config = RunConfig::from_toml(&launch.target, &launch.config_toml)
             .map_err(|problems| Failure::problems(&format!("`{}`", launch.target), &problems))?;
-        settings::environment(&config).map_err(|error| {
-            let problem = settings::option_problem(&error);
-            Failure::problems(&format!("`{}`", launch.target), &[problem])
-        })?;
+        if let Some(problem) = settings::surroundings(&config) {
+            return Err(Failure::problems(
+                &format!("`{}`", launch.target),
+                &[problem],
+            ));
+        }
         let worker = worker::locate(&self.global)?;
         let group = match launch.name.trim() {
             "" => Path::new(&launch.target).file_stem().map_or_else(

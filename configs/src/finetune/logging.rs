@@ -1,0 +1,62 @@
+//! `[logging]`: what is written down along the way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::{Field, FieldKind};
+
+/// How often figures are written, and where else than into `events.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// Updates between two sets of training figures in the events.
+    pub interval_updates: u64,
+    /// Seconds between two refreshes of the run's status.
+    pub interval_secs: f64,
+    /// Whether TensorBoard files are written as well.
+    pub tensorboard: bool,
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self {
+            interval_updates: 1,
+            interval_secs: 1.0,
+            tensorboard: true,
+        }
+    }
+}
+
+impl LoggingConfig {
+    /// The field table of this section.
+    pub const FIELDS: &'static [Field] = &[
+        Field::new(
+            "logging.interval_updates",
+            "Interval",
+            FieldKind::Integer {
+                min: 1,
+                max: i64::MAX,
+            },
+            "Updates between two sets of training figures in the events.",
+        )
+        .unit("updates")
+        .known_as(&["logging_steps"]),
+        Field::new(
+            "logging.interval_secs",
+            "Status interval",
+            FieldKind::Number {
+                min: 0.0,
+                max: 3_600.0,
+                min_excluded: true,
+            },
+            "Seconds between two refreshes of the run's status.",
+        )
+        .unit("seconds")
+        .advanced(),
+        Field::new(
+            "logging.tensorboard",
+            "TensorBoard",
+            FieldKind::Boolean,
+            "Whether TensorBoard files are written as well.",
+        ),
+    ];
+}
