@@ -4,6 +4,7 @@
 //! three kinds: [`Prompt`], [`PreferenceRow`], [`RatedRow`]. What keeps a row from being used is counted and
 //! listed in [`Dataset::problems`]; what makes a file unreadable is a [`DatasetError`] with file and line.
 
+pub mod arithmetic;
 mod columns;
 mod error;
 mod form;
