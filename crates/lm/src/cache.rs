@@ -409,6 +409,7 @@ impl Cache {
             turns: self.turns(tokens),
             masks,
             dropout: None,
+            trees: Vec::new(),
         }
     }
 

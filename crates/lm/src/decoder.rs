@@ -5,6 +5,7 @@ mod batch;
 
 use std::path::Path;
 
+use nn::fused::causal::Tree;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::LmError;
@@ -16,7 +17,7 @@ use crate::rope;
 use crate::weights::{Affine, LayerWeights, WeightIndex, WeightLayout, Weights};
 
 pub use attention::Mask;
-pub use batch::Batch;
+pub use batch::{Batch, Branched};
 
 /// Cosine and signed sine of one rotation for the tokens at hand, `[.., tokens, 1, width]`.
 #[derive(Debug)]
@@ -38,10 +39,13 @@ pub struct Decoder {
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     pub(crate) turns: Vec<Turn>,
-    /// For each distinct window of the model, what may be seen.
+    /// For each distinct window of the model, what may be seen; none where hand-made kernels
+    /// attend, which know the texts.
     pub(crate) masks: Vec<(Option<usize>, Mask)>,
     /// Seed of an adapter's dropout.
     pub(crate) dropout: Option<u64>,
+    /// The texts of the batch.
+    pub(crate) trees: Vec<Tree>,
 }
 
 impl Decoder {
@@ -216,14 +220,6 @@ impl Decoder {
 
     pub(crate) fn surroundings(&self, batch: &Batch) -> Surroundings {
         let kind = self.weights.kind();
-        let turns = self.config.ropes.iter().map(|rope| {
-            let (cosine, sine) = rope.angles(batch.positions(), batch.longest(), kind);
-            Turn {
-                cosine: cosine.unsqueeze(-2),
-                sine: sine.unsqueeze(-2),
-            }
-        });
-        let turns = turns.collect();
         let mut masks: Vec<(Option<usize>, Mask)> = Vec::new();
         for plan in &self.config.layers {
             if !masks.iter().any(|(window, _)| *window == plan.window) {
@@ -231,9 +227,26 @@ impl Decoder {
             }
         }
         Surroundings {
-            turns,
             masks,
+            ..self.turned_texts(batch)
+        }
+    }
+
+    /// As [`Decoder::surroundings`], without masks.
+    pub(crate) fn turned_texts(&self, batch: &Batch) -> Surroundings {
+        let kind = self.weights.kind();
+        let turns = self.config.ropes.iter().map(|rope| {
+            let (cosine, sine) = rope.angles(batch.positions(), batch.longest(), kind);
+            Turn {
+                cosine: cosine.unsqueeze(-2),
+                sine: sine.unsqueeze(-2),
+            }
+        });
+        Surroundings {
+            turns: turns.collect(),
+            masks: Vec::new(),
             dropout: None,
+            trees: batch.trees().to_vec(),
         }
     }
 

@@ -1,10 +1,11 @@
-//! A training pass on the CPU in f32, without autograd but for the attention itself.
+//! A training pass on the CPU in f32, without autograd but for attention with capped scores.
 //!
 //! The products take most of a pass, and LibTorch's run at half of what a core with AVX-512
 //! can do; autograd adds a temporary and an addition for every gradient. Here the layers'
 //! products, norms and gates are hand-made kernels, forward and backward, and gradients are
 //! added where they belong. What is kept of a layer is the input of each of its parts.
 
+mod attention;
 mod head;
 
 use nn::fused::Gate;
@@ -17,19 +18,18 @@ use tch::{Device, Kind, Tensor, no_grad};
 use crate::LmError;
 use crate::config::{Activation, ModelConfig};
 use crate::decoder::{Batch, Decoder, Surroundings};
-use crate::scoring::pulled;
-use crate::trained::{Leaf, Trained};
+use crate::trained::Trained;
 use crate::weights::{Affine, WeightIndex};
 
 /// What the backward pass of a layer needs. `[tokens, ..]` each, but for the heads.
 pub(crate) struct Kept {
     stream: Tensor,                // [tokens, hidden], before the layer
     heads: Tensor,                 // [rows, tokens, heads + 2 kv_heads, head_dim]
-    attended: Tensor,              // [rows, tokens, heads * head_dim], a graph over `heads`
+    attended: Tensor, // [rows, tokens, heads * head_dim]; with caps a graph over `heads`
     attention_out: Option<Tensor>, // [tokens, hidden], before its norm
-    middle: Tensor,                // [tokens, hidden], after the attention
-    both: Tensor,                  // [tokens, 2 intermediate]
-    feed_out: Option<Tensor>,      // [tokens, hidden], before its norm
+    middle: Tensor,   // [tokens, hidden], after the attention
+    both: Tensor,     // [tokens, 2 intermediate]
+    feed_out: Option<Tensor>, // [tokens, hidden], before its norm
 }
 
 impl ModelConfig {
@@ -130,14 +130,7 @@ impl Decoder {
         let heads = self.multiplied(weights.query_key_value, &normed)?;
         let all = (config.heads + 2 * config.kv_heads) as i64;
         let heads = heads.view([rows, tokens, all, config.head_dim as i64]);
-        let (heads, attended) = if keeps {
-            let heads = heads.detach().set_requires_grad(true);
-            let attended = self.attended(layer, &heads, surroundings, None);
-            (heads, attended.contiguous())
-        } else {
-            let attended = no_grad(|| self.attended(layer, &heads, surroundings, None));
-            (heads, attended.contiguous())
-        };
+        let (heads, attended) = self.fused_attention(layer, heads, surroundings, keeps)?;
         no_grad(|| {
             let output = self.multiplied(weights.output, &attended.detach())?;
             let (middle, attention_out) =
@@ -165,6 +158,7 @@ impl Decoder {
         &self,
         layer: usize,
         kept: &Kept,
+        surroundings: &Surroundings,
         behind: &mut Tensor,
         flat: &mut Tensor,
     ) -> Result<(), LmError> {
@@ -192,18 +186,8 @@ impl Decoder {
         let of_output = through_norm.out(weights.attention_out_norm, out, behind, flat)?;
         let attended = kept.attended.detach();
         let of_attended = through_norm.affine(weights.output, &attended, &of_output, flat)?;
-        let of_attended = of_attended.view_as(&kept.attended);
-        let norms = weights.query_key_norms.into_iter().flatten();
-        let norms: Vec<Leaf<'_>> = norms.map(|norm| self.leaf(norm)).collect();
-        let (of_heads, parts) = pulled(&kept.attended, &of_attended, Some(&kept.heads), &norms)?;
-        for (leaf, part) in norms.iter().zip(&parts) {
-            let _ = no_grad(|| {
-                let mut place = flat.narrow(0, leaf.start, part.numel() as i64);
-                place.g_add_(part)
-            });
-        }
         let of_heads =
-            of_heads.map_or_else(|| zeros(&kept.heads.size()), |found| Ok(found.contiguous()))?;
+            self.fused_attention_backward(layer, kept, &of_attended, surroundings, flat)?;
         let normed = self.normed(weights.attention_norm, &kept.stream)?;
         let of_normed = through_norm.affine(weights.query_key_value, &normed, &of_heads, flat)?;
         through_norm.norm(

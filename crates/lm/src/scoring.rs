@@ -137,11 +137,39 @@ impl Decoder {
         let targets = targets.to_device(self.weights().device()).view([-1]);
         let places = targets.ge(0).nonzero().squeeze_dim(1);
         let targets = targets.index_select(0, &places);
-        if targets.numel() == 0 || targets.max().int64_value(&[]) >= self.config().vocabulary as i64
-        {
+        self.score_at(batch, &places, &targets, settings)
+    }
+
+    /// As [`Decoder::score`], where a place may be asked for several tokens: the
+    /// log-probability of `targets` `[scored]` after the tokens at `places` `[scored]`, i64,
+    /// into rows times tokens. [`Batch::branch_targets`] gives both.
+    ///
+    /// # Errors
+    /// As [`Decoder::score`]; a place outside the batch.
+    pub fn score_at(
+        &self,
+        batch: &Batch,
+        places: &Tensor,
+        targets: &Tensor,
+        settings: ScoreSettings,
+    ) -> Result<Scored, LmError> {
+        let device = self.weights().device();
+        let [places, targets] = [places, targets].map(|part| part.to_device(device));
+        let within = |part: &Tensor, limit: usize| {
+            part.min().int64_value(&[]) >= 0 && part.max().int64_value(&[]) < limit as i64
+        };
+        if targets.numel() == 0 || !within(&targets, self.config().vocabulary) {
             return Err(LmError::Input(format!(
                 "targets - allowed: at least one, each below {}",
                 self.config().vocabulary
+            )));
+        }
+        if places.size() != targets.size() || !within(&places, batch.ids().numel()) {
+            return Err(LmError::Input(format!(
+                "places {:?} of {:?} targets - allowed: one each, below {}, the batch's tokens",
+                places.size(),
+                targets.size(),
+                batch.ids().numel()
             )));
         }
         let pass = self.pass(batch, settings.activations, settings.dropout)?;
@@ -175,13 +203,14 @@ impl Decoder {
         activations: Activations,
         dropout: Option<u64>,
     ) -> Result<Pass, LmError> {
+        if self.passes_fused() {
+            let surroundings = self.fused_surroundings(batch)?;
+            return self.fused_pass(batch, activations, surroundings);
+        }
         let surroundings = Surroundings {
             dropout,
             ..self.surroundings(batch)
         };
-        if self.passes_fused() {
-            return self.fused_pass(batch, activations, surroundings);
-        }
         let mut inputs = Vec::new();
         let mut pass = || {
             let mut stream = self.embed(batch.ids());
@@ -329,7 +358,8 @@ impl Decoder {
                     self.fused_block(layer, input, rows, surroundings, true)?.1
                 }
             };
-            self.fused_block_backward(layer, &kept, &mut behind, &mut gradient.flat)?;
+            let surroundings = &pass.surroundings;
+            self.fused_block_backward(layer, &kept, surroundings, &mut behind, &mut gradient.flat)?;
         }
         self.embedding_backward(batch, &behind, &mut gradient.flat);
         Ok(())
@@ -379,7 +409,7 @@ impl Decoder {
     }
 
     /// The gradient of `stream` `[rows, tokens, hidden]`, given that of the `places`
-    /// `[scored]` of which something was asked. `[scored, hidden]`.
+    /// `[scored]` of which something was asked, once or more often. `[scored, hidden]`.
     pub(crate) fn spread(
         &self,
         stream: &Tensor,
@@ -390,7 +420,7 @@ impl Decoder {
             let behind = Tensor::f_zeros_like(stream)?;
             let width = self.config().hidden as i64;
             let mut rows = behind.view([-1, width]);
-            let _ = rows.f_index_copy_(0, places, of_hidden)?;
+            let _ = rows.f_index_add_(0, places, of_hidden)?;
             Ok(behind)
         })?)
     }

@@ -10,6 +10,7 @@ mod activation;
 mod attend;
 pub mod backward;
 mod buffer;
+pub mod causal;
 pub mod decoding;
 mod dispatch;
 mod feed_forward;

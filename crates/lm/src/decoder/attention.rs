@@ -1,5 +1,6 @@
 //! Attention of grouped heads, with windows, caps and padding.
 
+use nn::fused::causal::{Segment, Tree};
 use tch::{Kind, Tensor};
 
 use super::{Decoder, Surroundings};
@@ -23,13 +24,20 @@ pub enum Mask {
         /// 0 or the lowest number.
         mask: Tensor,
     },
+    /// Those of the query's own text, of the texts of one row, up to its own place.
+    Texts {
+        /// Where the texts lie.
+        trees: Vec<Tree>,
+        /// Places that a query sees, its own included.
+        window: Option<usize>,
+    },
 }
 
 impl Mask {
     fn from(&self) -> i64 {
         match self {
             Self::All { from } | Self::Added { from, .. } => *from,
-            Self::Causal => 0,
+            Self::Causal | Self::Texts { .. } => 0,
         }
     }
 
@@ -96,6 +104,9 @@ impl Decoder {
     fn attend(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, mask: &Mask) -> Tensor {
         let (rows, heads, tokens, width) = queries.size4().unwrap_or_default();
         let kv_heads = self.config.kv_heads as i64;
+        if let Mask::Texts { trees, window } = mask {
+            return self.attend_texts([queries, keys, values], trees, *window);
+        }
         if let Some(cap) = self.config.attention_cap {
             let attended = self.attend_capped(queries, keys, values, mask, cap);
             return attended
@@ -123,6 +134,30 @@ impl Decoder {
             .reshape([rows, tokens, heads * width])
     }
 
+    /// Attention of many texts in one row, one after the other: the products of a text with
+    /// the others' keys are never made.
+    fn attend_texts(
+        &self,
+        [queries, keys, values]: [&Tensor; 3],
+        trees: &[Tree],
+        window: Option<usize>,
+    ) -> Tensor {
+        let mut parts = Vec::new();
+        for tree in trees {
+            for segment in tree.segments() {
+                let start = tree.start as i64 + segment.own.start as i64;
+                let own = |all: &Tensor| all.narrow(2, start, segment.own.len() as i64);
+                let seen = |all: &Tensor| match segment.seen as i64 {
+                    0 => own(all),
+                    seen => Tensor::cat(&[all.narrow(2, tree.start as i64, seen), own(all)], 2),
+                };
+                let mask = segment_mask(&segment, window, queries);
+                parts.push(self.attend(&own(queries), &seen(keys), &seen(values), &mask));
+            }
+        }
+        Tensor::cat(&parts, 1)
+    }
+
     /// Attention with capped scores, which no fused kernel offers.
     fn attend_capped(
         &self,
@@ -141,7 +176,7 @@ impl Decoder {
         let scores = (scores / cap).tanh() * cap;
         let scores = scores.view([rows, heads, tokens, places]);
         let scores = match mask {
-            Mask::All { .. } => scores,
+            Mask::All { .. } | Mask::Texts { .. } => scores,
             Mask::Added { mask, .. } => scores + mask,
             Mask::Causal => {
                 let shape = [tokens, places];
@@ -156,6 +191,23 @@ impl Decoder {
         let chances = chances.view([rows, kv_heads, group * tokens, places]);
         chances.matmul(values).view([rows, heads, tokens, width])
     }
+}
+
+/// What the places of a segment see of the stem and of themselves.
+fn segment_mask(segment: &Segment, window: Option<usize>, like: &Tensor) -> Mask {
+    let keys = (segment.seen + segment.own.len()) as i64;
+    let window = window.filter(|window| (*window as i64) < keys);
+    if segment.seen == 0 && window.is_none() {
+        return Mask::Causal;
+    }
+    let place = Tensor::arange(keys, (Kind::Int64, like.device()));
+    let queries = place.narrow(0, segment.seen as i64, segment.own.len() as i64);
+    let distance = queries.unsqueeze(1) - place.unsqueeze(0);
+    let mut seen = distance.ge(0);
+    if let Some(window) = window {
+        seen = seen.logical_and(&distance.lt(window as i64));
+    }
+    Mask::added(&seen.unsqueeze(0).unsqueeze(0), 0, like.kind())
 }
 
 impl Surroundings {

@@ -1,7 +1,7 @@
 //! Log-probabilities in chunks and their gradients, against `transformers` 5.23.
 
 use crate::golden::{CASES, Expected, difference, hashed, model};
-use lm::decoder::{Batch, Decoder};
+use lm::decoder::{Batch, Branched, Decoder};
 use lm::scoring::{Activations, Gradient, ScoreSettings};
 use tch::{Device, Kind, Tensor};
 
@@ -125,6 +125,85 @@ fn gradients_of_batches_add_up_and_packing_spares_the_padding() {
     assert_eq!(together.flat().abs().max().double_value(&[]), 0.0);
 }
 
+/// Log-probabilities of the branches and the gradient of a weighted sum of them.
+fn weighed(
+    decoder: &Decoder,
+    batch: &Batch,
+    (places, targets): (&[i64], &[i64]),
+    weights: &Tensor,
+) -> (Tensor, Gradient) {
+    let settings = ScoreSettings {
+        activations: Activations::Kept,
+        chunk: 16,
+        ..ScoreSettings::default()
+    };
+    let [places, targets] = [places, targets].map(Tensor::from_slice);
+    let scored = decoder
+        .score_at(batch, &places, &targets, settings)
+        .unwrap();
+    let logs = scored.log_probabilities().copy();
+    let mut gradient = Gradient::zeros(decoder).unwrap();
+    decoder
+        .accumulate(batch, scored, weights, &mut gradient)
+        .unwrap();
+    (logs, gradient)
+}
+
+#[test]
+fn a_shared_beginning_changes_neither_scores_nor_gradients() {
+    for case in CASES {
+        let ids = Expected::of(case).ids("ids");
+        let texts = [
+            Branched {
+                stem: &ids[..30],
+                branches: &[&ids[30..50], &ids[50..51], &[], &ids[60..75]],
+            },
+            Branched {
+                stem: &ids[3..4],
+                branches: &[&ids[30..37], &ids[20..30]],
+            },
+        ];
+        let (places, targets) = Batch::branch_targets(&texts);
+        let weights = Tensor::arange(targets.len() as i64, (Kind::Float, CPU)).sin();
+        // The same texts apart, each with its whole beginning.
+        let apart: Vec<Vec<i64>> = texts
+            .iter()
+            .flat_map(|text| {
+                text.branches
+                    .iter()
+                    .map(|branch| [text.stem, branch].concat())
+            })
+            .collect();
+        let stems = texts
+            .iter()
+            .flat_map(|text| vec![text.stem.len(); text.branches.len()]);
+        let mut start = 0;
+        let mut places_apart = Vec::new();
+        for (text, stem) in apart.iter().zip(stems) {
+            places_apart.extend(start + stem as i64 - 1..start + text.len() as i64 - 1);
+            start += text.len() as i64;
+        }
+        let slices: Vec<&[i64]> = apart.iter().map(Vec::as_slice).collect();
+        let together = Batch::branched(&texts, CPU);
+        assert!(together.ids().numel() + 80 < slices.concat().len());
+        // In f64 a pass goes by LibTorch, in f32 by the kernels where they can.
+        for kind in [Kind::Float, Kind::Double] {
+            let decoder = model(case, kind, true);
+            let (logs, gradient) = weighed(&decoder, &together, (&places, &targets), &weights);
+            let packed = Batch::packed(&slices, CPU);
+            let (wanted, whole) = weighed(&decoder, &packed, (&places_apart, &targets), &weights);
+            let off = difference(&logs, &wanted);
+            assert!(
+                off <= 1e-5,
+                "{case}, {kind:?}: log-probabilities off by {off}"
+            );
+            let largest = whole.flat().abs().max().double_value(&[]);
+            let off = difference(gradient.flat(), whole.flat()) / largest;
+            assert!(off <= 1e-5, "{case}, {kind:?}: gradient off by {off}");
+        }
+    }
+}
+
 #[test]
 fn targets_that_do_not_fit_are_refused() {
     let decoder = model("llama", Kind::Float, false);
@@ -137,6 +216,13 @@ fn targets_that_do_not_fit_are_refused() {
     assert!(refuse(&[1, 2]).contains("targets [1, 2] - allowed: the batch's [1, 3]"));
     assert!(refuse(&[1, 2, 131]).contains("each below 131"));
     assert!(refuse(&[-1, -1, -1]).contains("at least one"));
+    let refuse = |places: &[i64]| {
+        let (places, targets) = (Tensor::from_slice(places), Tensor::from_slice(&[4i64]));
+        let scored = decoder.score_at(&batch, &places, &targets, ScoreSettings::default());
+        scored.err().unwrap().to_string()
+    };
+    assert!(refuse(&[3]).contains("places [1] of [1] targets - allowed: one each, below 3"));
+    assert!(refuse(&[0, 1]).contains("places [2] of [1] targets"));
     // A gradient of weights that do not take any.
     let targets = Tensor::from_slice(&[2i64, 3, -1]).unsqueeze(0);
     let scored = decoder

@@ -127,6 +127,18 @@ pub fn turn(head: &mut [f32], cosine: &[f32], sine: &[f32]) {
     }
 }
 
+/// Backward through [`turn`]: the gradient of `head` from that of the turned one, in place.
+pub fn turn_back(head: &mut [f32], cosine: &[f32], sine: &[f32]) {
+    let half = cosine.len() / 2;
+    let (low, high) = head.split_at_mut(half);
+    let (cosines, sines) = (cosine.split_at(half), sine.split_at(half));
+    for at in 0..half {
+        let (a, b) = (low[at], high[at]);
+        low[at] = a * cosines.0[at] + b * sines.1[at];
+        high[at] = b * cosines.1[at] + a * sines.0[at];
+    }
+}
+
 /// Attention of one token of one text, to the places it sees.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenAttention {

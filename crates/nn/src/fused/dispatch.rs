@@ -6,8 +6,10 @@ use super::attend::{self, Attend};
 use super::gates::{self, GruGates, GruStep};
 use super::kernels::{self, ColumnSums, Product, TransposedProduct};
 use super::mix::{self, Mix, MixBackward};
-use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftSum, SoftWeights};
-use super::rowwise_backward::{self, GatedBackward, RmsNormBackward, SoftGradient};
+use super::rowwise::{self, Capped, Gated, RmsNorm, RmsNormInPlace, SoftRow, SoftSum, SoftWeights};
+use super::rowwise_backward::{
+    self, GatedBackward, RmsNormBackward, SoftGradient, SoftRowBackward,
+};
 use super::update::{self, Squares, Update};
 
 /// The kernels of one instruction set.
@@ -34,6 +36,8 @@ pub(super) struct Kernels {
     pub(super) rms_norm_backward: fn(&mut RmsNormBackward<'_>),
     pub(super) gated_backward: fn(&mut GatedBackward<'_>),
     pub(super) soft_gradient: fn(&mut SoftGradient<'_>),
+    pub(super) soft_row: fn(&mut SoftRow<'_>),
+    pub(super) soft_row_backward: fn(&mut SoftRowBackward<'_>),
     pub(super) update: fn(&mut Update<'_>),
     pub(super) squares: fn(&mut Squares<'_>),
 }
@@ -64,6 +68,8 @@ macro_rules! level {
                 rms_norm_backward: |task| enter!(rms_norm_backward(task)),
                 gated_backward: |task| enter!(gated_backward(task)),
                 soft_gradient: |task| enter!(soft_gradient(task)),
+                soft_row: |task| enter!(soft_row(task)),
+                soft_row_backward: |task| enter!(soft_row_backward(task)),
                 update: |task| enter!(update(task)),
                 squares: |task| enter!(squares(task)),
             };
@@ -154,6 +160,16 @@ macro_rules! level {
             }
 
             #[target_feature(enable = $features)]
+            fn soft_row(task: &mut SoftRow<'_>) {
+                rowwise::soft_row::<$fused, $lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
+            fn soft_row_backward(task: &mut SoftRowBackward<'_>) {
+                rowwise_backward::soft_row_backward::<$lanes>(task);
+            }
+
+            #[target_feature(enable = $features)]
             fn update(task: &mut Update<'_>) {
                 update::update::<$fused>(task);
             }
@@ -213,6 +229,8 @@ static BASELINE: Kernels = Kernels {
     rms_norm_backward: rowwise_backward::rms_norm_backward::<4>,
     gated_backward: rowwise_backward::gated_backward::<false>,
     soft_gradient: rowwise_backward::soft_gradient::<false, 4>,
+    soft_row: rowwise::soft_row::<false, 4>,
+    soft_row_backward: rowwise_backward::soft_row_backward::<4>,
     update: update::update::<false>,
     squares: update::squares::<4>,
 };

@@ -58,6 +58,11 @@ pub(super) struct SoftWeights<'a> {
     pub(super) sums: &'a mut [f32],
 }
 
+/// `values`: their softmax, in place.
+pub(super) struct SoftRow<'a> {
+    pub(super) values: &'a mut [f32],
+}
+
 /// Weights in one sum.
 pub(super) const WEIGHTS: usize = 256;
 
@@ -226,6 +231,18 @@ pub(super) fn soft_weights<const FUSED: bool, const LANES: usize>(task: &mut Sof
     }
     for (sum, weights) in task.sums.iter_mut().zip(task.weights.chunks(WEIGHTS)) {
         *sum = sum_of::<LANES>(weights, |weight| weight);
+    }
+}
+
+#[inline(always)]
+pub(super) fn soft_row<const FUSED: bool, const LANES: usize>(task: &mut SoftRow<'_>) {
+    let best = largest::<LANES>(task.values);
+    for value in task.values.iter_mut() {
+        *value = exponential::<FUSED>((*value - best).clamp(-87.0, 0.0));
+    }
+    let share = 1.0 / sum_of::<LANES>(task.values, |value| value);
+    for value in task.values.iter_mut() {
+        *value *= share;
     }
 }
 

@@ -32,6 +32,29 @@ pub(super) struct SoftGradient<'a> {
     pub(super) cap: Option<f32>,
 }
 
+/// Backward through a softmax whose values are `weights`, in place.
+pub(super) struct SoftRowBackward<'a> {
+    pub(super) weights: &'a [f32],
+    pub(super) gradient: &'a mut [f32],
+}
+
+#[inline(always)]
+pub(super) fn soft_row_backward<const LANES: usize>(task: &mut SoftRowBackward<'_>) {
+    let mut sums = [0f32; LANES];
+    let (weights, rest_weights) = task.weights.as_chunks::<LANES>();
+    let (gradient, rest_gradient) = task.gradient.as_chunks::<LANES>();
+    for (weights, gradient) in weights.iter().zip(gradient) {
+        for lane in 0..LANES {
+            sums[lane] += weights[lane] * gradient[lane];
+        }
+    }
+    let rest = rest_weights.iter().zip(rest_gradient);
+    let along = lane_sum(sums) + rest.map(|(a, b)| a * b).sum::<f32>();
+    for (gradient, weight) in task.gradient.iter_mut().zip(task.weights) {
+        *gradient = weight * (*gradient - along);
+    }
+}
+
 #[inline(always)]
 pub(super) fn rms_norm_backward<const LANES: usize>(task: &mut RmsNormBackward<'_>) {
     let width = task.gain.len();
