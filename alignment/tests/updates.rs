@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use alignment::losses::log_ratios::PairLogRatios;
 use alignment::losses::preference::{PairBatch, PreferenceLoss, SppoForm};
-use lm::decoder::{Batch, Decoder};
-use lm::scoring::{Activations, Gradient, ScoreSettings};
+use lm::decoder::{Batch, Branched, Decoder};
+use lm::scoring::{Activations, Gradient, ScoreSettings, Scored};
 use lm::training::{OptimiserKind, RateSchedule, Trainer, TrainerSettings};
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -85,48 +85,99 @@ const OPTIMISERS: [(&str, OptimiserKind, f64, f64); 3] = [
     ("sgd", OptimiserKind::Sgd { momentum: 0.0 }, 0.1, 0.0),
 ];
 
-/// Texts side by side, chosen before rejected, with the targets of their responses.
+/// How the texts of a pass lie.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// A row each.
+    Padded,
+    /// One after the other.
+    Packed,
+    /// Both responses behind one prompt.
+    Branched,
+}
+
+/// Texts side by side, with the targets of their responses.
 struct Side {
     batch: Batch,
-    targets: Tensor,   // [rows, tokens]
-    owners: Tensor,    // [scored]: the text of each target
+    places: Tensor,    // [scored]
+    targets: Tensor,   // [scored]
+    owners: Tensor,    // [scored]: the text of each target, chosen before rejected
     lengths: Vec<i64>, // of the responses
 }
 
 impl Side {
-    fn of(rows: &[Row], packed: bool) -> Self {
+    fn of(rows: &[Row], form: Form) -> Self {
         let halves = [1, 2].into_iter();
         let texts: Vec<(&[i64], Vec<i64>)> = halves
             .flat_map(|half| rows.iter().map(move |row| (&row[0][..], &row[half][..])))
             .map(|(prompt, response)| (response, [prompt, response].concat()))
             .collect();
+        let lengths = texts.iter().map(|(response, _)| response.len() as i64);
+        let lengths = lengths.collect();
+        if matches!(form, Form::Branched) {
+            return Self::branched(rows, lengths);
+        }
         let slices: Vec<&[i64]> = texts.iter().map(|(_, text)| &text[..]).collect();
         let longest = slices.iter().map(|text| text.len()).max().unwrap();
-        let mut targets = Vec::new();
-        let mut owners = Vec::new();
+        let (mut places, mut targets, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+        let mut end = 0;
         for (number, (response, text)) in texts.iter().enumerate() {
-            let gap = if packed { 0 } else { longest - text.len() };
+            end += match form {
+                Form::Padded => longest,
+                _ => text.len(),
+            };
             // The last token of the prompt predicts the first of the response.
-            let silent = gap + text.len() - response.len() - 1;
-            targets.extend(std::iter::repeat_n(-1, silent));
+            let first = end - response.len() - 1;
+            places.extend((first..end - 1).map(|place| place as i64));
             targets.extend_from_slice(response);
-            targets.push(-1);
             owners.extend(std::iter::repeat_n(number as i64, response.len()));
         }
-        let batch = if packed {
-            Batch::packed(&slices, Device::Cpu)
-        } else {
-            Batch::padded(&slices, Device::Cpu)
-        };
         Self {
-            targets: Tensor::from_slice(&targets).view_as(batch.ids()),
-            batch,
+            batch: match form {
+                Form::Padded => Batch::padded(&slices, Device::Cpu),
+                _ => Batch::packed(&slices, Device::Cpu),
+            },
+            places: Tensor::from_slice(&places),
+            targets: Tensor::from_slice(&targets),
             owners: Tensor::from_slice(&owners),
-            lengths: texts
-                .iter()
-                .map(|(response, _)| response.len() as i64)
-                .collect(),
+            lengths,
         }
+    }
+
+    fn branched(rows: &[Row], lengths: Vec<i64>) -> Self {
+        let branches: Vec<[&[i64]; 2]> = rows.iter().map(|row| [&row[1][..], &row[2]]).collect();
+        let texts: Vec<Branched<'_>> = rows
+            .iter()
+            .zip(&branches)
+            .map(|(row, branches)| Branched {
+                stem: &row[0],
+                branches,
+            })
+            .collect();
+        let (places, targets) = Batch::branch_targets(&texts);
+        let mut owners = Vec::new();
+        for number in 0..rows.len() {
+            for text in [number, rows.len() + number] {
+                owners.extend(std::iter::repeat_n(text as i64, lengths[text] as usize));
+            }
+        }
+        Self {
+            batch: Batch::branched(&texts, Device::Cpu),
+            places: Tensor::from_slice(&places),
+            targets: Tensor::from_slice(&targets),
+            owners: Tensor::from_slice(&owners),
+            lengths,
+        }
+    }
+
+    fn score(&self, decoder: &Decoder, activations: Activations) -> Scored {
+        let settings = ScoreSettings {
+            activations,
+            ..ScoreSettings::default()
+        };
+        decoder
+            .score_at(&self.batch, &self.places, &self.targets, settings)
+            .unwrap()
     }
 
     /// Sums of log-probabilities of the responses, chosen and rejected.
@@ -153,16 +204,8 @@ fn pass(
     passes: usize,
     gradient: &mut Gradient,
 ) -> f64 {
-    let settings = |activations| ScoreSettings {
-        activations,
-        ..ScoreSettings::default()
-    };
-    let frozen = reference
-        .score(&side.batch, &side.targets, settings(Activations::Dropped))
-        .unwrap();
-    let scored = decoder
-        .score(&side.batch, &side.targets, settings(Activations::Kept))
-        .unwrap();
+    let frozen = side.score(reference, Activations::Dropped);
+    let scored = side.score(decoder, Activations::Kept);
     let found = loss
         .gradient(&PairBatch {
             policy: side.sums(scored.log_probabilities()),
@@ -208,10 +251,10 @@ fn losses_gradients_and_weights_of_three_updates_equal_trl() {
     let arrays = SafeTensors::deserialize(&bytes).unwrap();
     let reference = decoder();
     let passes = expected.passes_of_an_update;
-    for packed in [false, true] {
+    for form in [Form::Padded, Form::Packed, Form::Branched] {
         for (loss_name, loss) in &LOSSES {
             for (optimiser_name, optimiser, learning_rate, weight_decay) in OPTIMISERS {
-                let case = format!("{loss_name}.{optimiser_name}, packed {packed}");
+                let case = format!("{loss_name}.{optimiser_name}, {form:?}");
                 let run = &expected.runs[&format!("{loss_name}.{optimiser_name}")];
                 let mut decoder = decoder();
                 let settings = TrainerSettings {
@@ -229,7 +272,7 @@ fn losses_gradients_and_weights_of_three_updates_equal_trl() {
                 for (number, rows) in updates.enumerate() {
                     let mut total = 0.0;
                     for rows in rows.chunks(expected.rows_of_a_pass) {
-                        let side = Side::of(rows, packed);
+                        let side = Side::of(rows, form);
                         total += pass(&decoder, &reference, loss, &side, passes, &mut gradient);
                     }
                     let off = relative(total, run.losses[number]);
