@@ -1,4 +1,4 @@
-//! Who says which response is better, without network and without tensors.
+//! Who says which response is better.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -7,29 +7,70 @@
 //! | [`verifiers`] | exact, numeric and boxed answers against a reference answer |
 //! | [`scores_file`] | judgements read from JSON lines |
 //! | [`synthetic`] | matrices made up for tests and games, intransitive ones included |
+//! | [`pair_model`] | PairRM |
+//! | [`reward_model`] | a model that scores each response |
+//! | [`judge`] | a language model at an OpenAI-compatible server |
 
 pub mod aggregation;
+pub mod judge;
+pub mod pair_model;
+pub mod reward_model;
 pub mod scores_file;
 pub mod synthetic;
 pub mod verifiers;
 pub mod win_matrix;
 
+use dataset::Message;
 use serde::{Deserialize, Serialize};
+
+use crate::openai::ServerError;
 
 pub use aggregation::{Aggregation, PairLogits};
 pub use win_matrix::{SelfTerm, WinMatrix};
 
 /// The responses to one prompt, in the order in which they are judged.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Candidates {
     /// The prompt's id in its data set.
     pub id: String,
     /// What was asked, as the oracle should read it.
     pub prompt: String,
+    /// The turns of what was asked, for oracles with a chat template of their own; empty where `prompt`
+    /// is the one turn of a user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// The reference answer, for verifiers.
     pub answer: Option<String>,
     /// K responses, without their thinking traces.
     pub responses: Vec<String>,
+}
+
+impl Candidates {
+    /// The turns of what was asked; `prompt` as a user's where there are none.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Message> {
+        if self.messages.is_empty() {
+            vec![Message::new("user", self.prompt.as_str())]
+        } else {
+            self.messages.clone()
+        }
+    }
+}
+
+/// The responses that differ, in the order of their first, and for each response its place among them.
+pub(crate) fn distinct(responses: &[String]) -> (Vec<&str>, Vec<usize>) {
+    let mut unlike: Vec<&str> = Vec::new();
+    let places = responses
+        .iter()
+        .map(|response| {
+            let known = unlike.iter().position(|other| other == response);
+            known.unwrap_or_else(|| {
+                unlike.push(response);
+                unlike.len() - 1
+            })
+        })
+        .collect();
+    (unlike, places)
 }
 
 /// What an oracle computes before anything is aggregated; kept with the data.
@@ -40,7 +81,10 @@ pub enum Raw {
     Logits(Vec<Vec<f64>>),
     /// `[K]`: a score of each response by itself.
     Scores(Vec<f64>),
-    /// Neither: the oracle says probabilities directly.
+    /// `[K][K]`: a judge's verdict on the response that is shown first, 1, 1/2 or 0; none where there was
+    /// no verdict, 1/2 on the diagonal and between identical responses.
+    Verdicts(Vec<Vec<Option<f64>>>),
+    /// None of these: the oracle says probabilities directly.
     Wins,
 }
 
@@ -78,6 +122,12 @@ pub trait PreferenceOracle: Send {
     /// # Errors
     /// What keeps it from judging at all; single failures are counted in the judgement instead.
     fn judge(&mut self, batch: &[Candidates]) -> Result<Vec<Judgement>, OracleError>;
+
+    /// What a user should know of the judgements so far, a sentence each: texts that were cut, failures,
+    /// tokens that were paid for.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What can go wrong in judging.
@@ -162,4 +212,40 @@ pub enum OracleError {
         /// What is wrong.
         problem: String,
     },
+    /// A prompt or response that the oracle's model cannot take, or what it said of it.
+    #[error("prompt {id}: {problem}")]
+    About {
+        /// The prompt.
+        id: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A model that does not do what its oracle needs.
+    #[error("{0}")]
+    Model(String),
+    /// Too many judgements without a verdict.
+    #[error(
+        "{oracle}: {failed} of {asked} judgements failed, more than the share of {allowed} that oracle.max_failures allows - mend the judge or its instructions, or raise it; first {first}"
+    )]
+    Failures {
+        /// Who judges.
+        oracle: String,
+        /// Failed.
+        failed: u64,
+        /// Asked for.
+        asked: u64,
+        /// The share that may fail.
+        allowed: f64,
+        /// The first of them.
+        first: String,
+    },
+    /// A server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A model's folder, tokenizer or template.
+    #[error(transparent)]
+    Hub(#[from] hub::HubError),
+    /// A model's arithmetic or weights.
+    #[error(transparent)]
+    Lm(#[from] lm::LmError),
 }

@@ -154,6 +154,7 @@ fn candidates(answer: Option<&str>, responses: &[&str]) -> Candidates {
         prompt: "?".to_owned(),
         answer: answer.map(str::to_owned),
         responses: responses.iter().map(|text| (*text).to_owned()).collect(),
+        ..Candidates::default()
     }
 }
 
