@@ -54,7 +54,7 @@ enum Failed {
     /// Another attempt may do better, after a pause that the server may have named.
     ForNow(ServerError, Option<Duration>),
     /// A refusal that other settings of the request may avoid.
-    Settings(ServerError, Refusal),
+    Settings(ServerError, Box<Refusal>),
 }
 
 impl Client {
@@ -327,7 +327,7 @@ impl Client {
             )),
             400 | 422 => Failed::Settings(
                 finally("change what is sent: length, sampling settings, model"),
-                refusal,
+                Box::new(refusal),
             ),
             _ => Failed::Finally(finally("change what is sent")),
         }
