@@ -20,6 +20,8 @@ pub mod synthetic;
 pub mod verifiers;
 pub mod win_matrix;
 
+use std::ops::ControlFlow;
+
 use dataset::Message;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +124,19 @@ pub trait PreferenceOracle: Send {
     /// # Errors
     /// What keeps it from judging at all; single failures are counted in the judgement instead.
     fn judge(&mut self, batch: &[Candidates]) -> Result<Vec<Judgement>, OracleError>;
+
+    /// The same, for oracles that wait: they ask `go_on` ten times a second and break off at `Break`.
+    ///
+    /// # Errors
+    /// As [`PreferenceOracle::judge`]; [`OracleError::Stopped`] after `Break`.
+    fn judge_while(
+        &mut self,
+        batch: &[Candidates],
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Vec<Judgement>, OracleError> {
+        let _ = go_on;
+        self.judge(batch)
+    }
 
     /// What a user should know of the judgements so far, a sentence each: texts that were cut, failures,
     /// tokens that were paid for.
@@ -239,6 +254,9 @@ pub enum OracleError {
         /// The first of them.
         first: String,
     },
+    /// The caller broke it off.
+    #[error("judging was stopped")]
+    Stopped,
     /// A server.
     #[error(transparent)]
     Server(#[from] ServerError),

@@ -21,16 +21,12 @@ pub use prompt::{BUILT_IN, JudgePrompt, verdict};
 /// Tokens after which a judge is cut off; enough for a reason, and for a short trace of thinking.
 const LONGEST_VERDICT: usize = 2048;
 
-/// Asked for when the wait for judgements may be broken off.
-pub type Stop = Box<dyn FnMut() -> ControlFlow<()> + Send>;
-
 /// An oracle over a server.
 pub struct Judge {
     name: String,
     client: Client,
     prompt: JudgePrompt,
     max_failures: f64,
-    stop: Stop,
     tally: Tally,
 }
 
@@ -60,16 +56,8 @@ impl Judge {
             client,
             prompt,
             max_failures,
-            stop: Box::new(|| ControlFlow::Continue(())),
             tally: Tally::default(),
         }
-    }
-
-    /// The same, which asks `stop` ten times a second, and after each answer, whether to go on.
-    #[must_use]
-    pub fn stopped_by(mut self, stop: Stop) -> Self {
-        self.stop = stop;
-        self
     }
 
     /// Tokens read and written so far.
@@ -105,13 +93,14 @@ impl Judge {
         &mut self,
         asks: &[Ask],
         describe: &dyn Fn(usize) -> String,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Vec<Option<f64>>, OracleError> {
         let mut verdicts = vec![None; asks.len()];
         // By place, so that the first one does not depend on who was faster.
         let mut failures = BTreeMap::new();
         let mut fatal = None;
         let most = self.max_failures * (self.tally.asked + asks.len() as u64) as f64;
-        let (stop, tally) = (&mut self.stop, &mut self.tally);
+        let tally = &mut self.tally;
         let ended = self.client.chat_all(asks, &mut |event| {
             if let Event::Answered(place, answer) = event {
                 match read(answer, &mut tally.usage) {
@@ -128,7 +117,7 @@ impl Judge {
                     }
                 }
             }
-            stop()
+            go_on()
         });
         tally.failed += failures.len() as u64;
         if let (None, Some((place, why))) = (&tally.first_failure, failures.first_key_value()) {
@@ -139,7 +128,10 @@ impl Judge {
             return Err(error.into());
         }
         self.tolerates(asked)?;
-        ended?;
+        ended.map_err(|error| match error {
+            ServerError::Stopped => OracleError::Stopped,
+            other => other.into(),
+        })?;
         self.tally.asked = asked;
         Ok(verdicts)
     }
@@ -196,10 +188,18 @@ impl PreferenceOracle for Judge {
         OracleKind::Pairwise
     }
 
+    fn judge(&mut self, batch: &[Candidates]) -> Result<Vec<Judgement>, OracleError> {
+        self.judge_while(batch, &mut || ControlFlow::Continue(()))
+    }
+
     /// Both orders of all pairs of unlike responses are requests, side by side over the whole batch;
     /// identical ones tie unasked. A request that fails or whose answer has no verdict counts as a tie
     /// of its order and as a failure.
-    fn judge(&mut self, batch: &[Candidates]) -> Result<Vec<Judgement>, OracleError> {
+    fn judge_while(
+        &mut self,
+        batch: &[Candidates],
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Vec<Judgement>, OracleError> {
         let parts: Vec<_> = batch
             .iter()
             .map(|candidates| distinct(&candidates.responses))
@@ -250,7 +250,7 @@ impl PreferenceOracle for Judge {
                 number(second).map_or(0, |number| number + 1)
             )
         };
-        let verdicts = self.verdicts(&asks, &describe)?;
+        let verdicts = self.verdicts(&asks, &describe, go_on)?;
         let mut shown: Vec<Vec<Vec<Option<f64>>>> = parts
             .iter()
             .map(|(unlike, _)| vec![vec![Some(0.5); unlike.len()]; unlike.len()])

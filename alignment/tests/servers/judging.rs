@@ -237,10 +237,13 @@ fn a_server_that_refuses_everyone_is_no_tie() {
 fn a_judge_stops_when_it_is_told_to() {
     let server = Server::new(|_, _| Reply::Hang);
     let start = Instant::now();
-    let mut judge = judge(&server, 0.0).stopped_by(Box::new(|| ControlFlow::Break(())));
-    let error = judge.judge(&[candidates("p", &["a", "b"])]).unwrap_err();
+    let error = judge(&server, 0.0)
+        .judge_while(&[candidates("p", &["a", "b"])], &mut || {
+            ControlFlow::Break(())
+        })
+        .unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(error.to_string(), "stopped");
+    assert!(matches!(error, OracleError::Stopped), "{error}");
 }
 
 #[test]
