@@ -35,17 +35,7 @@ use crate::stopwatch::Stopwatch;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What a running training can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Finish the round, write a checkpoint, return.
-    Stop,
-    /// Write a checkpoint and go on.
-    CheckpointNow,
-    /// Park until [`Command::Resume`] or [`Command::Stop`].
-    Pause,
-    /// Go on.
-    Resume,
-}
+pub use tracking::ControlCommand as Command;
 
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -537,7 +527,7 @@ impl<'a> Training<'a> {
                             .state(RunState::Running, &self.state.counters, "");
                     }
                 }
-                Some(Command::Pause) => {}
+                Some(Command::Pause | Command::Ping) => {}
                 None if paused.is_some() => {}
                 None => return Ok(false),
             }

@@ -1,16 +1,31 @@
-//! Preference alignment of language models: what is pure in it, without model and files.
+//! Preference alignment of language models: SPPO, BVPO and their baselines, from prompts to a
+//! better checkpoint.
 //!
-//! | module | what it holds | tensors |
-//! |---|---|---|
-//! | [`losses`] | preference losses of sequence log-probabilities: SPPO, DPO, IPO, SimPO, SFT, BVPO's mixture | yes |
-//! | [`oracles`] | who says which response is better: win matrices, win rates, verifiers, reward models, judges | in models |
-//! | [`openai`] | a client of OpenAI-compatible servers | no |
-//! | [`games`] | preference games and the trace model small enough to be solved exactly | no |
+//! | module | what it holds |
+//! |---|---|
+//! | [`losses`] | preference losses of sequence log-probabilities: SPPO, DPO, IPO, SimPO, SFT, BVPO's mixture |
+//! | [`oracles`] | who says which response is better: win matrices, win rates, verifiers, models, files of scores |
+//! | [`openai`] | a client of OpenAI-compatible servers |
+//! | [`games`] | preference games and the trace model small enough to be solved exactly |
+//! | [`text_model`] | a decoder with tokenizer and chat template |
+//! | [`thinking`] | where a thinking trace begins and ends, and how a prompt asks for none |
+//! | [`preparation`] | rows to token ids: templates, truncation, what is learnt |
+//! | [`responding`] | prompts in, sampled responses out |
+//! | [`training`] | updates: the one loop of every objective |
+//! | [`run`] | a whole run in its folder: generate, judge, select, train, evaluate, again |
 
 pub mod error;
+pub mod failure;
 pub mod games;
 pub mod losses;
 pub mod openai;
 pub mod oracles;
+pub mod preparation;
+pub mod responding;
+pub mod run;
+pub mod text_model;
+pub mod thinking;
+pub mod training;
 
 pub use error::AlignmentError;
+pub use failure::FinetuneError;

@@ -10,13 +10,17 @@
 //! | [`pair_model`] | PairRM |
 //! | [`reward_model`] | a model that scores each response |
 //! | [`judge`] | a language model at an OpenAI-compatible server |
+//! | [`text_games`] | preferences made up from a response's text |
+//! | [`opening`] | from settings to an oracle |
 
 pub mod aggregation;
 pub mod judge;
+pub mod opening;
 pub mod pair_model;
 pub mod reward_model;
 pub mod scores_file;
 pub mod synthetic;
+pub mod text_games;
 pub mod verifiers;
 pub mod win_matrix;
 

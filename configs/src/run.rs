@@ -59,7 +59,7 @@ impl Job {
     pub fn default_config(self) -> RunConfig {
         match self {
             Self::Train => RunConfig::Train(TrainConfig::default()),
-            Self::Finetune => RunConfig::Finetune(Box::default()),
+            Self::Finetune => RunConfig::Finetune(FinetuneConfig::default()),
         }
     }
 
@@ -67,7 +67,7 @@ impl Job {
     pub(crate) fn deserialise(self, table: Table) -> Result<RunConfig, toml::de::Error> {
         match self {
             Self::Train => Value::Table(table).try_into().map(RunConfig::Train),
-            Self::Finetune => Value::Table(table).try_into().map(|config| RunConfig::Finetune(Box::new(config))),
+            Self::Finetune => Value::Table(table).try_into().map(RunConfig::Finetune),
         }
     }
 }
@@ -85,7 +85,7 @@ pub enum RunConfig {
     /// `job = "train"`.
     Train(TrainConfig),
     /// `job = "finetune"`.
-    Finetune(Box<FinetuneConfig>),
+    Finetune(FinetuneConfig),
 }
 
 impl RunConfig {

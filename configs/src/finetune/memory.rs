@@ -32,7 +32,7 @@ impl Default for MemoryConfig {
         Self {
             activations: Activations::Keep,
             logit_chunk: 512,
-            pack: true,
+            pack: false,
         }
     }
 }

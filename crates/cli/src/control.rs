@@ -206,8 +206,17 @@ fn newest_checkpoint(run: &RunFolder) -> Option<(u64, u64, i64)> {
 pub(crate) fn resumable(run: &RunFolder) -> Result<bool, Failure> {
     let id = run.id();
     let state = worker::state(run);
-    let begun = !run.checkpoints().is_empty();
+    // A fine-tuning goes on from whatever stage it has finished.
+    let begun = !run.checkpoints().is_empty() || run.path().join("iterations").is_dir();
+    let job = run
+        .meta()
+        .map_or_else(|_| "train".to_owned(), |meta| meta.job);
     match state {
+        RunState::Finished if job == "finetune" => Err(Failure::arguments(format!(
+            "cannot resume {id}: it is finished - only an interrupted, failed or lost run can go on - go on from its model with `concord finetune {} --set model.name={}`",
+            run.config().display(),
+            run.path().join("model").display()
+        ))),
         RunState::Finished => Err(Failure::arguments(format!(
             "cannot resume {id}: it is finished - only an interrupted, failed or lost run can go on - train longer with `concord train {} --set total_steps=N`",
             run.config().display()
@@ -215,7 +224,7 @@ pub(crate) fn resumable(run: &RunFolder) -> Result<bool, Failure> {
         RunState::Queued => Ok(begun),
         _ if state.is_final() && (begun || !run.events().exists()) => Ok(begun),
         _ if state.is_final() => Err(Failure::arguments(format!(
-            "cannot resume {id}: it has no checkpoint - it ended before the first one - start again with `concord train {}`",
+            "cannot resume {id}: it has no checkpoint - it ended before the first one - start again with `concord {job} {}`",
             run.config().display()
         ))),
         _ => Err(Failure::arguments(format!(

@@ -1,8 +1,7 @@
-//! From signals and the control socket to the commands a training understands.
+//! What a job is told, by signals and through the control socket.
 
 use std::thread::JoinHandle;
 
-use agents::training::Command;
 use crossbeam::channel::{Receiver, Sender, bounded, select};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
@@ -38,7 +37,7 @@ pub fn listen(
     mut signals: Signals,
     control: Option<Receiver<ControlCommand>>,
     leave: impl Fn() + Send + 'static,
-) -> std::io::Result<(Receiver<Command>, Listeners)> {
+) -> std::io::Result<(Receiver<ControlCommand>, Listeners)> {
     let (sender, receiver) = bounded(WAITING);
     let handle = signals.handle();
     let stop = sender.clone();
@@ -53,7 +52,7 @@ pub fn listen(
                         // threads that still compute.
                         signal_hook::low_level::exit(i32::from(LEFT_AT_ONCE));
                     }
-                    let _ = stop.try_send(Command::Stop);
+                    let _ = stop.try_send(ControlCommand::Stop);
                 }
             })?,
     ];
@@ -64,9 +63,7 @@ pub fn listen(
                 select! {
                     recv(control) -> command => match command {
                         Ok(command) => {
-                            if let Some(command) = translate(command) {
-                                let _ = sender.try_send(command);
-                            }
+                            let _ = sender.try_send(command);
                         }
                         Err(_) => break,
                     },
@@ -88,16 +85,6 @@ pub fn listen(
             ended: Some(ended),
         },
     ))
-}
-
-fn translate(command: ControlCommand) -> Option<Command> {
-    match command {
-        ControlCommand::Stop => Some(Command::Stop),
-        ControlCommand::CheckpointNow => Some(Command::CheckpointNow),
-        ControlCommand::Pause => Some(Command::Pause),
-        ControlCommand::Resume => Some(Command::Resume),
-        ControlCommand::Ping => None,
-    }
 }
 
 impl Drop for Listeners {

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use agents::AgentsError;
+use alignment::FinetuneError;
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -62,6 +63,29 @@ impl From<AgentsError> for Failure {
             _ => INTERNAL,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<FinetuneError> for Failure {
+    fn from(error: FinetuneError) -> Self {
+        match error {
+            FinetuneError::Hub(error) => error.into(),
+            FinetuneError::Model(error) => error.into(),
+            FinetuneError::Tracking(error) => error.into(),
+            FinetuneError::Arrays(error) => error.into(),
+            error => {
+                let code = match &error {
+                    FinetuneError::Settings(_)
+                    | FinetuneError::Data(_)
+                    | FinetuneError::Oracle(_)
+                    | FinetuneError::Damaged { .. } => BAD_CONFIG,
+                    FinetuneError::File { .. } | FinetuneError::Server(_) => ENVIRONMENT,
+                    FinetuneError::Diverged { .. } => DIVERGED,
+                    _ => INTERNAL,
+                };
+                Self::new(code, error.to_string())
+            }
+        }
     }
 }
 

@@ -13,8 +13,8 @@ mod speech;
 
 use std::path::{Path, PathBuf};
 
+use alignment::text_model::{TextModel, TextParts};
 use clap::{Args, ValueEnum};
-use hub::{ChatTemplate, HubError, ModelFolder, ModelTokenizer};
 use lm::adapters::{Adapter, Keep};
 use lm::config::ModelConfig;
 use lm::decoder::Decoder;
@@ -100,22 +100,9 @@ impl ModelArguments {
 
     /// The model with what it takes to read and write text.
     fn load_with_text(&self, place: AdapterPlace) -> Result<TextModel, Failure> {
-        let folder = ModelFolder::open(&self.model)?;
         // The small files first: what is wrong with them is told before the weights are read.
-        let tokenizer = folder.tokenizer()?;
-        let template = folder.template()?;
-        let decoder = self.load(place)?;
-        let mut stop_ids = decoder.config().stop_ids(&self.model)?;
-        stop_ids.extend(tokenizer.end_ids().iter().map(|id| i64::from(*id)));
-        stop_ids.sort_unstable();
-        stop_ids.dedup();
-        Ok(TextModel {
-            decoder,
-            folder,
-            tokenizer,
-            template,
-            stop_ids,
-        })
+        let parts = TextParts::open(&self.model)?;
+        Ok(parts.with(self.load(place)?)?)
     }
 }
 
@@ -127,28 +114,6 @@ fn adapt(decoder: &mut Decoder, folder: &Path, place: AdapterPlace) -> Result<()
         decoder.merge_adapter(Keep::Nothing)?;
     }
     Ok(())
-}
-
-/// A model that reads and writes text.
-struct TextModel {
-    decoder: Decoder,
-    folder: ModelFolder,
-    tokenizer: ModelTokenizer,
-    template: Option<ChatTemplate>,
-    /// Ids that end a text by `config.json`, `generation_config.json` or the tokenizer.
-    stop_ids: Vec<i64>,
-}
-
-impl TextModel {
-    /// The template for a conversation.
-    fn chat_template(&self) -> Result<&ChatTemplate, HubError> {
-        self.template.as_ref().ok_or_else(|| HubError::Template {
-            why: format!(
-                "is missing: {} has none - give plain text and --raw, or name a model that was made for conversations",
-                self.folder.path().display()
-            ),
-        })
-    }
 }
 
 /// Below that many parameters, handing work to another thread takes longer than the work.

@@ -12,6 +12,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 mod commands;
 mod exit;
 mod export;
+mod finetune;
+mod job;
 mod language;
 mod score;
 mod train;
@@ -77,7 +79,7 @@ fn main() -> ExitCode {
             run_dir,
             resume,
             ui,
-        } => train::run(&run_dir, resume, ui == Output::Json),
+        } => job::run(&run_dir, resume, ui == Output::Json),
         Job::Eval(arguments) => score::eval(&arguments),
         Job::Export(arguments) => export::export(&arguments),
         Job::Logits(arguments) => language::logits::logits(&arguments),

@@ -1,0 +1,185 @@
+//! From pairs of responses, rows of preferences and demonstrations to what an update takes.
+
+use std::collections::HashMap;
+
+use configs::finetune::FinetuneConfig;
+use dataset::{Content, Message};
+
+use super::data::{self, Demonstration, Preference};
+use super::stages::{Answered, Selected, written};
+use crate::failure::FinetuneError;
+use crate::preparation::{Counts, Example, Pair, Preparation, Sequence};
+use crate::responding::sampled_ids;
+use crate::text_model::TextModel;
+
+/// Examples, and what was noticed.
+pub struct Prepared {
+    /// In the order of the rows.
+    pub examples: Vec<Example>,
+    /// Sentences for the user.
+    pub notes: Vec<String>,
+}
+
+fn prepared(examples: Vec<Example>, counts: Counts, mut notes: Vec<String>) -> Prepared {
+    notes.extend(counts.sentence());
+    Prepared { examples, notes }
+}
+
+/// The pairs of an iteration; `mixes` puts the two modes of a prompt together.
+///
+/// # Errors
+/// What the chat template or the tokenizer refuses.
+pub fn of_iteration(
+    model: &TextModel,
+    config: &FinetuneConfig,
+    answered: &[Answered],
+    selected: &[Selected],
+    mixes: bool,
+) -> Result<Prepared, FinetuneError> {
+    let mut preparation = Preparation::new(model, &config.data);
+    let answers: HashMap<(&str, Option<bool>), &Answered> = answered
+        .iter()
+        .map(|row| ((row.id.as_str(), row.thinking), row))
+        .collect();
+    let mut examples = Vec::new();
+    let mut waiting: HashMap<&str, (Option<bool>, Pair)> = HashMap::new();
+    let mut alone = selected.len();
+    for row in selected {
+        let Some(answers) = answers.get(&(row.id.as_str(), row.thinking)) else {
+            continue;
+        };
+        let prompt = preparation.prompt(&answers.prompt, row.thinking)?;
+        let mut sequence = |at: usize| -> Result<Option<Sequence>, FinetuneError> {
+            let response = &answers.responses[at];
+            match sampled_ids(response) {
+                Some(ids) => Ok(preparation.sampled(&prompt, &ids)),
+                None => {
+                    let text = written(response, &preparation.marks);
+                    let turn = Content::Messages(vec![Message::new("assistant", text)]);
+                    preparation.written(&answers.prompt, &turn, row.thinking)
+                }
+            }
+        };
+        let (Some(chosen), Some(rejected)) =
+            (sequence(row.chosen_index)?, sequence(row.rejected_index)?)
+        else {
+            continue;
+        };
+        let pair = Pair {
+            chosen,
+            rejected,
+            chosen_win_rate: row.chosen_probs_win,
+            rejected_win_rate: row.chosen_probs_lose,
+            chosen_wins: row.chosen_probs,
+            reference: None,
+        };
+        if !mixes {
+            examples.push(Example::Pair(pair));
+            continue;
+        }
+        match waiting.remove(row.id.as_str()) {
+            Some((other, first)) if other != row.thinking => {
+                let (trace, empty) = if row.thinking == Some(true) {
+                    (pair, first)
+                } else {
+                    (first, pair)
+                };
+                alone -= 2;
+                examples.push(Example::Both { trace, empty });
+            }
+            _ => {
+                waiting.insert(row.id.as_str(), (row.thinking, pair));
+            }
+        }
+    }
+    let mut notes = Vec::new();
+    if mixes && alone > 0 {
+        notes.push(format!(
+            "{alone} pairs were left out: BVPO needs one with a trace and one without for the same prompt, and the other mode had none"
+        ));
+    }
+    Ok(prepared(examples, preparation.counts, notes))
+}
+
+/// Preferences of a file.
+///
+/// # Errors
+/// As [`of_iteration`]; a loss that needs win rates that the file does not have.
+pub fn of_preferences(
+    model: &TextModel,
+    config: &FinetuneConfig,
+    rows: Vec<Preference>,
+    needs_wins: bool,
+    mixes: bool,
+) -> Result<Prepared, FinetuneError> {
+    let mut preparation = Preparation::new(model, &config.data);
+    if let (true, Some(row)) = (
+        needs_wins,
+        rows.iter()
+            .find(|row| row.row.chosen_wins.is_none() && row.row.chosen_win_rate.is_none()),
+    ) {
+        return Err(FinetuneError::Settings(format!(
+            "prompt {}: no win rate - allowed for this form of SPPO: rows with chosen_probs_win and chosen_probs_lose; or set algorithm.form = hard, which needs none",
+            row.row.prompt.id
+        )));
+    }
+    let mut pair = |row: &Preference| -> Result<Option<Pair>, FinetuneError> {
+        let prompt = &row.row.prompt.content;
+        let chosen = preparation.written(prompt, &row.row.chosen, row.thinking)?;
+        let rejected = preparation.written(prompt, &row.row.rejected, row.thinking)?;
+        let chosen_wins = row.row.chosen_wins.unwrap_or(1.0);
+        Ok(chosen.zip(rejected).map(|(chosen, rejected)| Pair {
+            chosen,
+            rejected,
+            chosen_win_rate: row.row.chosen_win_rate.unwrap_or(chosen_wins),
+            rejected_win_rate: row.row.rejected_win_rate.unwrap_or(1.0 - chosen_wins),
+            chosen_wins,
+            reference: None,
+        }))
+    };
+    let mut examples = Vec::new();
+    let mut notes = Vec::new();
+    if mixes {
+        let all = rows.len();
+        let (partners, alone) = data::partners(rows);
+        if partners.is_empty() {
+            return Err(FinetuneError::Settings(format!(
+                "{}: none of {all} rows has a partner - allowed with algorithm.kind = bvpo: for each prompt a row with \"thinking\": true and one with \"thinking\": false",
+                config.data.path.as_deref().unwrap_or_default()
+            )));
+        }
+        if alone > 0 {
+            notes.push(format!(
+                "{alone} rows were left out: their prompt has no row of the other mode"
+            ));
+        }
+        for (trace, empty) in &partners {
+            if let (Some(trace), Some(empty)) = (pair(trace)?, pair(empty)?) {
+                examples.push(Example::Both { trace, empty });
+            }
+        }
+    } else {
+        for row in &rows {
+            examples.extend(pair(row)?.map(Example::Pair));
+        }
+    }
+    Ok(prepared(examples, preparation.counts, notes))
+}
+
+/// Demonstrations.
+///
+/// # Errors
+/// As [`of_iteration`]; a conversation without an answer.
+pub fn of_demonstrations(
+    model: &TextModel,
+    config: &FinetuneConfig,
+    rows: &[Demonstration],
+) -> Result<Prepared, FinetuneError> {
+    let mut preparation = Preparation::new(model, &config.data);
+    let mut examples = Vec::new();
+    for row in rows {
+        let sequence = preparation.demonstration(&row.messages, row.thinking)?;
+        examples.extend(sequence.map(Example::Lesson));
+    }
+    Ok(prepared(examples, preparation.counts, Vec::new()))
+}

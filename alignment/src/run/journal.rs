@@ -1,0 +1,315 @@
+//! Where a run writes how it fares, and hears what it is told.
+
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Receiver;
+use serde::{Deserialize, Serialize};
+use tracking::samples::Stage;
+use tracking::{
+    Axis, ControlCommand, EvaluationPurpose, EventKind, Progress, RunFolder, RunState, Status,
+    StatusWriter, Tracker,
+};
+
+use super::evaluation::Scores;
+use crate::training::{PairFigures, UpdateFigures};
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Updates over all iterations.
+    pub updates: u64,
+    /// Tokens that were generated or learnt from.
+    pub tokens: u64,
+    /// Seconds of work, those before a resume among them.
+    pub seconds: f64,
+}
+
+/// What a run is to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Go on.
+    GoOn,
+    /// Write a checkpoint and go on.
+    Checkpoint,
+    /// Write a checkpoint and end.
+    Stop,
+}
+
+/// A stage of an iteration.
+#[derive(Debug, Clone, Copy)]
+pub struct StagePlace {
+    /// Its name, a verb.
+    pub name: &'static str,
+    /// Its number, from 1.
+    pub index: u32,
+    /// Stages of an iteration.
+    pub count: u32,
+    /// The iteration, from 1.
+    pub iteration: u32,
+    /// Iterations planned.
+    pub iterations: u32,
+    /// What is counted.
+    pub unit: &'static str,
+}
+
+/// Events, status and commands of a run.
+pub struct Journal<'a> {
+    /// The run's folder.
+    pub folder: &'a RunFolder,
+    tracker: Tracker,
+    commands: Receiver<ControlCommand>,
+    writer: StatusWriter,
+    status: Status,
+    /// How far the run is.
+    pub counters: Counters,
+    started: Instant,
+    before: f64, // seconds of earlier processes
+    last_status: Instant,
+    last_stage: Option<Instant>,
+    interval: Duration,
+    status_failed: bool,
+}
+
+impl<'a> Journal<'a> {
+    /// Opens the journal of a run; `device` and the pace of the status as told.
+    pub fn new(
+        folder: &'a RunFolder,
+        tracker: Tracker,
+        commands: Receiver<ControlCommand>,
+        device: String,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            folder,
+            tracker,
+            commands,
+            writer: StatusWriter::new(folder),
+            status: Status {
+                device,
+                ..Status::default()
+            },
+            counters: Counters::default(),
+            started: Instant::now(),
+            before: 0.0,
+            last_status: Instant::now(),
+            last_stage: None,
+            interval,
+            status_failed: false,
+        }
+    }
+
+    /// Goes on from the counters of an earlier process.
+    pub fn resume(&mut self, counters: Counters, from: &str) {
+        self.counters = counters;
+        self.before = counters.seconds;
+        self.started = Instant::now();
+        let progress = self.progress();
+        self.tracker.event(EventKind::Resumed {
+            progress,
+            checkpoint: from.to_owned(),
+        });
+    }
+
+    /// Where the run is now.
+    pub fn progress(&mut self) -> Progress {
+        self.counters.seconds = self.before + self.started.elapsed().as_secs_f64();
+        Progress {
+            step: self.counters.updates,
+            updates: self.counters.updates,
+            tokens: self.counters.tokens,
+            seconds: self.counters.seconds,
+        }
+    }
+
+    /// How many updates are planned in all.
+    pub fn plan(&mut self, updates: u64) {
+        self.status.total_steps = updates;
+    }
+
+    /// The run entered a state.
+    pub fn state(&mut self, state: RunState, message: &str) {
+        let progress = self.progress();
+        self.tracker.event(EventKind::State {
+            state,
+            progress,
+            message: message.to_owned(),
+        });
+        self.status.state = state;
+        self.status.message = message.to_owned();
+        self.write_status(true);
+    }
+
+    /// Something that the user should know.
+    pub fn warning(&self, source: &str, message: impl Into<String>) {
+        self.tracker.warning(source, message);
+    }
+
+    /// A point of a curve over updates.
+    pub fn scalar(&self, name: &str, value: f64) {
+        self.tracker
+            .scalar(name, value, Axis::LearnerUpdates, self.counters.updates);
+    }
+
+    /// The tracker, for what has no method here.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// How far a stage is; told at its begin and end, and now and then between.
+    pub fn stage(&mut self, place: &StagePlace, done: u64, total: u64) {
+        let now = Instant::now();
+        let due = self
+            .last_stage
+            .is_none_or(|last| now.duration_since(last) >= self.interval);
+        if !due && done != 0 && done != total {
+            return;
+        }
+        self.last_stage = Some(now);
+        let progress = self.progress();
+        self.tracker.event(EventKind::Stage(Stage {
+            iteration: place.iteration,
+            iterations: place.iterations,
+            name: place.name.to_owned(),
+            index: place.index,
+            count: place.count,
+            done,
+            total,
+            unit: place.unit.to_owned(),
+            progress,
+        }));
+        self.status.message = format!(
+            "iteration {} of {}: {} {done} of {total} {}",
+            place.iteration, place.iterations, place.name, place.unit
+        );
+        self.write_status(false);
+    }
+
+    /// What the run is told to do; waits while it is told to pause.
+    pub fn order(&mut self) -> Order {
+        let mut order = Order::GoOn;
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                ControlCommand::Stop => return Order::Stop,
+                ControlCommand::CheckpointNow => order = Order::Checkpoint,
+                ControlCommand::Pause => {
+                    if self.wait_for_resume() == Order::Stop {
+                        return Order::Stop;
+                    }
+                }
+                ControlCommand::Resume | ControlCommand::Ping => {}
+            }
+        }
+        if self.last_status.elapsed() >= self.interval {
+            self.write_status(false);
+        }
+        order
+    }
+
+    fn wait_for_resume(&mut self) -> Order {
+        self.state(RunState::Paused, "");
+        let parked = Instant::now();
+        let order = loop {
+            match self.commands.recv_timeout(self.interval) {
+                Ok(ControlCommand::Resume) => break Order::GoOn,
+                Ok(ControlCommand::Stop) => break Order::Stop,
+                Ok(_) => {}
+                Err(error) if error.is_disconnected() => break Order::Stop,
+                Err(_) => self.write_status(false),
+            }
+        };
+        self.started += parked.elapsed();
+        self.state(RunState::Running, "");
+        order
+    }
+
+    fn write_status(&mut self, durable: bool) {
+        self.last_status = Instant::now();
+        self.status.progress = self.progress();
+        self.status.sinks = self.tracker.health();
+        if let Err(error) = self.writer.write(&self.status, durable)
+            && !self.status_failed
+        {
+            self.status_failed = true;
+            self.tracker
+                .warning("status", format!("{error} - the run goes on"));
+        }
+    }
+
+    /// The figures of an update, as `docs/terminal-formats.md` names them.
+    pub fn update(&mut self, figures: &UpdateFigures, tokens_per_second: f64, epoch: f64) {
+        self.scalar("finetune/loss", figures.loss);
+        self.scalar("finetune/gradient_norm", figures.gradient_norm);
+        self.scalar("finetune/learning_rate", figures.learning_rate);
+        self.scalar("finetune/epoch", epoch);
+        self.scalar("runtime/tokens_per_second", tokens_per_second);
+        if let Some(pairs) = &figures.pairs {
+            self.pairs(pairs);
+        }
+        if let (Some(trace), Some(empty)) = (&figures.pairs, &figures.empty) {
+            let margin = |half: &PairFigures| half.chosen_reward - half.rejected_reward;
+            self.scalar("finetune/trace_margin", margin(trace));
+            self.scalar("finetune/answer_margin", margin(empty));
+            self.scalar("finetune/trace_accuracy", trace.reward_accuracy);
+            self.scalar("finetune/answer_accuracy", empty.reward_accuracy);
+        }
+    }
+
+    fn pairs(&self, pairs: &PairFigures) {
+        let margin = pairs.chosen_reward - pairs.rejected_reward;
+        for (name, value) in [
+            ("reward_margin", margin),
+            ("reward_accuracy", pairs.reward_accuracy),
+            ("chosen_log_prob", pairs.chosen_log_prob),
+            ("rejected_log_prob", pairs.rejected_log_prob),
+            ("chosen_log_ratio", pairs.chosen_log_ratio),
+            ("rejected_log_ratio", pairs.rejected_log_ratio),
+            ("chosen_reward", pairs.chosen_reward),
+            ("rejected_reward", pairs.rejected_reward),
+            ("kl", pairs.kl),
+            ("chosen_length", pairs.chosen_length),
+            ("rejected_length", pairs.rejected_length),
+        ] {
+            self.scalar(&format!("finetune/{name}"), value);
+        }
+        let targets = pairs.chosen_target.zip(pairs.rejected_target);
+        if let Some((chosen, rejected)) = targets {
+            self.scalar("finetune/chosen_target", chosen);
+            self.scalar("finetune/rejected_target", rejected);
+        }
+    }
+
+    /// Held-out prompts were answered and scored.
+    pub fn evaluation(&mut self, scores: &Scores, purpose: EvaluationPurpose, checkpoint: &str) {
+        let progress = self.progress();
+        self.tracker.event(EventKind::Evaluation {
+            purpose,
+            progress,
+            returns: scores.returns.clone(),
+            lengths: scores.lengths.clone(),
+            extra: std::collections::BTreeMap::new(),
+            checkpoint: checkpoint.to_owned(),
+        });
+        let mean = tracking::statistics::mean(&scores.returns);
+        self.status.last_evaluation = Some(mean);
+        let best = self.status.best_evaluation.unwrap_or(f64::NEG_INFINITY);
+        self.status.best_evaluation = Some(best.max(mean));
+        if purpose == EvaluationPurpose::Interval {
+            for (name, value) in &scores.curves {
+                self.scalar(name, *value);
+            }
+        }
+        self.write_status(true);
+    }
+
+    /// A checkpoint is on disk.
+    pub fn checkpoint(&mut self, path: String) {
+        self.status.last_checkpoint = Some(path.clone());
+        let progress = self.progress();
+        self.tracker.event(EventKind::Checkpoint {
+            progress,
+            path,
+            best: false,
+        });
+        self.write_status(true);
+    }
+}
