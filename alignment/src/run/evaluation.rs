@@ -321,6 +321,7 @@ fn comparisons(
             (false, false) => candidates.push(Candidates {
                 id: row.id.clone(),
                 prompt: row.prompt.last_text().to_owned(),
+                messages: row.prompt.messages("user"),
                 answer: row.answer.clone(),
                 responses: vec![now.text.clone(), then.text.clone()],
             }),

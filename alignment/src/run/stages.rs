@@ -224,6 +224,7 @@ fn candidates(row: &Answered, shown: &[usize]) -> Candidates {
     Candidates {
         id: row.id.clone(),
         prompt: row.prompt.last_text().to_owned(),
+        messages: row.prompt.messages("user"),
         answer: row.answer.clone(),
         responses: shown
             .iter()
@@ -336,7 +337,7 @@ fn best_of(
     let scores = match &judged.raw {
         Raw::Logits(logits) => PairLogits::new(logits)?.mean_scores(),
         Raw::Scores(scores) => scores.clone(),
-        Raw::Wins => judged
+        Raw::Verdicts(_) | Raw::Wins => judged
             .shown
             .iter()
             .map(|at| {
