@@ -139,14 +139,14 @@ impl Responder for PolicyResponder<'_> {
                 let ask = &asks[next];
                 let prompt = preparation
                     .prompt(&ask.content, ask.thinking)
-                    .map_err(|error| about(&ask.id, error))?;
+                    .map_err(|error| about(&ask.id, &error))?;
                 let number = engine
                     .submit(Request {
                         ids: prompt.ids,
                         settings: Rc::clone(&settings),
                         stream: ask.stream,
                     })
-                    .map_err(|error| about(&ask.id, error.into()))?;
+                    .map_err(|error| about(&ask.id, &error.into()))?;
                 gathering.insert(
                     number,
                     Gathering {
@@ -168,7 +168,7 @@ impl Responder for PolicyResponder<'_> {
                 gathered.responses[sample] = response(
                     self.model,
                     &preparation.marks,
-                    continuation,
+                    &continuation,
                     gathered.opened,
                 )?;
                 gathered.left -= 1;
@@ -191,7 +191,7 @@ fn rows(batch_tokens: usize, max_new_tokens: usize) -> usize {
     (batch_tokens / max_new_tokens.max(1)).clamp(1, 64)
 }
 
-fn about(id: &str, error: FinetuneError) -> FinetuneError {
+fn about(id: &str, error: &FinetuneError) -> FinetuneError {
     FinetuneError::Settings(format!("prompt {id}: {error}"))
 }
 
@@ -199,7 +199,7 @@ fn about(id: &str, error: FinetuneError) -> FinetuneError {
 fn response(
     model: &TextModel,
     marks: &ThinkMarks,
-    continuation: Continuation,
+    continuation: &Continuation,
     opened: bool,
 ) -> Result<Response, FinetuneError> {
     let ids: Vec<u32> = continuation

@@ -51,7 +51,7 @@ use evaluation::{Evaluation, Scores};
 use examples::Prepared;
 use journal::{Journal, StagePlace};
 use model::Start;
-use stages::{Answered, Selected};
+use stages::{Answered, Selected, Wanted};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,19 +308,16 @@ impl<'a> FinetuneRun<'a> {
         let place = self.place("generate", iteration, "prompts");
         let path = self.path(iteration, "responses.jsonl");
         let seed = config.seed.wrapping_add((iteration as u64) << 32);
+        let wanted = Wanted {
+            prompts: &prompts,
+            modes: &modes,
+            responses: config.generation.responses,
+            seed,
+        };
         let journal = &mut self.journal;
         let answered = model::speaking(&mut self.model, |model| {
             let mut responder = PolicyResponder::new(model, &config.data, &config.generation);
-            stages::generate(
-                &path,
-                &prompts,
-                &modes,
-                config.generation.responses,
-                seed,
-                &mut responder,
-                journal,
-                &place,
-            )
+            stages::generate(&path, &wanted, &mut responder, journal, &place)
         })?;
         let Some(answered) = answered else {
             return Ok(None);

@@ -86,16 +86,26 @@ pub struct Selected {
 
 type Key = (String, Option<bool>);
 
+/// What is to be sampled.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The prompts of the iteration.
+    pub prompts: &'a [PromptRow],
+    /// The modes in which each is answered.
+    pub modes: &'a [Option<bool>],
+    /// Responses in each mode.
+    pub responses: usize,
+    /// Of all random streams.
+    pub seed: u64,
+}
+
 /// Has every prompt answered in every mode; none when told to stop.
 ///
 /// # Errors
 /// What keeps the responder from answering.
 pub fn generate(
     path: &Path,
-    prompts: &[PromptRow],
-    modes: &[Option<bool>],
-    responses: usize,
-    seed: u64,
+    wanted: &Wanted<'_>,
     responder: &mut dyn Responder,
     journal: &mut Journal<'_>,
     place: &StagePlace,
@@ -103,6 +113,12 @@ pub fn generate(
     if let Some(rows) = finished(path)? {
         return Ok(Some(rows));
     }
+    let Wanted {
+        prompts,
+        modes,
+        responses,
+        seed,
+    } = *wanted;
     let (mut rows, mut file) = GrowingFile::open::<Answered>(path)?;
     let known: HashSet<Key> = rows
         .iter()

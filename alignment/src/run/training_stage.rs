@@ -69,7 +69,11 @@ impl FinetuneRun<'_> {
                 updates,
             );
             let told = self.journal.order();
-            let due = self.journal.counters.updates % config.checkpoint.every_updates == 0;
+            let due = self
+                .journal
+                .counters
+                .updates
+                .is_multiple_of(config.checkpoint.every_updates);
             if told != Told::GoOn || due || done == updates {
                 self.write_checkpoint(&trainer, iteration, done)?;
             }
@@ -168,7 +172,7 @@ impl FinetuneRun<'_> {
     fn evaluation_is_due(&self) -> bool {
         let updates = self.journal.counters.updates;
         let every = self.config.evaluation.every_updates;
-        every.is_some_and(|every| updates % every == 0)
+        every.is_some_and(|every| updates.is_multiple_of(every))
     }
 
     /// The same error with the update of the whole run.
@@ -194,7 +198,7 @@ impl FinetuneRun<'_> {
         self.journal.counters.updates += 1;
         self.journal.counters.tokens += figures.tokens;
         let every = self.config.logging.interval_updates;
-        if self.journal.counters.updates % every == 0 || done == updates {
+        if self.journal.counters.updates.is_multiple_of(every) || done == updates {
             let rate = pace.rate(self.journal.counters.tokens);
             self.journal.update(figures, rate, epoch);
         }
