@@ -380,7 +380,13 @@ impl<'a> FinetuneRun<'a> {
             prepared.notes.extend(read.notes);
             prepared
         } else {
-            let read = data::preferences(path, &config.data)?;
+            let mut read = data::preferences(path, &config.data)?;
+            if let (Algorithm::Bvpo, [mode]) =
+                (config.algorithm.kind, method::modes(config).as_slice())
+            {
+                // At the ends of the mixture one half is learnt from, and the other is not touched.
+                read.rows.retain(|row| row.thinking == *mode);
+            }
             let mixes = matches!(self.objective, Objective::Mixture { .. });
             let mut prepared = examples::of_preferences(
                 &self.model,
