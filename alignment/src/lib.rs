@@ -7,6 +7,7 @@
 //! | [`oracles`] | who says which response is better: win matrices, win rates, verifiers, models, files of scores |
 //! | [`openai`] | a client of OpenAI-compatible servers |
 //! | [`games`] | preference games and the trace model small enough to be solved exactly |
+//! | [`evaluation`] | figures with intervals, answer files of other tools |
 //! | [`text_model`] | a decoder with tokenizer and chat template |
 //! | [`thinking`] | where a thinking trace begins and ends, and how a prompt asks for none |
 //! | [`preparation`] | rows to token ids: templates, truncation, what is learnt |
@@ -15,6 +16,7 @@
 //! | [`run`] | a whole run in its folder: generate, judge, select, train, evaluate, again |
 
 pub mod error;
+pub mod evaluation;
 pub mod failure;
 pub mod games;
 pub mod losses;
