@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::AlignmentError;
+use crate::openai::ServerError;
 use crate::oracles::OracleError;
 
 /// Errors of fine-tuning, each a sentence with what to do.
@@ -26,7 +27,7 @@ pub enum FinetuneError {
     Loss(#[from] AlignmentError),
     /// An oracle.
     #[error(transparent)]
-    Oracle(#[from] OracleError),
+    Oracle(OracleError),
     /// The run folder.
     #[error(transparent)]
     Tracking(#[from] tracking::TrackingError),
@@ -64,6 +65,25 @@ pub enum FinetuneError {
         /// What was not finite.
         what: String,
     },
+}
+
+impl From<OracleError> for FinetuneError {
+    /// A server's fault stays one, whoever asked it; its settings stay settings.
+    fn from(error: OracleError) -> Self {
+        match error {
+            OracleError::Server(error) => error.into(),
+            other => Self::Oracle(other),
+        }
+    }
+}
+
+impl From<ServerError> for FinetuneError {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Settings { .. } => Self::Settings(error.to_string()),
+            other => Self::Server(other.to_string()),
+        }
+    }
 }
 
 impl FinetuneError {

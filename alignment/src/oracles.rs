@@ -142,9 +142,14 @@ pub trait PreferenceOracle: Send {
         self.judge(batch)
     }
 
-    /// What a user should know of the judgements so far, a sentence each: texts that were cut, failures,
-    /// tokens that were paid for.
+    /// What a user should know of the judgements so far, a sentence each: texts that were cut,
+    /// failures.
     fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Figures of the judgements so far, by name, such as tokens that were paid for.
+    fn figures(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
 }

@@ -1,5 +1,7 @@
 //! Prompts in, sampled responses out.
 
+mod server;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -16,6 +18,8 @@ use crate::failure::FinetuneError;
 use crate::preparation::Preparation;
 use crate::text_model::TextModel;
 use crate::thinking::ThinkMarks;
+
+pub use server::ServerResponder;
 
 /// Where a response keeps the ids that were sampled.
 pub const IDS: &str = "ids";
@@ -55,6 +59,23 @@ pub trait Responder {
         seed: u64,
         told: &mut Told<'_>,
     ) -> Result<bool, FinetuneError>;
+
+    /// The same, for responders that wait: they ask `go_on` ten times a second where nothing comes, and
+    /// break off at `Break`.
+    ///
+    /// # Errors
+    /// As [`Responder::respond`].
+    fn respond_while(
+        &mut self,
+        asks: &[Ask],
+        responses: usize,
+        seed: u64,
+        told: &mut Told<'_>,
+        go_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<bool, FinetuneError> {
+        let _ = go_on;
+        self.respond(asks, responses, seed, told)
+    }
 }
 
 /// The policy itself, in the batching engine.

@@ -32,7 +32,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use configs::finetune::{Algorithm, BaseLoss, FinetuneConfig, SppoForm};
+use configs::env::Environment;
+use configs::finetune::{Algorithm, BaseLoss, FinetuneConfig, Source, SppoForm};
 use crossbeam::channel::Receiver;
 use lm::training::Trainer;
 use tch::Device;
@@ -41,7 +42,7 @@ use tracking::{ControlCommand, EvaluationPurpose, RunFolder, RunState, Tracker};
 use crate::failure::FinetuneError;
 use crate::oracles::{PreferenceOracle, opening};
 use crate::preparation::Example;
-use crate::responding::PolicyResponder;
+use crate::responding::{PolicyResponder, Responder, ServerResponder};
 use crate::text_model::TextModel;
 use crate::thinking::ThinkMarks;
 use crate::training::Objective;
@@ -120,7 +121,7 @@ impl<'a> FinetuneRun<'a> {
             &inputs::of(config)?,
         )?;
         let oracle = match config.iterates() {
-            true => Some(opening::open(&config.oracle)?),
+            true => Some(opening::open(&config.oracle, setting.device)?),
             false => None,
         };
         let mut notes = Vec::new();
@@ -159,6 +160,9 @@ impl<'a> FinetuneRun<'a> {
             Start::Settings
         };
         let model = model::open(config, start, setting.device)?;
+        if config.iterates() {
+            responder(config, &model)?;
+        }
         let mut journal = Journal::new(
             folder,
             setting.tracker,
@@ -315,9 +319,19 @@ impl<'a> FinetuneRun<'a> {
             seed,
         };
         let journal = &mut self.journal;
+        if config.generation.kind == Source::Server && iteration > 1 {
+            let model = iteration_folder(Path::new(""), iteration - 1).join("model");
+            journal.warning(
+                "generate",
+                format!(
+                    "iteration {iteration} asks generation.server for answers of the last iterate - it has to run {} of this run by now",
+                    model.display()
+                ),
+            );
+        }
         let answered = model::speaking(&mut self.model, |model| {
-            let mut responder = PolicyResponder::new(model, &config.data, &config.generation);
-            stages::generate(&path, &wanted, &mut responder, journal, &place)
+            let mut responder = responder(config, model)?;
+            stages::generate(&path, &wanted, responder.as_mut(), journal, &place)
         })?;
         let Some(answered) = answered else {
             return Ok(None);
@@ -331,6 +345,12 @@ impl<'a> FinetuneRun<'a> {
         else {
             return Ok(None);
         };
+        for note in oracle.notes() {
+            self.journal.warning("oracle", note);
+        }
+        for (name, value) in oracle.figures() {
+            self.journal.scalar(&format!("data/{name}"), value);
+        }
         let path = self.path(iteration, "pairs.jsonl");
         let (selected, counts) = stages::select(
             &path,
@@ -474,6 +494,23 @@ impl<'a> FinetuneRun<'a> {
         self.last_scores = Some(scores);
         Ok(true)
     }
+}
+
+/// Who answers the prompts that are learnt from.
+fn responder<'m>(
+    config: &FinetuneConfig,
+    model: &'m TextModel,
+) -> Result<Box<dyn Responder + 'm>, FinetuneError> {
+    let (data, generation) = (&config.data, &config.generation);
+    Ok(match generation.kind {
+        Source::Policy => Box::new(PolicyResponder::new(model, data, generation)),
+        Source::Server => Box::new(ServerResponder::new(
+            model,
+            data,
+            generation,
+            &Environment::process(),
+        )?),
+    })
 }
 
 fn iteration_folder(run: &Path, iteration: usize) -> PathBuf {

@@ -287,16 +287,24 @@ impl PreferenceOracle for Judge {
         let Tally {
             asked,
             failed,
-            first_failure,
-            usage,
-        } = &self.tally;
-        let mut notes = vec![format!(
-            "{}: {asked} judgements, {} tokens read, {} written",
-            self.name, usage.prompt_tokens, usage.completion_tokens
-        )];
-        if let Some(first) = first_failure {
-            notes.push(format!("{failed} of them failed and tie, first {first}"));
-        }
-        notes
+            first_failure: Some(first),
+            ..
+        } = &self.tally
+        else {
+            return Vec::new();
+        };
+        vec![format!(
+            "{}: {failed} of {asked} judgements failed and tie, first {first}",
+            self.name
+        )]
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        let usage = self.tally.usage;
+        vec![
+            ("judgements", self.tally.asked as f64),
+            ("judge_tokens_read", usage.prompt_tokens as f64),
+            ("judge_tokens_written", usage.completion_tokens as f64),
+        ]
     }
 }

@@ -1,5 +1,6 @@
 //! Where a run writes how it fares, and hears what it is told.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
@@ -203,6 +204,15 @@ impl<'a> Journal<'a> {
             self.write_status(false);
         }
         order
+    }
+
+    /// As [`Journal::order`], for work that can only be broken off.
+    pub fn go_on(&mut self) -> ControlFlow<()> {
+        if self.order() == Order::Stop {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn wait_for_resume(&mut self) -> Order {

@@ -1,7 +1,7 @@
 //! Generate, judge, select: from prompts to pairs, each stage a file of JSON lines.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use configs::finetune::UnclosedTraces;
@@ -14,7 +14,7 @@ use super::journal::{Journal, Order, StagePlace};
 use crate::failure::FinetuneError;
 use crate::oracles::win_matrix::best_and_worst;
 use crate::oracles::{
-    Candidates, Judgement, PairLogits, PreferenceOracle, Raw, SelfTerm, WinMatrix,
+    Candidates, Judgement, OracleError, PairLogits, PreferenceOracle, Raw, SelfTerm, WinMatrix,
 };
 use crate::responding::{Ask, Responder, is_unclosed};
 use crate::thinking::ThinkMarks;
@@ -142,7 +142,9 @@ pub fn generate(
         }
     }
     journal.stage(place, rows.len() as u64, total);
-    let whole = responder.respond(&asks, responses, seed, &mut |at, responses| {
+    let shared = RefCell::new(journal);
+    let mut told = |at: usize, responses: Vec<Response>| {
+        let mut journal = shared.borrow_mut();
         journal.counters.tokens += responses.iter().filter_map(|one| one.tokens).sum::<u64>();
         let row = Answered {
             id: asks[at].id.clone(),
@@ -154,12 +156,11 @@ pub fn generate(
         file.push(&row)?;
         rows.push(row);
         journal.stage(place, rows.len() as u64, total);
-        Ok(if journal.order() == Order::Stop {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        })
-    })?;
+        Ok(journal.go_on())
+    };
+    let mut go_on = || shared.borrow_mut().go_on();
+    let whole = responder.respond_while(&asks, responses, seed, &mut told, &mut go_on)?;
+    let journal = shared.into_inner();
     if !whole {
         return Ok(None);
     }
@@ -208,7 +209,11 @@ pub fn judge(
             .filter(|one| !one.responses.is_empty())
             .cloned()
             .collect();
-        let mut judgements = oracle.judge(&asked)?.into_iter();
+        let judgements = match oracle.judge_while(&asked, &mut || journal.go_on()) {
+            Err(OracleError::Stopped) => return Ok(None),
+            judged => judged?,
+        };
+        let mut judgements = judgements.into_iter();
         for ((row, shown), candidates) in batch.iter().zip(shown).zip(&candidates) {
             let judgement = if candidates.responses.is_empty() {
                 None
