@@ -9,6 +9,7 @@ mod adapters;
 mod curves;
 mod data;
 mod evaluation;
+mod language_evaluation;
 mod looking;
 mod model;
 mod model_creation;
@@ -20,6 +21,7 @@ pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use data::{CreateData, Data, DataFile, MadeUp, MadeUpKind, MadeUpSplit};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
+pub(crate) use language_evaluation::LanguageEvaluation;
 pub(crate) use looking::{LogChoice, MachineLook};
 pub(crate) use model::{
     Chat, Choosing, Generate, Logits, Model, ModelArguments, ModelChoice, Prompting, Save,
@@ -62,8 +64,8 @@ pub(crate) enum Command {
     Finetune(Train),
     /// Run an experiment: tasks x methods x seeds, or a sweep, with statistics and plots
     Experiment(Experiment),
-    /// Score the policy of a run or checkpoint, alone or in teams with others
-    Eval(Eval),
+    /// Score the policy of a run or checkpoint, alone or in teams with others; or a language model
+    Eval(Box<Eval>),
     /// Let policies play with each other: scores, cross-play and a ranking with intervals
     Tournament(Tournament),
     /// Evaluations that were kept: list, show, continue
