@@ -12,7 +12,12 @@ pub(crate) struct LanguageEvaluation {
     #[arg(long, value_name = "FILE|arithmetic", conflicts_with_all = ["against", "export"])]
     pub(crate) problems: Option<String>,
     /// Win rate against this model, model folder or run, on --prompts by --oracle
-    #[arg(long, value_name = "NAME|DIR|RUN", requires = "prompts", conflicts_with = "export")]
+    #[arg(
+        long,
+        value_name = "NAME|DIR|RUN",
+        requires = "prompts",
+        conflicts_with = "export"
+    )]
     pub(crate) against: Option<String>,
     /// Prompts of the comparison: JSON lines, a JSON list, Parquet, or arithmetic
     #[arg(long, value_name = "FILE|arithmetic", requires = "against")]

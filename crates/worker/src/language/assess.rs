@@ -104,7 +104,9 @@ impl AssessArguments {
             [way] => Ok(*way),
             _ => Err(Failure::new(
                 BAD_CONFIG,
-                format!("--thinking both: {what} has one answer each - allowed: on or off, one after the other"),
+                format!(
+                    "--thinking both: {what} has one answer each - allowed: on or off, one after the other"
+                ),
             )),
         }
     }
@@ -122,7 +124,12 @@ struct Settings {
 impl Settings {
     fn read(text: &str) -> Result<Self, Failure> {
         let mut settings: Self = serde_json::from_str(text).map_err(|error| {
-            Failure::new(BAD_CONFIG, format!("--settings: {error} - allowed: an object with data, generation and oracle"))
+            Failure::new(
+                BAD_CONFIG,
+                format!(
+                    "--settings: {error} - allowed: an object with data, generation and oracle"
+                ),
+            )
         })?;
         // A training cuts what is too long; an evaluation that did would measure something else.
         settings.data.max_prompt_tokens = usize::MAX / 2;
@@ -140,7 +147,10 @@ pub fn assess(arguments: &AssessArguments) -> Result<u8, Failure> {
         ));
     }
     if arguments.limit == Some(0) {
-        return Err(Failure::new(BAD_CONFIG, "--limit 0 - allowed: 1 or more prompts"));
+        return Err(Failure::new(
+            BAD_CONFIG,
+            "--limit 0 - allowed: 1 or more prompts",
+        ));
     }
     let mut telling = Telling::new(catch_interruptions()?);
     let settings = Settings::read(&arguments.settings)?;
@@ -196,7 +206,9 @@ impl Telling {
 
     /// How far a stage is; told now and then, and at its end.
     fn progress(&mut self, stage: &str, finished: usize, of: usize) {
-        let lately = self.told.is_some_and(|told| told.elapsed() < PROGRESS_EVERY);
+        let lately = self
+            .told
+            .is_some_and(|told| told.elapsed() < PROGRESS_EVERY);
         if lately && finished < of {
             return;
         }
@@ -214,6 +226,8 @@ impl Telling {
 /// The last part of a path, as a name.
 fn name_of(path: &Path) -> String {
     let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let name = full.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = full
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     name.unwrap_or_else(|| path.display().to_string())
 }

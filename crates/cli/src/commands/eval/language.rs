@@ -27,7 +27,11 @@ pub(super) fn eval(global: &Global, arguments: &Eval) -> Result<bool, Failure> {
     let wanted = &arguments.language;
     let root = runs_root(global);
     if !wanted.is_asked_for() {
-        return match arguments.targets.iter().find_map(|name| targets::is_language(&root, name)) {
+        return match arguments
+            .targets
+            .iter()
+            .find_map(|name| targets::is_language(&root, name))
+        {
             None => Ok(false),
             Some(what) => Err(Failure::arguments(format!(
                 "{what} - say what is evaluated: --problems FILE|arithmetic, --against MODEL --prompts FILE, or --export TOOL --questions FILE --output FILE"
@@ -40,10 +44,14 @@ pub(super) fn eval(global: &Global, arguments: &Eval) -> Result<bool, Failure> {
     let mut words: Vec<OsString> = vec!["assess".into()];
     words.extend(target.words("model", "adapter"));
     if let Some(other) = &wanted.against {
-        let other = Target::find(&root, other, &LanguageEvaluation {
-            adapter: None,
-            ..wanted.clone()
-        })?;
+        let other = Target::find(
+            &root,
+            other,
+            &LanguageEvaluation {
+                adapter: None,
+                ..wanted.clone()
+            },
+        )?;
         tell(&format!("against {}", other.described()));
         words.extend(other.words("against", "against-adapter"));
     }
@@ -94,7 +102,11 @@ fn one_target(arguments: &Eval) -> Result<&str, Failure> {
     if let Some((name, _)) = others.into_iter().find(|(_, given)| *given) {
         return Err(Failure::arguments(format!(
             "{name}: belongs to policies, not to language models - leave it out{}",
-            if name == "--out" { "; answers are kept with --output FILE" } else { "" }
+            if name == "--out" {
+                "; answers are kept with --output FILE"
+            } else {
+                ""
+            }
         )));
     }
     match arguments.targets.as_slice() {
@@ -108,9 +120,10 @@ fn one_target(arguments: &Eval) -> Result<&str, Failure> {
 
 /// The sections of settings, checked as those of a fine-tuning are.
 fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failure> {
-    let strange = wanted.sets.iter().find(|set| {
-        !SECTIONS.iter().any(|section| set.starts_with(section))
-    });
+    let strange = wanted
+        .sets
+        .iter()
+        .find(|set| !SECTIONS.iter().any(|section| set.starts_with(section)));
     if let Some(strange) = strange {
         return Err(Failure::arguments(format!(
             "--set {strange}: an evaluation does not have this - allowed: data.*, generation.* and oracle.*, as in a fine-tuning"
@@ -121,25 +134,35 @@ fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failu
     // two models has, so that its oracle is checked.
     let mut sets = vec![
         format!("model.name={}", quoted("evaluated")),
+        "model.create=none".to_owned(),
         format!("data.path={}", quoted(data.unwrap_or("arithmetic"))),
         "data.rows=1".to_owned(),
         "algorithm.kind=sppo".to_owned(),
         "generation.kind=policy".to_owned(),
         "generation.responses=2".to_owned(),
         "iterations.count=1".to_owned(),
+        "iterations.win_rate_responses=none".to_owned(),
     ];
     if wanted.against.is_none() {
         sets.push("oracle.kind=verifier".to_owned());
     }
     let oracle = wanted.oracle.as_deref();
     let oracle_model = wanted.oracle_model.as_deref().map(quoted);
-    let model_key = if oracle == Some("judge") { "oracle.server.model" } else { "oracle.model" };
+    let model_key = if oracle == Some("judge") {
+        "oracle.server.model"
+    } else {
+        "oracle.model"
+    };
     let flags = [
         ("oracle.kind", oracle.map(str::to_owned)),
         (model_key, oracle_model),
         ("oracle.verifier", wanted.verifier.clone()),
     ];
-    sets.extend(flags.into_iter().filter_map(|(path, value)| Some(format!("{path}={}", value?))));
+    sets.extend(
+        flags
+            .into_iter()
+            .filter_map(|(path, value)| Some(format!("{path}={}", value?))),
+    );
     sets.extend(wanted.sets.iter().cloned());
     let request = LoadRequest {
         job: Some(Job::Finetune),
@@ -149,7 +172,10 @@ fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failu
         ..LoadRequest::default()
     };
     let loaded = load(&request).map_err(|problems| {
-        let errors: Vec<_> = problems.into_iter().filter(configs::Problem::is_error).collect();
+        let errors: Vec<_> = problems
+            .into_iter()
+            .filter(configs::Problem::is_error)
+            .collect();
         Failure::problems("this evaluation", &errors)
     })?;
     let RunConfig::Finetune(config) = loaded.config else {
@@ -176,7 +202,10 @@ fn flags(arguments: &Eval) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
     let paths = [("questions", &wanted.questions), ("output", &wanted.output)];
     for (name, path) in paths {
-        words.extend(path.iter().flat_map(|path| [format!("--{name}").into(), path.into()]));
+        words.extend(
+            path.iter()
+                .flat_map(|path| [format!("--{name}").into(), path.into()]),
+        );
     }
     let values = [
         ("problems", wanted.problems.clone()),
@@ -186,7 +215,10 @@ fn flags(arguments: &Eval) -> Vec<OsString> {
         ("samples", Some(wanted.samples.to_string())),
         ("thinking", wanted.thinking.clone()),
         ("limit", wanted.limit.map(|limit| limit.to_string())),
-        ("temperature", wanted.temperature.map(|value| value.to_string())),
+        (
+            "temperature",
+            wanted.temperature.map(|value| value.to_string()),
+        ),
         ("top-p", wanted.top_p.map(|value| value.to_string())),
         ("top-k", wanted.top_k.map(|value| value.to_string())),
         ("max-new", wanted.max_new.map(|value| value.to_string())),
@@ -195,7 +227,9 @@ fn flags(arguments: &Eval) -> Vec<OsString> {
         ("device", Some(wanted.device.clone())),
         ("threads", wanted.threads.map(|threads| threads.to_string())),
     ];
-    let values = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let values = values
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
     words.extend(values.map(|(name, value)| OsString::from(format!("--{name}={value}"))));
     words.extend(wanted.greedy.then(|| OsString::from("--greedy")));
     words

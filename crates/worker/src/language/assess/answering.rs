@@ -61,7 +61,10 @@ impl Choosing {
         }
         let max_new_tokens = arguments.max_new.unwrap_or(usual.max_new_tokens);
         if max_new_tokens == 0 {
-            return Err(Failure::new(BAD_CONFIG, "--max-new 0 - allowed: 1 token or more"));
+            return Err(Failure::new(
+                BAD_CONFIG,
+                "--max-new 0 - allowed: 1 token or more",
+            ));
         }
         for (name, value, usual) in [
             ("min_p", sampling.min_p, 0.0),

@@ -52,7 +52,14 @@ pub(super) fn compare(
             stream: (number * arguments.samples) as u64,
         })
         .collect();
-    let (ours, choosing) = answers(&arguments.model, arguments, settings, &asks, telling, "answers")?;
+    let (ours, choosing) = answers(
+        &arguments.model,
+        arguments,
+        settings,
+        &asks,
+        telling,
+        "answers",
+    )?;
     let stage = "answers of the other model";
     let (theirs, other_choosing) = answers(&others, arguments, settings, &asks, telling, stage)?;
 
@@ -70,7 +77,10 @@ pub(super) fn compare(
             .map(|(row, ours, theirs)| candidates(row, ours, theirs))
             .filter(|one| !one.responses.is_empty())
             .collect();
-        let mut judgements = oracle.judge(&asked).map_err(FinetuneError::from)?.into_iter();
+        let mut judgements = oracle
+            .judge(&asked)
+            .map_err(FinetuneError::from)?
+            .into_iter();
         for (row, ours, theirs) in batch {
             let asked = !shown(ours, theirs).is_empty();
             let judgement = asked.then(|| judgements.next()).flatten();
@@ -157,6 +167,7 @@ fn candidates(row: &PromptRow, ours: &[Answer], theirs: &[Answer]) -> Candidates
     Candidates {
         id: row.id.clone(),
         prompt: row.prompt.last_text().to_owned(),
+        messages: row.prompt.messages("user"),
         answer: row.answer.clone(),
         responses: shown(ours, theirs),
     }

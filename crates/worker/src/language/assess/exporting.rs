@@ -64,7 +64,9 @@ pub(super) fn export(
     if own_temperatures && arguments.sampling.says_temperature() {
         return Err(Failure::new(
             BAD_CONFIG,
-            format!("{export} generates at a temperature of each question's category - leave --temperature and --greedy out"),
+            format!(
+                "{export} generates at a temperature of each question's category - leave --temperature and --greedy out"
+            ),
         ));
     }
     let author = author(arguments, export, output)?;
@@ -77,13 +79,21 @@ pub(super) fn export(
         Usual {
             best_for_one: false,
             // At the categories' own temperatures choices may be alike, as in the tool.
-            samples: if own_temperatures { 1 } else { arguments.samples },
+            samples: if own_temperatures {
+                1
+            } else {
+                arguments.samples
+            },
             max_new_tokens: export.max_new_tokens(),
         },
     )?;
 
     let choices = arguments.samples;
-    let turns = questions.iter().map(|one| one.turns.len()).max().unwrap_or(0);
+    let turns = questions
+        .iter()
+        .map(|one| one.turns.len())
+        .max()
+        .unwrap_or(0);
     let mut said: Vec<Vec<Choice>> = vec![vec![Choice::default(); choices]; questions.len()];
     let mut noticed = Noticed::default();
     let mut temperatures: Vec<Option<f64>> = Vec::new();
@@ -99,7 +109,8 @@ pub(super) fn export(
                 .filter(|place| questions[*place].temperature == *temperature)
                 .flat_map(|place| (0..choices).map(move |choice| (place, choice)))
                 .filter(|(place, choice)| {
-                    said[*place][*choice].turns.len() == turn && turn < questions[*place].turns.len()
+                    said[*place][*choice].turns.len() == turn
+                        && turn < questions[*place].turns.len()
                 })
                 .collect();
             if places.is_empty() || telling.is_interrupted() {
@@ -114,7 +125,11 @@ pub(super) fn export(
                     stream: ((place * choices + choice) * turns + turn) as u64,
                 })
                 .collect();
-            let stage = format!("turn {} of {turns}, {} of {sequences} answers", turn + 1, asks.len());
+            let stage = format!(
+                "turn {} of {turns}, {} of {sequences} answers",
+                turn + 1,
+                asks.len()
+            );
             answer(
                 &model,
                 settings,
@@ -138,7 +153,8 @@ pub(super) fn export(
                             tokens: measured.answer_tokens,
                         });
                     }
-                    keeping.now_and_then(|| export.file(&finished(export, &questions, &said, &author)))
+                    keeping
+                        .now_and_then(|| export.file(&finished(export, &questions, &said, &author)))
                 },
             )?;
         }
@@ -223,7 +239,10 @@ fn author(
         (None, None) => name_of(&arguments.model.model),
     };
     if name.trim().is_empty() {
-        return Err(Failure::new(BAD_CONFIG, "--name: is empty - allowed: the model's name in the tool's tables"));
+        return Err(Failure::new(
+            BAD_CONFIG,
+            "--name: is empty - allowed: the model's name in the tool's tables",
+        ));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Author {

@@ -29,7 +29,10 @@ impl Keeping {
                     ),
                 ));
             }
-            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            if let Some(folder) = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+            {
                 std::fs::create_dir_all(folder).map_err(|error| {
                     Failure::new(
                         ENVIRONMENT,

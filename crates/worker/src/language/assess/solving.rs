@@ -118,12 +118,15 @@ pub(super) fn check_answers(
     }
     let asked = rows.iter().map(|row| Candidates {
         id: row.id.clone(),
-        prompt: String::new(),
         answer: row.answer.clone(),
         responses: vec![String::new()],
+        ..Candidates::default()
     });
     let asked: Vec<Candidates> = asked.collect();
     verifier.judge(&asked).map(drop).map_err(|error| {
-        Failure::new(BAD_CONFIG, format!("{path}: {error} - or choose --verifier exact"))
+        Failure::new(
+            BAD_CONFIG,
+            format!("{path}: {error} - or choose --verifier exact"),
+        )
     })
 }

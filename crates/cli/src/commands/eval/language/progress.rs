@@ -29,9 +29,8 @@ impl Progress {
         }
         if has_bars() {
             let bar = self.bar.get_or_insert_with(|| {
-                let style = indicatif::ProgressStyle::with_template(
-                    "{msg} {wide_bar} {pos}/{len} {eta}",
-                );
+                let style =
+                    indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
                 let bar = ProgressBar::new(number("of"));
                 bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()))
             });
@@ -39,7 +38,11 @@ impl Progress {
             bar.set_message(stage.to_owned());
         } else if self.told.is_none_or(|told| told.elapsed() > LINE_EVERY) {
             self.told = Some(Instant::now());
-            tell(&format!("{stage}: {} of {}", number("finished"), number("of")));
+            tell(&format!(
+                "{stage}: {} of {}",
+                number("finished"),
+                number("of")
+            ));
         }
     }
 

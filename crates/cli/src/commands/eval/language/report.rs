@@ -77,8 +77,16 @@ fn problems(found: &Value) -> (Table, Vec<String>) {
     let several = found["samples"].as_u64().unwrap_or(1) > 1;
     notes.push(format!(
         "accuracy: {}, with an interval of 95% ({}); answered {}",
-        if several { "pass@1, the average over the samples of a problem" } else { "share of right answers" },
-        if several { "bootstrap over problems" } else { "Wilson's" },
+        if several {
+            "pass@1, the average over the samples of a problem"
+        } else {
+            "share of right answers"
+        },
+        if several {
+            "bootstrap over problems"
+        } else {
+            "Wilson's"
+        },
         sampling(&found["sampling"])
     ));
     (table, notes)
@@ -143,7 +151,10 @@ fn comparison(found: &Value) -> (Table, Vec<String>) {
     ];
     for (what, name) in [
         ("ties because both said the same", "identical"),
-        ("answers or comparisons could not be judged and count as ties", "failures"),
+        (
+            "answers or comparisons could not be judged and count as ties",
+            "failures",
+        ),
     ] {
         let count = summary[name].as_u64().unwrap_or(0);
         if count > 0 {
@@ -151,10 +162,16 @@ fn comparison(found: &Value) -> (Table, Vec<String>) {
         }
     }
     for (whose, side) in [("the first model", ours), ("the other model", theirs)] {
-        for (what, name) in [("cut for their length", "cut"), ("inside a trace that never closed", "unclosed")] {
+        for (what, name) in [
+            ("cut for their length", "cut"),
+            ("inside a trace that never closed", "unclosed"),
+        ] {
             let share = side[name].as_f64().unwrap_or(0.0);
             if share > 0.0 {
-                notes.push(format!("{:.1}% of the answers of {whose} ended {what}", share * 100.0));
+                notes.push(format!(
+                    "{:.1}% of the answers of {whose} ended {what}",
+                    share * 100.0
+                ));
             }
         }
     }
@@ -163,7 +180,15 @@ fn comparison(found: &Value) -> (Table, Vec<String>) {
 }
 
 fn export(found: &Value) -> (Table, Vec<String>) {
-    let mut table = Table::new(&["export", "name", "answers", "of", "characters", "tokens", "trace_tokens"]);
+    let mut table = Table::new(&[
+        "export",
+        "name",
+        "answers",
+        "of",
+        "characters",
+        "tokens",
+        "trace_tokens",
+    ]);
     let lengths = &found["lengths"];
     table.row(vec![
         found["export"].clone(),
@@ -177,7 +202,10 @@ fn export(found: &Value) -> (Table, Vec<String>) {
     let mut notes = Vec::new();
     for (what, name) in [
         ("answers were cut for their length", "cut"),
-        ("answers have a trace that never closed and are empty", "unclosed"),
+        (
+            "answers have a trace that never closed and are empty",
+            "unclosed",
+        ),
         ("answers are empty", "empty"),
     ] {
         let count = found[name].as_u64().unwrap_or(0);
@@ -221,7 +249,9 @@ fn with_interval(rate: &Value) -> String {
 }
 
 fn number(value: &Value) -> String {
-    value.as_f64().map_or("unknown".to_owned(), |value| format!("{value:.3}"))
+    value
+        .as_f64()
+        .map_or("unknown".to_owned(), |value| format!("{value:.3}"))
 }
 
 #[cfg(test)]
@@ -248,12 +278,27 @@ mod tests {
         });
         let (table, notes) = comparison(&found);
         let csv = table.to_csv();
-        assert!(csv.contains("0.625") && csv.contains("12.0") && csv.contains("9.0"), "{csv}");
+        assert!(
+            csv.contains("0.625") && csv.contains("12.0") && csv.contains("9.0"),
+            "{csv}"
+        );
         let notes = notes.join("\n");
-        assert!(notes.contains("within 20%): unknown over 0 prompts"), "{notes}");
-        assert!(notes.contains("1 ties because both said the same"), "{notes}");
-        assert!(notes.contains("25.0% of the answers of the first model ended cut"), "{notes}");
-        assert!(notes.contains("at temperature 0.7, top-p 0.9, at most 64 tokens"), "{notes}");
+        assert!(
+            notes.contains("within 20%): unknown over 0 prompts"),
+            "{notes}"
+        );
+        assert!(
+            notes.contains("1 ties because both said the same"),
+            "{notes}"
+        );
+        assert!(
+            notes.contains("25.0% of the answers of the first model ended cut"),
+            "{notes}"
+        );
+        assert!(
+            notes.contains("at temperature 0.7, top-p 0.9, at most 64 tokens"),
+            "{notes}"
+        );
     }
 
     #[test]
@@ -267,7 +312,11 @@ mod tests {
         });
         let (table, notes) = problems(&found);
         assert!(table.to_csv().contains("on,3,2,0.5"), "{}", table.to_csv());
-        assert!(notes[0].contains("pass@2 0.750 [0.650, 0.850]"), "{}", notes[0]);
+        assert!(
+            notes[0].contains("pass@2 0.750 [0.650, 0.850]"),
+            "{}",
+            notes[0]
+        );
         assert!(notes[1].contains("bootstrap over problems"), "{}", notes[1]);
     }
 }

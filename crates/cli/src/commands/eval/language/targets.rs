@@ -117,20 +117,23 @@ fn finetune_run(root: &Path, name: &str) -> Option<RunFolder> {
     let path = Path::new(name);
     // A name of the hub has a slash too, and a part of a run's id could be in it.
     let is_model = path.join(MODEL_FILE).is_file()
-        || (!path.exists() && matches!(ModelReference::read(name), Ok(ModelReference::Name(_))) && name.contains('/'));
+        || (!path.exists()
+            && matches!(ModelReference::read(name), Ok(ModelReference::Name(_)))
+            && name.contains('/'));
     if is_model {
         return None;
     }
     let run = RunFolder::find(root, name).ok()?;
-    let is_finetune = run.meta().is_ok_and(|meta| meta.job == Job::Finetune.name());
+    let is_finetune = run
+        .meta()
+        .is_ok_and(|meta| meta.job == Job::Finetune.name());
     is_finetune.then_some(run)
 }
 
 /// The run's result, else that of its newest iteration.
 fn newest_model(run: &RunFolder) -> Option<PathBuf> {
-    let whole = |folder: &PathBuf| {
-        folder.join(MODEL_FILE).is_file() || folder.join(ADAPTER_FILE).is_file()
-    };
+    let whole =
+        |folder: &PathBuf| folder.join(MODEL_FILE).is_file() || folder.join(ADAPTER_FILE).is_file();
     let result = run.path().join("model");
     if whole(&result) {
         return Some(result);
@@ -142,7 +145,9 @@ fn newest_model(run: &RunFolder) -> Option<PathBuf> {
         let model = path.join("model");
         whole(&model).then_some((number, model))
     });
-    numbered.max_by_key(|(number, _)| *number).map(|(_, model)| model)
+    numbered
+        .max_by_key(|(number, _)| *number)
+        .map(|(_, model)| model)
 }
 
 /// The model that a run began with.
@@ -193,9 +198,16 @@ mod tests {
         let run = RunFolder::create(root.path(), &new).expect("a run");
         let find = |name: &str| Target::find(root.path(), name, &wanted());
         let failure = find("tuned").expect_err("nothing yet");
-        assert!(failure.message.contains("no model yet"), "{}", failure.message);
+        assert!(
+            failure.message.contains("no model yet"),
+            "{}",
+            failure.message
+        );
         for number in ["1", "2", "10"] {
-            touch(&run.path().join("iterations").join(number).join("model"), MODEL_FILE);
+            touch(
+                &run.path().join("iterations").join(number).join("model"),
+                MODEL_FILE,
+            );
         }
         let found = find("tuned").expect("an iteration's");
         assert_eq!(found.folder, run.path().join("iterations/10/model"));
@@ -203,7 +215,11 @@ mod tests {
         let found = find("last").expect("the result");
         assert_eq!(found.folder, run.path().join("model"));
         assert_eq!(found.config(), Some(run.config()));
-        assert!(is_language(root.path(), "tuned").expect("one").contains("fine-tuning"));
+        assert!(
+            is_language(root.path(), "tuned")
+                .expect("one")
+                .contains("fine-tuning")
+        );
     }
 
     #[test]
