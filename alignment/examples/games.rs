@@ -118,18 +118,22 @@ fn mixing() {
     }
 }
 
+/// A trace and an answer are a token each.
 fn traces() {
     let moments = exact(&toy(0.5, 0.6)).moments;
-    println!("estimate,traces_per_answer,mse,mse_times_traces");
-    for count in [1.0, 2.0, 4.0, 8.0, 16.0] {
-        let error = moments.trace_variance / count + moments.trace_bias;
-        println!("mean of traces,{count},{error:.6},{:.6}", error * count);
+    println!("estimate,traces_per_answer,tokens_per_pair,mse,mse_times_tokens");
+    let row = |name: &str, traces: u32, tokens: u32, error: f64| {
+        let product = error * f64::from(tokens);
+        println!("{name},{traces},{tokens},{error:.6},{product:.6}");
+    };
+    for count in [1, 2, 4, 8, 16] {
+        let error = moments.trace_variance / f64::from(count) + moments.trace_bias;
+        row("mean of traces", count, 4 * count, error);
     }
     for (name, share) in [("half and half", 0.5), ("best share", moments.best_share())] {
-        let error = moments.mean_square_error(share);
-        println!("{name},1,{error:.6},{error:.6}");
+        row(name, 1, 6, moments.mean_square_error(share));
     }
-    println!("empty trace,0,{:.6},0", moments.mean_square_error(0.0));
+    row("empty trace", 0, 2, moments.mean_square_error(0.0));
 }
 
 fn sweep() {

@@ -215,7 +215,7 @@ impl TraceToy {
 }
 
 /// Box and Muller's, from two uniform words of 53 bits.
-fn standard_normal(stream: &mut RandomStream) -> f64 {
+pub(super) fn standard_normal(stream: &mut RandomStream) -> f64 {
     let mut uniform = || ((stream.word() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     let (first, second) = (uniform(), uniform());
     (-2.0 * first.ln()).sqrt() * (std::f64::consts::TAU * second).cos()
