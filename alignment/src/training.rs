@@ -3,6 +3,7 @@
 //! An update is a gradient accumulated over passes and one step of the optimiser. Rows of an
 //! update go through the model sorted by length, which changes no sum and spares padding.
 
+pub mod mixing;
 mod order;
 mod pass;
 mod reference;

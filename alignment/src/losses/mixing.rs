@@ -102,7 +102,7 @@ impl Default for EstimatorSettings {
 ///
 /// `alpha = E[(g_e - mu) . (g_e - g_t)] / E |g_t - g_e|^2`: numerator and denominator are averaged
 /// apart, each over observations that decay, and divided last.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ShareEstimator {
     settings: EstimatorSettings,
     numerator: f64,
@@ -170,6 +170,18 @@ impl ShareEstimator {
                 denominator += (trace - empty) * (trace - empty) / count;
             }
         }
+        self.observe_products(numerator, denominator)
+    }
+
+    /// Takes in one batch's `E[(g_e - mu) . (g_e - g_t)]` and `E |g_t - g_e|^2`.
+    ///
+    /// # Errors
+    /// A number that is not finite; the estimate is then as before.
+    pub fn observe_products(
+        &mut self,
+        numerator: f64,
+        denominator: f64,
+    ) -> Result<(), AlignmentError> {
         if !numerator.is_finite() || !denominator.is_finite() {
             return Err(AlignmentError::Number {
                 what: "product of gradients",

@@ -93,14 +93,14 @@ fn targets(texts: &[&Sequence], width: usize, pack: bool) -> (Vec<i64>, Vec<i64>
     (targets, owners)
 }
 
-fn tensor(error: tch::TchError) -> FinetuneError {
+pub(super) fn tensor(error: tch::TchError) -> FinetuneError {
     AlignmentError::from(error).into()
 }
 
 /// The passes of one update.
 pub(super) struct Passes<'a> {
-    decoder: &'a Decoder,
-    settings: &'a PassSettings,
+    pub(super) decoder: &'a Decoder,
+    pub(super) settings: &'a PassSettings,
     dropout: RandomStream,
     /// Tokens so far, padding apart.
     pub(super) tokens: u64,
@@ -126,14 +126,14 @@ impl<'a> Passes<'a> {
         }
     }
 
-    fn forward(&mut self, texts: &[&Sequence]) -> Result<Forward, FinetuneError> {
+    pub(super) fn forward(&mut self, texts: &[&Sequence]) -> Result<Forward, FinetuneError> {
         self.tokens += texts.iter().map(|text| text.ids.len() as u64).sum::<u64>();
         let settings = self.score_settings();
         forward(self.decoder, texts, settings, self.settings.pack)
     }
 
     /// `per_text` is the derivative of the objective with respect to each sum. `[texts]`
-    fn backward(
+    pub(super) fn backward(
         &self,
         forward: Forward,
         per_text: &Tensor,
@@ -210,7 +210,7 @@ impl<'a> Passes<'a> {
     }
 }
 
-fn pair_batch(pairs: &[&Pair], sums: &Tensor, loss: &PreferenceLoss) -> PairBatch {
+pub(super) fn pair_batch(pairs: &[&Pair], sums: &Tensor, loss: &PreferenceLoss) -> PairBatch {
     let count = pairs.len() as i64;
     let both = |chosen: &dyn Fn(&Pair) -> f64, rejected: &dyn Fn(&Pair) -> f64| PairLogRatios {
         chosen: column(pairs, chosen),
