@@ -284,6 +284,12 @@ pub fn sampled_ids(response: &Response) -> Option<Vec<i64>> {
     ids.iter().map(serde_json::Value::as_i64).collect()
 }
 
+/// How many of its sampled ids are its trace with what closes it; none without a trace.
+pub fn trace_length(response: &Response) -> Option<usize> {
+    let tokens = response.extra.get(TRACE_TOKENS)?.as_u64()?;
+    usize::try_from(tokens).ok()
+}
+
 /// Whether a response began a trace and never closed it.
 pub fn is_unclosed(response: &Response) -> bool {
     response

@@ -16,6 +16,7 @@ use tracking::{AtomicFolder, RunFolder};
 
 use super::journal::Counters;
 use crate::failure::FinetuneError;
+use crate::losses::mixing::ShareEstimator;
 
 const VERSION: u32 = 1;
 const ARRAYS: &str = "training.safetensors";
@@ -33,6 +34,27 @@ pub struct Position {
     pub updates: u64,
     /// Of the whole run.
     pub counters: Counters,
+    /// BVPO's estimate of its share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<ShareEstimator>,
+}
+
+impl Position {
+    /// Where a training is.
+    pub fn new(
+        iteration: usize,
+        updates: u64,
+        counters: Counters,
+        share: Option<ShareEstimator>,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            iteration,
+            updates,
+            counters,
+            share,
+        }
+    }
 }
 
 /// Writes a checkpoint and removes the oldest beyond `keep`; its path in the run folder comes back.
@@ -43,24 +65,16 @@ pub fn write(
     run: &RunFolder,
     decoder: &Decoder,
     trainer: &Trainer,
-    iteration: usize,
-    updates: u64,
-    counters: Counters,
+    position: &Position,
     keep: usize,
 ) -> Result<String, FinetuneError> {
-    let name = format!("step-{}", counters.updates);
+    let name = format!("step-{}", position.counters.updates);
     let folder = AtomicFolder::create(&run.checkpoints_folder(), &name)?;
     let mut arrays = trainer.to_arrays(TRAINER);
     let values = flat_values(&decoder.trained_flat().to_kind(Kind::Float));
     arrays.insert(VALUES, Array::from_f32(vec![values.len()], &values));
     arrays.write(&folder.path().join(ARRAYS))?;
-    let position = Position {
-        version: VERSION,
-        iteration,
-        updates,
-        counters,
-    };
-    let text = serde_json::to_vec_pretty(&position).expect("a position is plain data");
+    let text = serde_json::to_vec_pretty(position).expect("a position is plain data");
     let path = folder.path().join(STATE);
     fs::write(&path, text).map_err(FinetuneError::file("write", &path))?;
     folder.commit()?;

@@ -3,29 +3,37 @@
 use std::collections::HashMap;
 
 use configs::finetune::FinetuneConfig;
-use dataset::{Content, Message};
+use dataset::{Content, Message, Response};
 
 use super::data::{self, Demonstration, Preference};
 use super::stages::{Answered, Selected, written};
 use crate::failure::FinetuneError;
 use crate::preparation::{Counts, Example, Pair, Preparation, Sequence};
-use crate::responding::sampled_ids;
+use crate::responding::{sampled_ids, trace_length};
 use crate::text_model::TextModel;
+use crate::training::mixing::Redraws;
 
 /// Examples, and what was noticed.
 pub struct Prepared {
     /// In the order of the rows.
     pub examples: Vec<Example>,
+    /// Other traces of the first few examples, by their place.
+    pub redraws: HashMap<usize, Redraws>,
     /// Sentences for the user.
     pub notes: Vec<String>,
 }
 
 fn prepared(examples: Vec<Example>, counts: Counts, mut notes: Vec<String>) -> Prepared {
     notes.extend(counts.sentence());
-    Prepared { examples, notes }
+    Prepared {
+        examples,
+        redraws: HashMap::new(),
+        notes,
+    }
 }
 
-/// The pairs of an iteration; `mixes` puts the two modes of a prompt together.
+/// The pairs of an iteration; `mixes` puts the two modes of a prompt together, the first `measured` of
+/// them with the other traces of their prompt.
 ///
 /// # Errors
 /// What the chat template or the tokenizer refuses.
@@ -35,8 +43,11 @@ pub fn of_iteration(
     answered: &[Answered],
     selected: &[Selected],
     mixes: bool,
+    measured: usize,
 ) -> Result<Prepared, FinetuneError> {
     let mut preparation = Preparation::new(model, &config.data);
+    let mut redraws = HashMap::new();
+    let mut of_traces: HashMap<&str, Redraws> = HashMap::new();
     let answers: HashMap<(&str, Option<bool>), &Answered> = answered
         .iter()
         .map(|row| ((row.id.as_str(), row.thinking), row))
@@ -77,6 +88,11 @@ pub fn of_iteration(
             examples.push(Example::Pair(pair));
             continue;
         }
+        if row.thinking == Some(true) && redraws.len() + of_traces.len() < measured {
+            let longest = config.data.max_tokens.saturating_sub(prompt.ids.len());
+            let found = other_traces(&prompt.ids, answers, row, longest);
+            of_traces.extend(found.map(|found| (row.id.as_str(), found)));
+        }
         match waiting.remove(row.id.as_str()) {
             Some((other, first)) if other != row.thinking => {
                 let (trace, empty) = if row.thinking == Some(true) {
@@ -85,6 +101,8 @@ pub fn of_iteration(
                     (first, pair)
                 };
                 alone -= 2;
+                let found = of_traces.remove(row.id.as_str());
+                redraws.extend(found.map(|found| (examples.len(), found)));
                 examples.push(Example::Both { trace, empty });
             }
             _ => {
@@ -98,7 +116,37 @@ pub fn of_iteration(
             "{alone} pairs were left out: BVPO needs one with a trace and one without for the same prompt, and the other mode had none"
         ));
     }
-    Ok(prepared(examples, preparation.counts, notes))
+    Ok(Prepared {
+        redraws,
+        ..prepared(examples, preparation.counts, notes)
+    })
+}
+
+/// The answers of a pair behind every trace of its prompt; none where one of the two has no answer, or
+/// fewer than two traces were closed in time.
+fn other_traces(
+    prompt: &[i64],
+    answers: &Answered,
+    row: &Selected,
+    longest: usize,
+) -> Option<Redraws> {
+    let split = |response: &Response| -> Option<(Vec<i64>, Vec<i64>)> {
+        let mut trace = sampled_ids(response)?;
+        let answer = trace.split_off(trace_length(response)?.min(trace.len()));
+        (!answer.is_empty()).then_some((trace, answer))
+    };
+    let (_, chosen) = split(&answers.responses[row.chosen_index])?;
+    let (_, rejected) = split(&answers.responses[row.rejected_index])?;
+    let room = longest.saturating_sub(chosen.len().max(rejected.len()));
+    let traces: Vec<Vec<i64>> = answers
+        .responses
+        .iter()
+        .filter_map(split)
+        .map(|(trace, _)| trace)
+        .filter(|trace| trace.len() <= room)
+        .collect();
+    let traces: Vec<&[i64]> = traces.iter().map(Vec::as_slice).collect();
+    (traces.len() > 1).then(|| Redraws::new(prompt, &traces, &chosen, &rejected))
 }
 
 /// Preferences of a file.

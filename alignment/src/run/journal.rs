@@ -12,6 +12,7 @@ use tracking::{
 };
 
 use super::evaluation::Scores;
+use crate::training::mixing::Measurement;
 use crate::training::{PairFigures, UpdateFigures};
 
 /// How far a run is.
@@ -261,6 +262,26 @@ impl<'a> Journal<'a> {
             self.scalar("finetune/answer_margin", margin(empty));
             self.scalar("finetune/trace_accuracy", trace.reward_accuracy);
             self.scalar("finetune/answer_accuracy", empty.reward_accuracy);
+        }
+    }
+
+    /// What BVPO's gradients are like.
+    pub fn measurement(&self, measured: &Measurement) {
+        for (name, value) in [
+            ("trace_gradient_variance", measured.trace_variance),
+            ("empty_gradient_variance", measured.empty_variance),
+            ("mixed_gradient_variance", measured.mixed_variance),
+            ("trace_gradient_bias", measured.trace_bias),
+            ("empty_gradient_bias", measured.empty_bias),
+            ("effective_traces", measured.effective_traces),
+            (
+                "best_trace_share",
+                measured.products.map(|(above, below)| above / below),
+            ),
+        ] {
+            if let Some(value) = value.filter(|value| value.is_finite()) {
+                self.scalar(&format!("bvpo/{name}"), value);
+            }
         }
     }
 

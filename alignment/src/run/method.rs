@@ -2,12 +2,14 @@
 
 use configs::finetune::{
     Activations as ActivationsSetting, Algorithm, AlgorithmConfig, BaseLoss, Decay as DecaySetting,
-    FinetuneConfig, OptimiserKind as OptimiserSetting, SppoForm as FormSetting,
+    FinetuneConfig, MixingKind, OptimiserKind as OptimiserSetting, SppoForm as FormSetting,
 };
 use lm::scoring::Activations;
 use lm::training::{Decay, OptimiserKind, RateSchedule, TrainerSettings, WarmUp};
 
 use super::data;
+use crate::AlignmentError;
+use crate::losses::mixing::{EstimatorSettings, ShareEstimator};
 use crate::losses::preference::{PreferenceLoss, SppoForm};
 use crate::training::{Objective, PassSettings};
 
@@ -21,9 +23,7 @@ pub fn objective(config: &AlgorithmConfig) -> Objective {
         Algorithm::Simpo => Objective::Preference(loss(config, BaseLoss::Simpo)),
         Algorithm::Sppo => Objective::Preference(loss(config, BaseLoss::Sppo)),
         // At its ends the mixture is the base loss on one half, and the other is no work at all.
-        Algorithm::Bvpo if share == 0.0 || share == 1.0 => {
-            Objective::Preference(loss(config, config.base))
-        }
+        Algorithm::Bvpo if !config.mixes() => Objective::Preference(loss(config, config.base)),
         Algorithm::Bvpo => Objective::Mixture {
             base: loss(config, config.base),
             trace_share: share,
@@ -61,12 +61,24 @@ fn loss(config: &AlgorithmConfig, base: BaseLoss) -> PreferenceLoss {
 
 /// The modes in which prompts are answered: one that the data says, or BVPO's two.
 pub fn modes(config: &FinetuneConfig) -> Vec<Option<bool>> {
-    match (config.algorithm.kind, config.algorithm.trace_share) {
-        (Algorithm::Bvpo, 1.0) => vec![Some(true)],
-        (Algorithm::Bvpo, 0.0) => vec![Some(false)],
-        (Algorithm::Bvpo, _) => vec![Some(true), Some(false)],
+    match config.algorithm.kind {
+        Algorithm::Bvpo if config.algorithm.mixes() => vec![Some(true), Some(false)],
+        Algorithm::Bvpo => vec![Some(config.algorithm.trace_share == 1.0)],
         _ => vec![data::asked(config.data.thinking)],
     }
+}
+
+/// The estimate of BVPO's share, where it is estimated; it begins with the fixed one.
+///
+/// # Errors
+/// A share outside 0..=1.
+pub fn estimator(config: &AlgorithmConfig) -> Result<Option<ShareEstimator>, AlignmentError> {
+    let estimated = config.kind == Algorithm::Bvpo && config.mixing == MixingKind::Estimated;
+    let settings = EstimatorSettings {
+        initial: config.trace_share,
+        ..EstimatorSettings::default()
+    };
+    estimated.then(|| ShareEstimator::new(settings)).transpose()
 }
 
 /// The modes that are evaluated: BVPO in both, whatever it learns from.

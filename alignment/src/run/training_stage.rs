@@ -7,12 +7,13 @@ use lm::scoring::Gradient;
 use lm::training::Trainer;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::{self, Position};
 use super::files::{finished, write_all};
 use super::journal::{Order as Told, StagePlace};
-use super::{FinetuneRun, checkpoint, iterations, method};
+use super::{FinetuneRun, iterations, method};
 use crate::failure::FinetuneError;
 use crate::preparation::{Example, Pair};
-use crate::training::{self, Order, UpdateFigures};
+use crate::training::{self, Objective, Order, PassSettings, UpdateFigures, mixing};
 
 /// A line of `reference.jsonl`: sums of log-probabilities in nats.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ impl FinetuneRun<'_> {
             return Ok(false);
         }
         let config = self.config;
+        let passes = method::pass_settings(config);
+        // Before a checkpoint is put into it the decoder is the reference, in a resumed run too.
+        mixing::refer(&self.model.decoder, &mut self.probes, &passes)?;
         let optimiser = &config.optimiser;
         let mut order = Order::new(
             examples.len(),
@@ -43,13 +47,13 @@ impl FinetuneRun<'_> {
         let updates = self.updates_of(iteration, &order);
         let (mut trainer, mut done) = self.trainer(iteration, examples.len())?;
         let mut gradient = Gradient::zeros(&self.model.decoder)?;
-        let passes = method::pass_settings(config);
         let place = self.place("train", iteration, "updates");
         self.journal.stage(&place, done, updates);
         let mut pace = Pace::start(self.journal.counters.tokens);
         while done < updates {
             let rows = order.rows(done);
             let rows: Vec<&Example> = rows.iter().map(|row| &examples[*row]).collect();
+            self.measure(&passes)?;
             let figures = training::update(
                 &mut self.model.decoder,
                 &mut trainer,
@@ -160,12 +164,41 @@ impl FinetuneRun<'_> {
             self.journal.folder,
             &self.model.decoder,
             trainer,
-            iteration,
-            updates,
-            self.journal.counters,
+            &Position::new(iteration, updates, self.journal.counters, self.share),
             self.config.checkpoint.keep_last,
         )?;
         self.journal.checkpoint(path);
+        Ok(())
+    }
+
+    /// Measures BVPO's gradients where that is due, and sets the share where it is estimated.
+    fn measure(&mut self, passes: &PassSettings) -> Result<(), FinetuneError> {
+        let share = match (&self.share, &self.objective) {
+            (Some(estimated), _) => estimated.share(),
+            (None, Objective::Mixture { trace_share, .. }) => *trace_share,
+            (None, _) => self.config.algorithm.trace_share,
+        };
+        let every = self.config.algorithm.measured_every();
+        let due = every.is_some_and(|every| self.journal.counters.updates % every == 0);
+        if let (true, Some(base)) = (due && !self.probes.is_empty(), self.objective.loss()) {
+            let rows = self.config.optimiser.rows_per_update;
+            let decoder = &self.model.decoder;
+            let found = mixing::measure(decoder, &self.probes, base, share, rows, passes)?;
+            if let (Some(estimator), Some((numerator, denominator))) =
+                (&mut self.share, found.products)
+            {
+                estimator.observe_products(numerator, denominator)?;
+            }
+            self.journal.measurement(&found);
+        }
+        if let Objective::Mixture { trace_share, .. } = &mut self.objective {
+            if let Some(estimated) = &self.share {
+                *trace_share = estimated.share();
+            }
+            if self.journal.counters.updates % self.config.logging.interval_updates == 0 {
+                self.journal.scalar("bvpo/trace_share", *trace_share);
+            }
+        }
         Ok(())
     }
 

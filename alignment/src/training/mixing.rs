@@ -287,7 +287,10 @@ fn marginal(
         let texts: Vec<&Sequence> = texts.iter().collect();
         let policy = passes.sums(&texts)?;
         let ratios = |sums: &[f64]| -> Vec<f64> {
-            sums.iter().zip(traces).map(|(sum, trace)| sum - trace).collect()
+            sums.iter()
+                .zip(traces)
+                .map(|(sum, trace)| sum - trace)
+                .collect()
         };
         let policy = ratios(&policy);
         logs[side] = log_sum(&policy);
@@ -316,7 +319,12 @@ fn marginal(
 
 fn log_sum(logs: &[f64]) -> f64 {
     let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    largest + logs.iter().map(|log| (log - largest).exp()).sum::<f64>().ln()
+    largest
+        + logs
+            .iter()
+            .map(|log| (log - largest).exp())
+            .sum::<f64>()
+            .ln()
 }
 
 impl Passes<'_> {
