@@ -28,6 +28,7 @@ mod model;
 pub mod stages;
 mod training_stage;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,12 +41,14 @@ use tch::Device;
 use tracking::{ControlCommand, EvaluationPurpose, RunFolder, RunState, Tracker};
 
 use crate::failure::FinetuneError;
+use crate::losses::mixing::ShareEstimator;
 use crate::oracles::{PreferenceOracle, opening};
 use crate::preparation::Example;
 use crate::responding::{PolicyResponder, Responder, ServerResponder};
 use crate::text_model::TextModel;
 use crate::thinking::ThinkMarks;
 use crate::training::Objective;
+use crate::training::mixing::{Probe, Redraws};
 use checkpoint::Position;
 use data::PromptRow;
 use evaluation::{Evaluation, Scores};
@@ -85,6 +88,10 @@ pub struct FinetuneRun<'a> {
     journal: Journal<'a>,
     model: TextModel,
     objective: Objective,
+    /// BVPO's estimate of its share.
+    share: Option<ShareEstimator>,
+    /// Examples on which BVPO's gradients are measured.
+    probes: Vec<Probe>,
     oracle: Option<Box<dyn PreferenceOracle>>,
     prompts: Vec<PromptRow>,
     held_out: Vec<PromptRow>,
@@ -163,6 +170,8 @@ impl<'a> FinetuneRun<'a> {
         if config.iterates() {
             responder(config, &model)?;
         }
+        let share = position.as_ref().and_then(|(_, position)| position.share);
+        let share = share.or(method::estimator(&config.algorithm)?);
         let mut journal = Journal::new(
             folder,
             setting.tracker,
@@ -190,6 +199,8 @@ impl<'a> FinetuneRun<'a> {
             journal,
             model,
             objective: method::objective(&config.algorithm),
+            share,
+            probes: Vec::new(),
             oracle,
             prompts,
             held_out,
@@ -280,7 +291,8 @@ impl<'a> FinetuneRun<'a> {
 
     /// What an iteration learns from; none when told to stop.
     fn examples(&mut self, iteration: usize) -> Result<Option<Vec<Example>>, FinetuneError> {
-        let prepared = if self.config.iterates() {
+        let config = self.config;
+        let prepared = if config.iterates() {
             match self.sampled_pairs(iteration)? {
                 Some(prepared) => prepared,
                 None => return Ok(None),
@@ -294,13 +306,14 @@ impl<'a> FinetuneRun<'a> {
         if prepared.examples.is_empty() {
             return Err(FinetuneError::Settings(format!(
                 "iteration {iteration}: nothing to learn from: {} - see iterations/{iteration}/ in the run folder",
-                if self.config.iterates() {
+                if config.iterates() {
                     "of every prompt all responses are equal to the oracle; raise generation.temperature or generation.responses, or take harder or easier prompts"
                 } else {
                     "no row of the data could be used"
                 }
             )));
         }
+        self.probes = probes(config, &prepared.examples, prepared.redraws);
         Ok(Some(prepared.examples))
     }
 
@@ -372,7 +385,8 @@ impl<'a> FinetuneRun<'a> {
         }
         self.show_pairs(iteration, &answered, &selected);
         let mixes = matches!(self.objective, Objective::Mixture { .. });
-        examples::of_iteration(&self.model, config, &answered, &selected, mixes).map(Some)
+        let measured = measured(config);
+        examples::of_iteration(&self.model, config, &answered, &selected, mixes, measured).map(Some)
     }
 
     fn show_pairs(&self, iteration: usize, answered: &[Answered], selected: &[Selected]) {
@@ -515,6 +529,25 @@ fn responder<'m>(
 
 fn iteration_folder(run: &Path, iteration: usize) -> PathBuf {
     run.join("iterations").join(iteration.to_string())
+}
+
+/// How many examples BVPO's gradients are measured on.
+fn measured(config: &FinetuneConfig) -> usize {
+    let every = config.algorithm.measured_every();
+    every.map_or(0, |_| config.algorithm.mixing_prompts)
+}
+
+/// Examples on which BVPO's gradients are measured, the first ones.
+fn probes(
+    config: &FinetuneConfig,
+    examples: &[Example],
+    mut redraws: HashMap<usize, Redraws>,
+) -> Vec<Probe> {
+    let traced = config.algorithm.trace_share == 1.0;
+    let first = examples.iter().take(measured(config)).enumerate();
+    first
+        .map(|(place, example)| Probe::new(example, redraws.remove(&place), traced))
+        .collect()
 }
 
 /// The first iteration whose model is not there.

@@ -179,7 +179,8 @@ impl FinetuneRun<'_> {
             (None, _) => self.config.algorithm.trace_share,
         };
         let every = self.config.algorithm.measured_every();
-        let due = every.is_some_and(|every| self.journal.counters.updates % every == 0);
+        let updates = self.journal.counters.updates;
+        let due = every.is_some_and(|every| updates.is_multiple_of(every));
         if let (true, Some(base)) = (due && !self.probes.is_empty(), self.objective.loss()) {
             let rows = self.config.optimiser.rows_per_update;
             let decoder = &self.model.decoder;
@@ -195,7 +196,7 @@ impl FinetuneRun<'_> {
             if let Some(estimated) = &self.share {
                 *trace_share = estimated.share();
             }
-            if self.journal.counters.updates % self.config.logging.interval_updates == 0 {
+            if updates.is_multiple_of(self.config.logging.interval_updates) {
                 self.journal.scalar("bvpo/trace_share", *trace_share);
             }
         }
