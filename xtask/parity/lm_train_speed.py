@@ -56,7 +56,7 @@ def of_pytorch(model, ids, targets):
     loss = loss_of(model, ids, targets)
     loss.backward()
     seconds = time.perf_counter() - started
-    norm = torch.cat([p.grad.flatten() for p in model.parameters()]).norm()
+    norm = torch.cat([p.grad.flatten() for p in model.parameters()]).double().norm()
     return seconds, loss.item(), norm.item()
 
 

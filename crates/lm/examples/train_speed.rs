@@ -53,7 +53,7 @@ fn main() -> Result<(), LmError> {
         let derivative = logs.full_like(-1.0 / logs.numel() as f64);
         decoder.accumulate(&batch, scored, &derivative, &mut gradient)?;
         let seconds = started.elapsed().as_secs_f64();
-        let norm = gradient.flat().norm().double_value(&[]);
+        let norm = nn::optimiser::gradient_norm(gradient.flat());
         println!("{{\"seconds\":{seconds:.6},\"loss\":{loss:.6},\"gradient_norm\":{norm:.6}}}");
     }
     Ok(())

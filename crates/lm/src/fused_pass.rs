@@ -7,10 +7,9 @@
 
 mod attention;
 mod head;
+mod rows;
 
 use nn::fused::Gate;
-use nn::fused::backward::{gated_backward, rms_norm_backward};
-use nn::fused::decoding::{gated, rms_norm};
 use nn::fused::matrix::{PackedMatrix, add_outer};
 use nn::slices::{values, values_mut};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -47,7 +46,15 @@ fn empty(shape: &[i64]) -> Result<Tensor, LmError> {
 }
 
 fn zeros(shape: &[i64]) -> Result<Tensor, LmError> {
-    Ok(Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?)
+    let mut zeros = empty(shape)?;
+    values_mut(&mut zeros).fill(0.0);
+    Ok(zeros)
+}
+
+fn integers(tensor: &Tensor) -> Vec<i64> {
+    let mut numbers = vec![0; tensor.numel()];
+    tensor.copy_data(&mut numbers, tensor.numel());
+    numbers
 }
 
 pub(crate) fn threads() -> usize {
@@ -71,11 +78,45 @@ impl Decoder {
         weight.iter().map(|weight| weight + offset).collect()
     }
 
+    /// As [`Decoder::embed`]. `[rows * tokens, hidden]`.
+    pub(crate) fn fused_embed(&self, batch: &Batch) -> Result<Tensor, LmError> {
+        let config = self.config();
+        let ids = integers(batch.ids());
+        let mut stream = empty(&[ids.len() as i64, config.hidden as i64])?;
+        let weight = values(self.weights().get(self.weights().layout().embedding));
+        let known = weight.len() / config.hidden;
+        if let Some(id) = ids.iter().find(|id| **id < 0 || **id >= known as i64) {
+            return Err(LmError::Input(format!(
+                "token id {id} - allowed: 0 to {} - the ids are of another model's tokenizer",
+                known - 1
+            )));
+        }
+        let scale = config.embedding_scale.unwrap_or(1.0) as f32;
+        rows::gathered(weight, config.hidden, &ids, scale, values_mut(&mut stream));
+        Ok(stream)
+    }
+
+    /// As [`Decoder::hidden_at`]. `[scored, hidden]`.
+    pub(crate) fn fused_hidden_at(
+        &self,
+        stream: &Tensor,
+        places: &Tensor,
+    ) -> Result<Tensor, LmError> {
+        let (places, width) = (integers(places), self.config().hidden);
+        let mut hidden = empty(&[places.len() as i64, width as i64])?;
+        rows::gathered(values(stream), width, &places, 1.0, values_mut(&mut hidden));
+        Ok(hidden)
+    }
+
     fn normed(&self, index: WeightIndex, input: &Tensor) -> Result<Tensor, LmError> {
         let mut output = empty(&input.size())?;
         let epsilon = self.config().norm_epsilon as f32;
-        let gain = self.gain(index);
-        rms_norm(values(input), &gain, epsilon, values_mut(&mut output));
+        rows::normed(
+            values(input),
+            &self.gain(index),
+            epsilon,
+            values_mut(&mut output),
+        );
         Ok(output)
     }
 
@@ -95,7 +136,7 @@ impl Decoder {
         let width = self.config().intermediate;
         let mut product = empty(&[both.size()[0], width as i64])?;
         let gate = self.config().gate();
-        gated(gate, values(both), width, values_mut(&mut product));
+        rows::gated(gate, values(both), width, values_mut(&mut product));
         Ok(product)
     }
 
@@ -107,10 +148,12 @@ impl Decoder {
         output: Tensor,
         norm: Option<WeightIndex>,
     ) -> Result<(Tensor, Option<Tensor>), LmError> {
-        match norm {
-            Some(norm) => Ok((stream + self.normed(norm, &output)?, Some(output))),
-            None => Ok((stream + output, None)),
-        }
+        let (mut sum, needed) = match norm {
+            Some(norm) => (self.normed(norm, &output)?, Some(output)),
+            None => (output, None),
+        };
+        rows::add(values_mut(&mut sum), values(stream));
+        Ok((sum, needed))
     }
 
     /// One layer: `stream` `[tokens, hidden]` of `rows` texts to the same. With `keeps`, a
@@ -171,7 +214,7 @@ impl Decoder {
         let product = self.gated(&kept.both)?;
         let of_product = through_norm.affine(weights.down, &product, &of_output, flat)?;
         let mut of_both = empty(&kept.both.size())?;
-        gated_backward(
+        rows::gated_backward(
             config.gate(),
             values(&kept.both),
             config.intermediate,
@@ -203,8 +246,7 @@ impl Decoder {
     /// Adds the gradient of the embedding, given that of the stream, `[tokens, hidden]`.
     pub(crate) fn embedding_backward(&self, batch: &Batch, behind: &Tensor, flat: &mut Tensor) {
         let config = self.config();
-        let mut ids = vec![0i64; batch.ids().numel()];
-        batch.ids().copy_data(&mut ids, batch.ids().numel());
+        let ids = integers(batch.ids());
         let start = self.leaf(self.weights().layout().embedding).start as usize;
         let scale = config.embedding_scale.unwrap_or(1.0) as f32;
         let flat = values_mut(flat);
@@ -239,7 +281,7 @@ impl Back<'_> {
     ) {
         let gain = self.decoder.gain(index);
         let start = self.decoder.leaf(index).start as usize;
-        rms_norm_backward(
+        rows::normed_backward(
             values(input),
             &gain,
             self.decoder.config().norm_epsilon as f32,

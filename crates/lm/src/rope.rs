@@ -160,7 +160,7 @@ impl Rope {
         let frequencies = frequencies.to_device(positions.device());
         let angles = positions.to_kind(Kind::Float).unsqueeze(-1) * frequencies;
         let factor = self.attention_factor();
-        let (mut cosine, mut sine) = (angles.cos(), angles.sin());
+        let (mut cosine, mut sine) = (calmly(&angles, Tensor::cos), calmly(&angles, Tensor::sin));
         if factor != 1.0 {
             cosine *= factor;
             sine *= factor;
@@ -169,6 +169,18 @@ impl Rope {
         let sine = Tensor::cat(&[&sine.neg(), &sine], -1);
         (cosine.to_kind(kind), sine.to_kind(kind))
     }
+}
+
+/// `function` of every one of `angles`, in pieces that MKL does not share between its
+/// threads: those would spin on the cores that the kernels of a pass want next.
+fn calmly(angles: &Tensor, function: fn(&Tensor) -> Tensor) -> Tensor {
+    const PIECE: i64 = 512;
+    if angles.device() != Device::Cpu || angles.numel() as i64 <= PIECE {
+        return function(angles);
+    }
+    let pieces = angles.reshape([-1]).split(PIECE, 0);
+    let pieces: Vec<Tensor> = pieces.iter().map(function).collect();
+    Tensor::cat(&pieces, 0).view(&angles.size()[..])
 }
 
 /// Llama 3.1: waves longer than `original / low` are stretched, those shorter than

@@ -101,7 +101,12 @@ impl Gradient {
 
     /// Back to zero.
     pub fn clear(&mut self) {
-        let _ = no_grad(|| self.flat.zero_());
+        match nn::slices::of_f32_mut(&mut self.flat) {
+            Some(values) => values.fill(0.0),
+            None => {
+                let _ = no_grad(|| self.flat.zero_());
+            }
+        }
     }
 
     pub(crate) fn add(&mut self, leaves: &[Leaf<'_>], parts: &[Tensor]) {
@@ -174,10 +179,11 @@ impl Decoder {
         }
         let pass = self.pass(batch, settings.activations, settings.dropout)?;
         let log_probabilities = no_grad(|| {
-            let hidden = self.hidden_at(&pass.stream, &places);
             if self.passes_fused() {
+                let hidden = self.fused_hidden_at(&pass.stream, &places)?;
                 return self.fused_log_probabilities(&hidden, &targets, settings.chunk);
             }
+            let hidden = self.hidden_at(&pass.stream, &places);
             let chunks = chunks(targets.numel(), settings.chunk);
             let logs: Vec<Tensor> = chunks
                 .map(|(start, count)| {
@@ -204,7 +210,7 @@ impl Decoder {
         dropout: Option<u64>,
     ) -> Result<Pass, LmError> {
         if self.passes_fused() {
-            let surroundings = self.fused_surroundings(batch)?;
+            let surroundings = self.fused_surroundings(batch);
             return self.fused_pass(batch, activations, surroundings);
         }
         let surroundings = Surroundings {
@@ -242,8 +248,7 @@ impl Decoder {
         surroundings: Surroundings,
     ) -> Result<Pass, LmError> {
         let (rows, hidden) = (batch.ids().size()[0], self.config().hidden as i64);
-        let embedded = no_grad(|| self.embed(batch.ids()));
-        let mut stream = embedded.contiguous().view([-1, hidden]);
+        let mut stream = self.fused_embed(batch)?;
         let (mut inputs, mut all_kept) = (Vec::new(), Vec::new());
         for layer in 0..self.layers() {
             if activations == Activations::Recomputed {
@@ -386,14 +391,15 @@ impl Decoder {
         gradient: &mut Gradient,
     ) -> Result<Tensor, LmError> {
         let leaves = self.leaves(Section::Head);
-        let hidden = no_grad(|| self.hidden_at(&scored.pass.stream, &scored.places));
         if self.passes_fused() {
+            let hidden = self.fused_hidden_at(&scored.pass.stream, &scored.places)?;
             let (targets, chunk) = (&scored.targets, scored.settings.chunk);
             let derivative = derivative.to_kind(Kind::Float).contiguous();
             let flat = &mut gradient.flat;
             let of_hidden = self.fused_head_backward(&hidden, targets, &derivative, chunk, flat)?;
-            return self.spread(&scored.pass.stream, &scored.places, &of_hidden);
+            return self.fused_spread(&scored.pass.stream, &scored.places, &of_hidden);
         }
+        let hidden = no_grad(|| self.hidden_at(&scored.pass.stream, &scored.places));
         let mut parts_of_hidden = Vec::new();
         for (start, count) in chunks(scored.targets.numel(), scored.settings.chunk) {
             let leaf = hidden.narrow(0, start, count).detach();

@@ -1,12 +1,12 @@
 //! What stands between the products of attention: turned queries and keys, weights, values.
 
-use nn::fused::causal::CausalAttention;
+use nn::fused::causal::{CausalAttention, Turns};
 use nn::slices::{values, values_mut};
 use tch::{Tensor, no_grad};
 
 use super::{Kept, empty, threads, zeros};
 use crate::LmError;
-use crate::decoder::{Batch, Decoder, Surroundings, Turn};
+use crate::decoder::{Batch, Decoder, Surroundings};
 use crate::scoring::pulled;
 use crate::trained::Leaf;
 
@@ -16,25 +16,13 @@ impl Decoder {
         self.config().attention_cap.is_none()
     }
 
-    /// What the layers of a pass need to know: for the kernels the angles of every place.
-    pub(crate) fn fused_surroundings(&self, batch: &Batch) -> Result<Surroundings, LmError> {
-        if !self.attends_fused() {
-            return Ok(self.surroundings(batch));
+    /// What the layers of a pass need to know.
+    pub(crate) fn fused_surroundings(&self, batch: &Batch) -> Surroundings {
+        if self.attends_fused() {
+            self.turned_texts(batch)
+        } else {
+            self.surroundings(batch)
         }
-        let mut surroundings = self.turned_texts(batch);
-        let shape = batch.ids().size();
-        for turn in &mut surroundings.turns {
-            let every = |angles: &Tensor| -> Result<Tensor, LmError> {
-                let width = angles.size().last().copied().unwrap_or(0);
-                let rows = angles.f_expand([shape[0], shape[1], 1, width], false)?;
-                Ok(rows.f_contiguous()?)
-            };
-            *turn = Turn {
-                cosine: every(&turn.cosine)?,
-                sine: every(&turn.sine)?,
-            };
-        }
-        Ok(surroundings)
     }
 
     /// `heads` `[rows, tokens, heads + 2 kv_heads, head_dim]`, as they are to be kept, and
@@ -141,7 +129,11 @@ impl Decoder {
             window: plan.window,
             turns: plan.rope.map(|rope| {
                 let turn = &surroundings.turns[rope];
-                [values(&turn.cosine), values(&turn.sine)]
+                Turns {
+                    cosine: values(&turn.cosine),
+                    sine: values(&turn.sine),
+                    turned: config.ropes[rope].width,
+                }
             }),
             norms: gains.map(|[query, key]| [&query[..], &key[..]]),
             epsilon: config.norm_epsilon as f32,

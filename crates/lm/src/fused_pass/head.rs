@@ -1,13 +1,13 @@
 //! The last norm and the head: log-probabilities of targets and their gradient, a chunk of
 //! tokens at a time.
 
-use nn::fused::backward::{rms_norm_backward, soft_gradient};
-use nn::fused::decoding::{cap_softly, rms_norm, soft_sum};
-use nn::fused::matrix::{PackedMatrix, add_outer};
+use nn::fused::backward::soft_gradient;
+use nn::fused::decoding::{cap_softly, soft_sum};
+use nn::fused::matrix::{PackedMatrix, add_outer, on_threads};
 use nn::slices::{values, values_mut};
 use tch::Tensor;
 
-use super::{empty, shape_of, threads, zeros};
+use super::{empty, integers, rows, shape_of, threads, zeros};
 use crate::LmError;
 use crate::decoder::Decoder;
 
@@ -39,9 +39,9 @@ impl<'a> Head<'a> {
         let config = self.decoder.config();
         let vocabulary = self.scores.size()[1] as usize;
         let normed = &mut values_mut(&mut self.normed)[..hidden.len()];
-        rms_norm(hidden, &self.gain, config.norm_epsilon as f32, normed);
-        let rows = hidden.len() / self.gain.len();
-        let scores = &mut values_mut(&mut self.scores)[..rows * vocabulary];
+        rows::normed(hidden, &self.gain, config.norm_epsilon as f32, normed);
+        let count = hidden.len() / self.gain.len();
+        let scores = &mut values_mut(&mut self.scores)[..count * vocabulary];
         self.packed.multiply(normed, None, scores, threads());
         if let Some(cap) = config.logit_cap {
             cap_softly(cap as f32, scores);
@@ -62,16 +62,23 @@ impl Decoder {
         let chunk = chunk.clamp(1, targets.numel());
         let width = self.config().hidden;
         let mut head = Head::new(self, chunk)?;
-        let mut logs = Vec::with_capacity(targets.numel());
-        let targets = ids_of(targets);
+        let mut logs = vec![0f32; targets.numel()];
+        let targets = integers(targets);
         let chunks = values(hidden).chunks(chunk * width);
-        for (hidden, targets) in chunks.zip(targets.chunks(chunk)) {
+        let asked = targets.chunks(chunk).zip(logs.chunks_mut(chunk));
+        for (hidden, (targets, logs)) in chunks.zip(asked) {
             let (scores, _) = head.scores(hidden);
-            let rows = scores.chunks_exact(scores.len() / targets.len());
-            logs.extend(targets.iter().zip(rows).map(|(target, scores)| {
-                let (best, sum) = soft_sum(scores);
-                (scores[*target as usize] - best) - sum.ln()
-            }));
+            let vocabulary = scores.len() / targets.len();
+            let share = rows::share(targets.len(), vocabulary);
+            let parts = scores.chunks(share * vocabulary);
+            let parts = parts.zip(targets.chunks(share)).zip(logs.chunks_mut(share));
+            on_threads(parts, |((scores, targets), logs)| {
+                let rows = scores.chunks_exact(vocabulary);
+                for ((scores, target), log) in rows.zip(targets).zip(logs) {
+                    let (best, sum) = soft_sum(scores);
+                    *log = (scores[*target as usize] - best) - sum.ln();
+                }
+            });
         }
         Ok(Tensor::from_slice(&logs))
     }
@@ -96,16 +103,21 @@ impl Decoder {
         let mut before = zeros(&hidden.size())?;
         let mut of_normed = empty(&[chunk as i64, width as i64])?;
         let cap = self.config().logit_cap.map(|cap| cap as f32);
-        let (targets, weights) = (ids_of(targets), values(derivative));
+        let (targets, weights) = (integers(targets), values(derivative));
         let chunks = values(hidden).chunks(chunk * width);
         let chunks = chunks.zip(values_mut(&mut before).chunks_mut(chunk * width));
         let asked = targets.chunks(chunk).zip(weights.chunks(chunk));
         for ((hidden, before), (targets, weights)) in chunks.zip(asked) {
             let (scores, normed) = head.scores(hidden);
-            let rows = scores.chunks_exact_mut(shape[0]);
-            for ((row, target), weight) in rows.zip(targets).zip(weights) {
-                soft_gradient(row, *target as usize, *weight, cap);
-            }
+            let share = rows::share(targets.len(), shape[0]);
+            let parts = scores.chunks_mut(share * shape[0]);
+            let parts = parts.zip(targets.chunks(share)).zip(weights.chunks(share));
+            on_threads(parts, |((scores, targets), weights)| {
+                let rows = scores.chunks_exact_mut(shape[0]);
+                for ((row, target), weight) in rows.zip(targets).zip(weights) {
+                    soft_gradient(row, *target as usize, *weight, cap);
+                }
+            });
             let of_normed = &mut values_mut(&mut of_normed)[..hidden.len()];
             back.multiply(scores, None, of_normed, threads());
             let flat = values_mut(flat);
@@ -113,14 +125,28 @@ impl Decoder {
             add_outer(scores, normed, targets.len(), place, threads());
             let place = &mut flat[of_norm.start as usize..][..width];
             let epsilon = self.config().norm_epsilon as f32;
-            rms_norm_backward(hidden, &head.gain, epsilon, of_normed, before, place);
+            rows::normed_backward(hidden, &head.gain, epsilon, of_normed, before, place);
         }
         Ok(before)
     }
-}
 
-fn ids_of(targets: &Tensor) -> Vec<i64> {
-    let mut ids = vec![0; targets.numel()];
-    targets.copy_data(&mut ids, targets.numel());
-    ids
+    /// As [`Decoder::spread`].
+    pub(crate) fn fused_spread(
+        &self,
+        stream: &Tensor,
+        places: &Tensor,
+        of_hidden: &Tensor,
+    ) -> Result<Tensor, LmError> {
+        let mut behind = zeros(&stream.size())?;
+        let width = self.config().hidden;
+        let rows = values(of_hidden).chunks_exact(width);
+        let behind_values = values_mut(&mut behind);
+        for (place, row) in integers(places).into_iter().zip(rows) {
+            let sums = &mut behind_values[place as usize * width..][..width];
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+        Ok(behind)
+    }
 }

@@ -32,12 +32,30 @@ pub struct CausalAttention<'a> {
     pub scale: f32,
     /// Places that a query sees, its own included.
     pub window: Option<usize>,
-    /// Cosine and signed sine of every place, `[places, turned]` each.
-    pub turns: Option<[&'a [f32]; 2]>,
+    /// The rotation of queries and keys.
+    pub turns: Option<Turns<'a>>,
     /// Gains of the norms of query heads and key heads, `[width]` each.
     pub norms: Option<[&'a [f32]; 2]>,
     /// Of these norms.
     pub epsilon: f32,
+}
+
+/// Angles of places, again and again where there are more places.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns<'a> {
+    /// `[places, turned]`.
+    pub cosine: &'a [f32],
+    /// `[places, turned]`, the first half negative.
+    pub sine: &'a [f32],
+    /// Dimensions that turn, the first ones of a head.
+    pub turned: usize,
+}
+
+impl<'a> Turns<'a> {
+    fn at(&self, place: usize) -> [&'a [f32]; 2] {
+        let start = place % (self.cosine.len() / self.turned) * self.turned;
+        [self.cosine, self.sine].map(|values| &values[start..start + self.turned])
+    }
 }
 
 /// A text, and texts that go on from its end, each as if the others were not there.
@@ -219,9 +237,13 @@ impl CausalAttention<'_> {
             end = tree.places().end;
         }
         assert!(end <= places, "trees lie inside the batch");
-        if let Some([cosine, sine]) = self.turns {
-            assert_eq!(cosine.len(), sine.len(), "a sine for each cosine");
-            assert!(cosine.len().is_multiple_of(places), "angles of each place");
+        if let Some(turns) = self.turns {
+            let [cosine, sine] = [turns.cosine.len(), turns.sine.len()];
+            assert_eq!(cosine, sine, "a sine for each cosine");
+            assert!(
+                cosine > 0 && cosine.is_multiple_of(turns.turned),
+                "whole rows of angles"
+            );
         }
     }
 
@@ -233,17 +255,6 @@ impl CausalAttention<'_> {
     fn row<'r>(&self, all: &'r [f32], place: usize) -> &'r [f32] {
         let row = (self.heads + 2 * self.kv_heads) * self.width;
         &all[place * row..][..row]
-    }
-
-    /// Cosine and signed sine of `place`.
-    fn angles(&self, all: &[f32], place: usize) -> Option<[&[f32]; 2]> {
-        let places = all.len() / ((self.heads + 2 * self.kv_heads) * self.width);
-        self.turns.map(|turns| {
-            turns.map(|values| {
-                let turned = values.len() / places;
-                &values[place * turned..][..turned]
-            })
-        })
     }
 
     /// Copies what `head` and its queries are made of, normed, turned and scaled.
@@ -258,7 +269,7 @@ impl CausalAttention<'_> {
         let rows = rows.zip(to_values.chunks_exact_mut(depth));
         for (place, ((to_queries, to_key), to_value)) in places.zip(rows) {
             let row = self.row(all, place);
-            let angles = self.angles(all, place);
+            let angles = self.turns.map(|turns| turns.at(place));
             let placed = |from: usize, norm: usize, to: &mut [f32]| {
                 let (to, rest) = to.split_at_mut(width);
                 to.copy_from_slice(&row[from * width..][..width]);
@@ -412,7 +423,7 @@ impl CausalAttention<'_> {
         let mut gradient = vec![0f32; width];
         for (number, place) in tree.places().enumerate() {
             let row = self.row(all, place);
-            let angles = self.angles(all, place);
+            let angles = self.turns.map(|turns| turns.at(place));
             let output = &mut output[number * all_heads * width..][..all_heads * width];
             let of_queries = (0..queries).map(|query| {
                 let from = (number * queries + query) * depth;

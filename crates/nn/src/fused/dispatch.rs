@@ -151,7 +151,7 @@ macro_rules! level {
 
             #[target_feature(enable = $features)]
             fn gated_backward(task: &mut GatedBackward<'_>) {
-                rowwise_backward::gated_backward::<$fused>(task);
+                rowwise_backward::gated_backward::<$fused, $lanes>(task);
             }
 
             #[target_feature(enable = $features)]
@@ -227,7 +227,7 @@ static BASELINE: Kernels = Kernels {
     soft_weights: rowwise::soft_weights::<false, 4>,
     attend: attend::attend::<false, 4>,
     rms_norm_backward: rowwise_backward::rms_norm_backward::<4>,
-    gated_backward: rowwise_backward::gated_backward::<false>,
+    gated_backward: rowwise_backward::gated_backward::<false, 4>,
     soft_gradient: rowwise_backward::soft_gradient::<false, 4>,
     soft_row: rowwise::soft_row::<false, 4>,
     soft_row_backward: rowwise_backward::soft_row_backward::<4>,

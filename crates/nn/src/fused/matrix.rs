@@ -181,10 +181,7 @@ fn outer_part(
 }
 
 /// Runs `work` on every part, each on a thread of its own, the first on the caller's.
-pub(super) fn on_threads<Part: Send>(
-    parts: impl Iterator<Item = Part>,
-    work: impl Fn(Part) + Sync,
-) {
+pub fn on_threads<Part: Send>(parts: impl Iterator<Item = Part>, work: impl Fn(Part) + Sync) {
     let mut parts = parts.collect::<Vec<_>>().into_iter();
     let Some(first) = parts.next() else {
         return;

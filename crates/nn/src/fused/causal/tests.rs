@@ -141,7 +141,11 @@ fn trees_texts_windows_and_norms_are_autograd_s() {
             width: case.width,
             scale: 0.37,
             window: case.window,
-            turns: Some([&cosine, &sine]),
+            turns: Some(Turns {
+                cosine: &cosine,
+                sine: &sine,
+                turned: case.turned,
+            }),
             norms: case.norms.then_some([&gains[0], &gains[1]]),
             epsilon: 1e-5,
         };
