@@ -3,6 +3,7 @@
 //! An update is a gradient accumulated over passes and one step of the optimiser. Rows of an
 //! update go through the model sorted by length, which changes no sum and spares padding.
 
+mod layout;
 pub mod mixing;
 mod order;
 mod pass;
@@ -60,7 +61,7 @@ pub struct PassSettings {
     pub activations: Activations,
     /// Tokens whose logits exist at the same time.
     pub logit_chunk: usize,
-    /// Whether texts share a row without padding.
+    /// Whether texts share a row without padding, and the texts of a pair what both begin with.
     pub pack: bool,
     /// Seed of an adapter's dropout.
     pub seed: u64,

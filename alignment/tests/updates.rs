@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use alignment::losses::log_ratios::PairLogRatios;
-use alignment::losses::preference::{PairBatch, PreferenceLoss, SppoForm};
-use lm::decoder::{Batch, Branched, Decoder};
-use lm::scoring::{Activations, Gradient, ScoreSettings, Scored};
+use alignment::losses::preference::{PreferenceLoss, SppoForm};
+use alignment::preparation::{Example, Pair, Sequence};
+use alignment::training::{Objective, PassSettings, accumulate, reference_log_probabilities};
+use lm::decoder::Decoder;
+use lm::scoring::{Activations, Gradient};
 use lm::training::{OptimiserKind, RateSchedule, Trainer, TrainerSettings};
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -85,141 +87,17 @@ const OPTIMISERS: [(&str, OptimiserKind, f64, f64); 3] = [
     ("sgd", OptimiserKind::Sgd { momentum: 0.0 }, 0.1, 0.0),
 ];
 
-/// How the texts of a pass lie.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    /// A row each.
-    Padded,
-    /// One after the other.
-    Packed,
-    /// Both responses behind one prompt.
-    Branched,
-}
-
-/// Texts side by side, with the targets of their responses.
-struct Side {
-    batch: Batch,
-    places: Tensor,    // [scored]
-    targets: Tensor,   // [scored]
-    owners: Tensor,    // [scored]: the text of each target, chosen before rejected
-    lengths: Vec<i64>, // of the responses
-}
-
-impl Side {
-    fn of(rows: &[Row], form: Form) -> Self {
-        let halves = [1, 2].into_iter();
-        let texts: Vec<(&[i64], Vec<i64>)> = halves
-            .flat_map(|half| rows.iter().map(move |row| (&row[0][..], &row[half][..])))
-            .map(|(prompt, response)| (response, [prompt, response].concat()))
-            .collect();
-        let lengths = texts.iter().map(|(response, _)| response.len() as i64);
-        let lengths = lengths.collect();
-        if matches!(form, Form::Branched) {
-            return Self::branched(rows, lengths);
-        }
-        let slices: Vec<&[i64]> = texts.iter().map(|(_, text)| &text[..]).collect();
-        let longest = slices.iter().map(|text| text.len()).max().unwrap();
-        let (mut places, mut targets, mut owners) = (Vec::new(), Vec::new(), Vec::new());
-        let mut end = 0;
-        for (number, (response, text)) in texts.iter().enumerate() {
-            end += match form {
-                Form::Padded => longest,
-                _ => text.len(),
-            };
-            // The last token of the prompt predicts the first of the response.
-            let first = end - response.len() - 1;
-            places.extend((first..end - 1).map(|place| place as i64));
-            targets.extend_from_slice(response);
-            owners.extend(std::iter::repeat_n(number as i64, response.len()));
-        }
-        Self {
-            batch: match form {
-                Form::Padded => Batch::padded(&slices, Device::Cpu),
-                _ => Batch::packed(&slices, Device::Cpu),
-            },
-            places: Tensor::from_slice(&places),
-            targets: Tensor::from_slice(&targets),
-            owners: Tensor::from_slice(&owners),
-            lengths,
-        }
-    }
-
-    fn branched(rows: &[Row], lengths: Vec<i64>) -> Self {
-        let branches: Vec<[&[i64]; 2]> = rows.iter().map(|row| [&row[1][..], &row[2]]).collect();
-        let texts: Vec<Branched<'_>> = rows
-            .iter()
-            .zip(&branches)
-            .map(|(row, branches)| Branched {
-                stem: &row[0],
-                branches,
-            })
-            .collect();
-        let (places, targets) = Batch::branch_targets(&texts);
-        let mut owners = Vec::new();
-        for number in 0..rows.len() {
-            for text in [number, rows.len() + number] {
-                owners.extend(std::iter::repeat_n(text as i64, lengths[text] as usize));
-            }
-        }
-        Self {
-            batch: Batch::branched(&texts, Device::Cpu),
-            places: Tensor::from_slice(&places),
-            targets: Tensor::from_slice(&targets),
-            owners: Tensor::from_slice(&owners),
-            lengths,
-        }
-    }
-
-    fn score(&self, decoder: &Decoder, activations: Activations) -> Scored {
-        let settings = ScoreSettings {
-            activations,
-            ..ScoreSettings::default()
-        };
-        decoder
-            .score_at(&self.batch, &self.places, &self.targets, settings)
-            .unwrap()
-    }
-
-    /// Sums of log-probabilities of the responses, chosen and rejected.
-    fn sums(&self, logs: &Tensor) -> PairLogRatios {
-        let sums = Tensor::zeros([self.lengths.len() as i64], (Kind::Float, Device::Cpu));
-        halves(&sums.index_add(0, &self.owners, logs))
-    }
-}
-
-fn halves(both: &Tensor) -> PairLogRatios {
-    let mut parts = both.chunk(2, 0).into_iter();
-    PairLogRatios {
-        chosen: parts.next().unwrap(),
-        rejected: parts.next().unwrap(),
-    }
-}
-
-/// Adds a pass to `gradient`; returns its mean loss over `passes`.
-fn pass(
-    decoder: &Decoder,
-    reference: &Decoder,
-    loss: &PreferenceLoss,
-    side: &Side,
-    passes: usize,
-    gradient: &mut Gradient,
-) -> f64 {
-    let frozen = side.score(reference, Activations::Dropped);
-    let scored = side.score(decoder, Activations::Kept);
-    let found = loss
-        .gradient(&PairBatch {
-            policy: side.sums(scored.log_probabilities()),
-            reference: Some(side.sums(frozen.log_probabilities())),
-            tokens: Some(halves(&Tensor::from_slice(&side.lengths))),
-            wins: None,
-        })
-        .unwrap();
-    let of_sums = Tensor::cat(&[found.chosen, found.rejected], 0) / passes as f64;
-    let derivative = of_sums.index_select(0, &side.owners);
-    decoder
-        .accumulate(&side.batch, scored, &derivative, gradient)
-        .unwrap();
-    found.losses.mean(Kind::Double).double_value(&[]) / passes as f64
+/// The rows as pairs, with their log-probabilities under `reference`.
+fn examples(ids: &[Row], reference: &Decoder, passes: &PassSettings) -> Vec<Example> {
+    let pairs = ids.iter().map(|[prompt, chosen, rejected]| Pair {
+        chosen: Sequence::new(prompt, chosen),
+        rejected: Sequence::new(prompt, rejected),
+        ..Pair::default()
+    });
+    let mut examples: Vec<Example> = pairs.map(Example::Pair).collect();
+    let go_on = &mut |_| ControlFlow::Continue(());
+    assert!(reference_log_probabilities(reference, &mut examples, passes, go_on).unwrap());
+    examples
 }
 
 fn tensor(file: &SafeTensors<'_>, name: &str) -> Tensor {
@@ -250,11 +128,20 @@ fn losses_gradients_and_weights_of_three_updates_equal_trl() {
     let bytes = fs::read(golden("expected.safetensors")).unwrap();
     let arrays = SafeTensors::deserialize(&bytes).unwrap();
     let reference = decoder();
-    let passes = expected.passes_of_an_update;
-    for form in [Form::Padded, Form::Packed, Form::Branched] {
+    let rows = expected.rows_of_a_pass;
+    for pack in [false, true] {
+        let passes = PassSettings {
+            rows,
+            activations: Activations::Kept,
+            logit_chunk: 512,
+            pack,
+            seed: 0,
+        };
+        let examples = examples(&expected.ids, &reference, &passes);
         for (loss_name, loss) in &LOSSES {
+            let objective = Objective::Preference(loss.clone());
             for (optimiser_name, optimiser, learning_rate, weight_decay) in OPTIMISERS {
-                let case = format!("{loss_name}.{optimiser_name}, {form:?}");
+                let case = format!("{loss_name}.{optimiser_name}, packed {pack}");
                 let run = &expected.runs[&format!("{loss_name}.{optimiser_name}")];
                 let mut decoder = decoder();
                 let settings = TrainerSettings {
@@ -267,15 +154,13 @@ fn losses_gradients_and_weights_of_three_updates_equal_trl() {
                 };
                 let mut trainer = Trainer::new(&decoder, settings).unwrap();
                 let mut gradient = Gradient::zeros(&decoder).unwrap();
-                let updates = expected.ids.chunks(passes * expected.rows_of_a_pass);
+                let updates = examples.chunks(rows * expected.passes_of_an_update);
                 assert_eq!(updates.len(), run.losses.len());
-                for (number, rows) in updates.enumerate() {
-                    let mut total = 0.0;
-                    for rows in rows.chunks(expected.rows_of_a_pass) {
-                        let side = Side::of(rows, form);
-                        total += pass(&decoder, &reference, loss, &side, passes, &mut gradient);
-                    }
-                    let off = relative(total, run.losses[number]);
+                for (number, examples) in updates.enumerate() {
+                    let rows: Vec<&Example> = examples.iter().collect();
+                    let figures =
+                        accumulate(&decoder, &mut gradient, &rows, &objective, &passes, 0).unwrap();
+                    let off = relative(figures.loss, run.losses[number]);
                     assert!(off <= 2e-6, "{case}, update {number}: loss off by {off}");
                     if number == 0 {
                         let norm = run.gradient_norms[0];

@@ -4,6 +4,7 @@
 //! with ours, several times, so that a busy moment does not hit one side alone.
 
 mod environments;
+mod finetune;
 mod machine;
 mod models;
 mod terminal;
@@ -81,10 +82,12 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
                     .context("--models-python needs an interpreter")?;
                 models_python = Some(PathBuf::from(file));
             }
-            "environments" | "training" | "terminal" | "models" => names.push(argument),
+            "environments" | "training" | "terminal" | "models" | "finetune" => {
+                names.push(argument);
+            }
             other => bail!(
                 "unknown option of bench: {other} - allowed: environments, training, terminal, \
-                 models, --quick, --assert, --models-python FILE, --epymarl DIR, \
+                 models, finetune, --quick, --assert, --models-python FILE, --epymarl DIR, \
                  --epymarl-python FILE"
             ),
         }
@@ -124,16 +127,25 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
             terminal::assert(&found)?;
         }
     }
+    let python = || match &models_python {
+        Some(python) => Ok(python.clone()),
+        None => parity::environment::python(),
+    };
     if wanted("models") {
-        let python = match models_python {
-            Some(python) => python,
-            None => parity::environment::python()?,
-        };
+        let python = python()?;
         let rows = models::measure(&effort, &python)?;
         models::print(&rows);
         save("models", &effort, &json!(rows))?;
         if effort.assert {
             models::assert(&rows)?;
+        }
+    }
+    if wanted("finetune") {
+        let rows = finetune::measure(&effort, &python()?)?;
+        finetune::print(&rows);
+        save("finetune", &effort, &json!(rows))?;
+        if effort.assert {
+            finetune::assert(&rows)?;
         }
     }
     Ok(ExitCode::SUCCESS)

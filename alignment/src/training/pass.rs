@@ -5,7 +5,7 @@ use lm::scoring::{Activations, Gradient, ScoreSettings, Scored};
 use nn::random::RandomStream;
 use tch::{Device, Kind, Tensor};
 
-use super::{PairFigures, PassSettings};
+use super::{PairFigures, PassSettings, layout};
 use crate::AlignmentError;
 use crate::failure::FinetuneError;
 use crate::losses::log_ratios::PairLogRatios;
@@ -39,25 +39,25 @@ pub(super) struct Forward {
     pub(super) sums: Tensor,
 }
 
-/// Texts through the model.
+/// Texts through the model; with `pack` in one row, where the texts of `pairs`, two and two,
+/// share what they have in common.
 pub(super) fn forward(
     decoder: &Decoder,
     texts: &[&Sequence],
+    pairs: &[[usize; 2]],
     settings: ScoreSettings,
     pack: bool,
 ) -> Result<Forward, FinetuneError> {
     let device = decoder.weights().device();
-    let ids: Vec<&[i64]> = texts.iter().map(|text| text.ids.as_slice()).collect();
-    let batch = if pack {
-        Batch::packed(&ids, device)
+    let (batch, asked) = if pack {
+        layout::packed(texts, pairs, device)
     } else {
-        Batch::padded(&ids, device)
+        layout::padded(texts, device)
     };
-    let shape = batch.ids().size();
-    let (targets, owners) = targets(texts, shape[1] as usize, pack);
-    let targets = Tensor::from_slice(&targets).view(&shape[..]);
-    let scored = decoder.score(&batch, &targets, settings)?;
-    let owners = Tensor::from_slice(&owners).to_device(device);
+    let [places, targets, owners] =
+        [asked.places, asked.targets, asked.owners].map(|part| Tensor::from_slice(&part));
+    let scored = decoder.score_at(&batch, &places, &targets, settings)?;
+    let owners = owners.to_device(device);
     let logs = scored
         .log_probabilities()
         .f_to_kind(Kind::Double)
@@ -71,26 +71,6 @@ pub(super) fn forward(
         owners,
         sums,
     })
-}
-
-/// At each place of the batch the id that is asked for, -1 where none is; and of each id asked
-/// for, in that order, its text.
-fn targets(texts: &[&Sequence], width: usize, pack: bool) -> (Vec<i64>, Vec<i64>) {
-    let mut targets = Vec::with_capacity(texts.len() * width);
-    let mut owners = Vec::new();
-    for (number, text) in texts.iter().enumerate() {
-        if !pack {
-            targets.extend(std::iter::repeat_n(-1, width - text.ids.len()));
-        }
-        for place in 1..=text.ids.len() {
-            let learnt = text.learnt.get(place).copied().unwrap_or(false);
-            targets.push(if learnt { text.ids[place] } else { -1 });
-            if learnt {
-                owners.push(number as i64);
-            }
-        }
-    }
-    (targets, owners)
 }
 
 pub(super) fn tensor(error: tch::TchError) -> FinetuneError {
@@ -126,10 +106,14 @@ impl<'a> Passes<'a> {
         }
     }
 
-    pub(super) fn forward(&mut self, texts: &[&Sequence]) -> Result<Forward, FinetuneError> {
+    pub(super) fn forward(
+        &mut self,
+        texts: &[&Sequence],
+        pairs: &[[usize; 2]],
+    ) -> Result<Forward, FinetuneError> {
         self.tokens += texts.iter().map(|text| text.ids.len() as u64).sum::<u64>();
         let settings = self.score_settings();
-        forward(self.decoder, texts, settings, self.settings.pack)
+        forward(self.decoder, texts, pairs, settings, self.settings.pack)
     }
 
     /// `per_text` is the derivative of the objective with respect to each sum. `[texts]`
@@ -163,7 +147,7 @@ impl<'a> Passes<'a> {
         let weight = -1.0 / tokens.max(1) as f64;
         let mut loss = 0.0;
         for texts in lessons.chunks(self.settings.rows) {
-            let forward = self.forward(texts)?;
+            let forward = self.forward(texts, &[])?;
             loss += weight * f64::try_from(forward.sums.sum(Kind::Double)).map_err(tensor)?;
             let per_text = Tensor::full([texts.len() as i64], weight, (Kind::Double, Device::Cpu));
             self.backward(forward, &per_text, gradient)?;
@@ -190,7 +174,7 @@ impl<'a> Passes<'a> {
             let texts: Vec<&Sequence> = chosen
                 .chain(pairs.iter().map(|pair| &pair.rejected))
                 .collect();
-            let forward = self.forward(&texts)?;
+            let forward = self.forward(&texts, &layout::halves(pairs.len()))?;
             let sums = forward.sums.f_to_device(Device::Cpu).map_err(tensor)?;
             let batch = pair_batch(pairs, &sums, loss);
             let of_loss = loss.gradient(&batch)?;

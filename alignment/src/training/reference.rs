@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use lm::decoder::Decoder;
 use lm::scoring::{Activations, ScoreSettings};
 
-use super::PassSettings;
 use super::pass::forward;
+use super::{PassSettings, layout};
 use crate::failure::FinetuneError;
 use crate::preparation::{Example, Sequence};
 
@@ -36,7 +36,8 @@ pub fn reference_log_probabilities(
         let texts: Vec<&Sequence> = chosen
             .chain(pairs.iter().map(|pair| &pair.rejected))
             .collect();
-        let sums = forward(decoder, &texts, scoring, settings.pack)?.sums;
+        let halves = layout::halves(pairs.len());
+        let sums = forward(decoder, &texts, &halves, scoring, settings.pack)?.sums;
         let sums: Vec<f64> =
             Vec::try_from(sums.to_device(tch::Device::Cpu)).map_err(crate::AlignmentError::from)?;
         let count = pairs.len();

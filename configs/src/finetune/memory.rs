@@ -12,7 +12,7 @@ pub struct MemoryConfig {
     pub activations: Activations,
     /// Tokens whose logits exist at the same time.
     pub logit_chunk: usize,
-    /// Whether rows of unlike length share a pass without padding.
+    /// Whether texts share a pass without padding, and the responses of a pair their prompt.
     pub pack: bool,
 }
 
@@ -32,7 +32,7 @@ impl Default for MemoryConfig {
         Self {
             activations: Activations::Keep,
             logit_chunk: 512,
-            pack: false,
+            pack: true,
         }
     }
 }
@@ -64,7 +64,7 @@ impl MemoryConfig {
             "memory.pack",
             "Pack",
             FieldKind::Boolean,
-            "Whether rows of unlike length share a pass without padding.",
+            "Whether texts share a pass without padding, and the responses of a pair their prompt.",
         )
         .known_as(&["packing", "padding_free"]),
     ];

@@ -1,7 +1,7 @@
 //! Attention of grouped heads, with windows, caps and padding.
 
 use nn::fused::causal::{Segment, Tree};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{Decoder, Surroundings};
 use crate::cache::Cache;
@@ -25,19 +25,22 @@ pub enum Mask {
         mask: Tensor,
     },
     /// Those of the query's own text, of the texts of one row, up to its own place.
-    Texts {
-        /// Where the texts lie.
-        trees: Vec<Tree>,
-        /// Places that a query sees, its own included.
-        window: Option<usize>,
-    },
+    Texts(Vec<TextMask>),
+}
+
+/// Places of one row that see a stem and themselves.
+#[derive(Debug)]
+pub struct TextMask {
+    tree: i64, // the first place of the stem
+    segment: Segment,
+    mask: Mask,
 }
 
 impl Mask {
     fn from(&self) -> i64 {
         match self {
             Self::All { from } | Self::Added { from, .. } => *from,
-            Self::Causal | Self::Texts { .. } => 0,
+            Self::Causal | Self::Texts(_) => 0,
         }
     }
 
@@ -104,8 +107,8 @@ impl Decoder {
     fn attend(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, mask: &Mask) -> Tensor {
         let (rows, heads, tokens, width) = queries.size4().unwrap_or_default();
         let kv_heads = self.config.kv_heads as i64;
-        if let Mask::Texts { trees, window } = mask {
-            return self.attend_texts([queries, keys, values], trees, *window);
+        if let Mask::Texts(texts) = mask {
+            return self.attend_texts([queries, keys, values], texts);
         }
         if let Some(cap) = self.config.attention_cap {
             let attended = self.attend_capped(queries, keys, values, mask, cap);
@@ -136,26 +139,18 @@ impl Decoder {
 
     /// Attention of many texts in one row, one after the other: the products of a text with
     /// the others' keys are never made.
-    fn attend_texts(
-        &self,
-        [queries, keys, values]: [&Tensor; 3],
-        trees: &[Tree],
-        window: Option<usize>,
-    ) -> Tensor {
-        let mut parts = Vec::new();
-        for tree in trees {
-            for segment in tree.segments() {
-                let start = tree.start as i64 + segment.own.start as i64;
-                let own = |all: &Tensor| all.narrow(2, start, segment.own.len() as i64);
-                let seen = |all: &Tensor| match segment.seen as i64 {
-                    0 => own(all),
-                    seen => Tensor::cat(&[all.narrow(2, tree.start as i64, seen), own(all)], 2),
-                };
-                let mask = segment_mask(&segment, window, queries);
-                parts.push(self.attend(&own(queries), &seen(keys), &seen(values), &mask));
-            }
-        }
-        Tensor::cat(&parts, 1)
+    fn attend_texts(&self, [queries, keys, values]: [&Tensor; 3], texts: &[TextMask]) -> Tensor {
+        let parts = texts.iter().map(|text| {
+            let segment = &text.segment;
+            let start = text.tree + segment.own.start as i64;
+            let own = |all: &Tensor| all.narrow(2, start, segment.own.len() as i64);
+            let seen = |all: &Tensor| match segment.seen as i64 {
+                0 => own(all),
+                seen => Tensor::cat(&[all.narrow(2, text.tree, seen), own(all)], 2),
+            };
+            self.attend(&own(queries), &seen(keys), &seen(values), &text.mask)
+        });
+        Tensor::cat(&parts.collect::<Vec<_>>(), 1)
     }
 
     /// Attention with capped scores, which no fused kernel offers.
@@ -176,7 +171,7 @@ impl Decoder {
         let scores = (scores / cap).tanh() * cap;
         let scores = scores.view([rows, heads, tokens, places]);
         let scores = match mask {
-            Mask::All { .. } | Mask::Texts { .. } => scores,
+            Mask::All { .. } | Mask::Texts(_) => scores,
             Mask::Added { mask, .. } => scores + mask,
             Mask::Causal => {
                 let shape = [tokens, places];
@@ -193,21 +188,35 @@ impl Decoder {
     }
 }
 
+impl Mask {
+    /// Those of the query's own text, for texts that lie in one row.
+    pub(crate) fn texts(trees: &[Tree], window: Option<usize>, kind: Kind, device: Device) -> Self {
+        let texts = trees.iter().flat_map(|tree| {
+            tree.segments().map(move |segment| TextMask {
+                tree: tree.start as i64,
+                mask: segment_mask(&segment, window, kind, device),
+                segment,
+            })
+        });
+        Self::Texts(texts.collect())
+    }
+}
+
 /// What the places of a segment see of the stem and of themselves.
-fn segment_mask(segment: &Segment, window: Option<usize>, like: &Tensor) -> Mask {
+fn segment_mask(segment: &Segment, window: Option<usize>, kind: Kind, device: Device) -> Mask {
     let keys = (segment.seen + segment.own.len()) as i64;
     let window = window.filter(|window| (*window as i64) < keys);
     if segment.seen == 0 && window.is_none() {
         return Mask::Causal;
     }
-    let place = Tensor::arange(keys, (Kind::Int64, like.device()));
+    let place = Tensor::arange(keys, (Kind::Int64, device));
     let queries = place.narrow(0, segment.seen as i64, segment.own.len() as i64);
     let distance = queries.unsqueeze(1) - place.unsqueeze(0);
     let mut seen = distance.ge(0);
     if let Some(window) = window {
         seen = seen.logical_and(&distance.lt(window as i64));
     }
-    Mask::added(&seen.unsqueeze(0).unsqueeze(0), 0, like.kind())
+    Mask::added(&seen.unsqueeze(0).unsqueeze(0), 0, kind)
 }
 
 impl Surroundings {

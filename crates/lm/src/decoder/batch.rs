@@ -184,10 +184,7 @@ impl Batch {
         let starts = match &self.pattern {
             Pattern::Even if window.is_none() => return Mask::Causal,
             Pattern::Packed => {
-                return Mask::Texts {
-                    trees: self.trees.clone(),
-                    window,
-                };
+                return Mask::texts(&self.trees, window, kind, self.ids.device());
             }
             Pattern::Even => None,
             Pattern::Padded(starts) => Some(starts),
