@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use ratatui::crossterm::event::KeyCode;
 use tui::host::{Launch, QueueEntry, Request as Any};
 use tui::model::{Model, Overlay, RunState};
-use tui::plan::{Plan, Sizes};
+use tui::plan::{JobPlan, Plan, Sizes};
 use tui::screens::ScreenKind;
 use tui::screens::launcher::View;
 use tui::screens::launcher::requests::{
@@ -78,7 +78,7 @@ fn host(request: Request) -> Option<Answer> {
                 episode_limit: config.environment.time_limit.unwrap_or(50) as u64,
                 picture: 182_280,
             };
-            let plan = Box::new(Plan::of(&config, sizes, &[]));
+            let plan = Box::new(JobPlan::Train(Plan::of(&config, sizes, &[])));
             let unknown = configs::Problem::error("environment.id", "unknown environment")
                 .value(&config.environment.id);
             Answer::Plan(number, known.then_some(plan).ok_or(vec![unknown]))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use configs::{Job, Loaded, RunConfig};
+use configs::{Job, Loaded};
 use serde_json::json;
 use tracking::RunFolder;
 use tracking::statistics::Bootstrap;
@@ -255,13 +255,10 @@ fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
 }
 
 fn dry_run(global: &Global, arguments: &Train, loaded: &Loaded) -> Result<(), Failure> {
-    let RunConfig::Train(train) = &loaded.config else {
-        return Err(Failure::arguments(
-            "this is no training: its job is another - see `concord --help`",
-        ));
-    };
     let root = runs_root(global);
-    let plan = plan::of(train, &plan::earlier(&root))?;
+    let earlier = plan::earlier(&root);
+    let plan = plan::of(&loaded.config, &earlier, &mut plan::Counted::default())
+        .map_err(|problems| Failure::problems(&format!("`{}`", arguments.settings.target), &problems))?;
     match arguments.format.format {
         Format::Json => print_json(&json!({
             "config": loaded.config.values(),

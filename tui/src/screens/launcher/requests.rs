@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use configs::Problem;
 use configs::env::Environment;
 
-use crate::plan::Plan;
+use crate::plan::JobPlan;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +43,8 @@ pub enum Answer {
     Starts(Box<Starts>),
     /// The text of a file, or why it cannot be read.
     Text(PathBuf, Result<String, String>),
-    /// The plan, or what the environment does not take.
-    Plan(u64, Result<Box<Plan>, Vec<Problem>>),
+    /// The plan, or what stands against it.
+    Plan(u64, Result<Box<JobPlan>, Vec<Problem>>),
     /// What is in a folder, or why it cannot be read.
     Folder(PathBuf, Result<Folder, String>),
     /// Lines that tell what a file or a folder is.
