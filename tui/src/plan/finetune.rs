@@ -141,10 +141,8 @@ impl FinetunePlan {
             responses_per_iteration,
             updates_per_iteration: of_rows,
             updates: all,
-            generated_tokens: responses_per_iteration.map(|one| {
-                one.saturating_mul(iterations)
-                    .saturating_mul(new_tokens)
-            }),
+            generated_tokens: responses_per_iteration
+                .map(|one| one.saturating_mul(iterations).saturating_mul(new_tokens)),
             learnt_tokens: learnt,
             evaluations,
             evaluation_responses: held_out
@@ -324,7 +322,11 @@ fn disk(config: &FinetuneConfig, plan: &FinetunePlan) -> Option<Estimate> {
             format!("{} of {} each", plan.models_kept - 1, bytes(of_iteration)),
         );
     }
-    estimate.add("result", whole, "model/, an adapter merged into it".to_owned());
+    estimate.add(
+        "result",
+        whole,
+        "model/, an adapter merged into it".to_owned(),
+    );
     let state = match config.optimiser.kind {
         OptimiserKind::Adamw => 2,
         OptimiserKind::Rmsprop => 1,

@@ -44,10 +44,7 @@ pub(super) fn of(config: &TrainConfig, earlier: &[Earlier]) -> Time {
         earlier,
         &[
             ("with these settings", &alike(same)),
-            (
-                "with this algorithm, network and environment",
-                &alike(akin),
-            ),
+            ("with this algorithm, network and environment", &alike(akin)),
         ],
     )
 }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use configs::Problem;
 use configs::finetune::{
-    Activations as ActivationsSetting, AdapterKind, DataForm, FinetuneConfig,
-    NumberKind, OptimiserKind, Source,
+    Activations as ActivationsSetting, AdapterKind, DataForm, FinetuneConfig, NumberKind,
+    OptimiserKind, Source,
 };
 use dataset::Form;
 use hub::memory::{
@@ -81,13 +81,15 @@ pub(super) fn sizes(
         ..FinetuneSizes::default()
     };
     let mut problems = Vec::new();
-    let mut look = |path: &'static str, file: &Option<String>| {
-        match rows(file.as_deref(), form(config.data.form), counted) {
-            Ok(told) => told,
-            Err(message) => {
-                problems.push(Problem::error(path, message));
-                (None, String::new())
-            }
+    let mut look = |path: &'static str, file: &Option<String>| match rows(
+        file.as_deref(),
+        form(config.data.form),
+        counted,
+    ) {
+        Ok(told) => told,
+        Err(message) => {
+            problems.push(Problem::error(path, message));
+            (None, String::new())
         }
     };
     (sizes.rows, sizes.counted) = look("data.path", &config.data.path);
@@ -132,10 +134,7 @@ fn rows(
         return Ok((None, format!("{path} is too large to be counted here")));
     }
     let rows = counted.rows(file, form, &about)?;
-    Ok((
-        Some(rows),
-        format!("of {} in {path}", count(rows as f64)),
-    ))
+    Ok((Some(rows), format!("of {} in {path}", count(rows as f64))))
 }
 
 /// The folder with the `config.json` of the model that is trained.
@@ -199,12 +198,21 @@ fn of_model(config: &FinetuneConfig, sizes: &mut FinetuneSizes) -> Result<(), Hu
             ActivationsSetting::Recompute => Activations::Recomputed,
         },
     });
-    let rows = config.optimiser.rows_per_pass.min(config.optimiser.rows_per_update) as u64;
+    let rows = config
+        .optimiser
+        .rows_per_pass
+        .min(config.optimiser.rows_per_update) as u64;
     let rows = rows.saturating_mul(texts(config));
     let length = config.data.max_tokens as u64;
     let training = estimate(&folder, numbers, training, rows, length)?;
     let train_words = format!("{rows} texts of {length} tokens in a pass");
-    sizes.memory = Some(with_generation(config, &folder, numbers, training, &train_words)?);
+    sizes.memory = Some(with_generation(
+        config,
+        &folder,
+        numbers,
+        training,
+        &train_words,
+    )?);
     Ok(())
 }
 
