@@ -17,6 +17,8 @@ use crate::dashboard::models;
 use crate::plan;
 use crate::settings;
 
+mod data;
+
 /// A file larger than this is no configuration.
 const LARGEST: u64 = 4 << 20;
 /// Runs offered to start from.
@@ -64,6 +66,10 @@ impl Launcher {
             Request::Preview(path) => {
                 let lines = glance(&path);
                 Answer::Preview(path, lines)
+            }
+            Request::Data(wanted) => {
+                let known = data::preview(&wanted);
+                Answer::Data(wanted.path, Box::new(known))
             }
             Request::Save {
                 path,

@@ -51,7 +51,7 @@ fn follow_from_outside(run: &RunFolder, ui: Ui, format: Format) -> Result<(), Fa
     let mut one = Some(Followed::new(
         run.clone(),
         None,
-        observer(ui, bars.as_ref(), &run.id(), Words::of(&run)),
+        observer(ui, bars.as_ref(), &run.id(), Words::of(run)),
     ));
     let endings = follow(&mut interrupts, 1, || Ok(one.take()))?;
     conclude(&endings, ui, format)

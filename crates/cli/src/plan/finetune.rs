@@ -21,11 +21,14 @@ use tui::plan::{FinetuneSizes, Item, texts};
 use crate::commands::model_files::hub;
 
 /// A file larger than this is not counted: it takes longer than people wait.
-const LARGEST: u64 = 256 << 20;
+pub(crate) const LARGEST: u64 = 256 << 20;
 
 /// What a plan tells of a file's rows, kept until the file changes.
 #[derive(Default)]
-pub(crate) struct Counted(HashMap<(PathBuf, &'static str), (Stamp, Result<u64, String>)>);
+pub(crate) struct Counted(HashMap<(PathBuf, &'static str), Told>);
+
+/// What a file was told to hold, and when.
+type Told = (Stamp, Result<u64, String>);
 
 /// What changes when a file does.
 type Stamp = (u64, Option<SystemTime>);
@@ -50,7 +53,7 @@ impl Counted {
 }
 
 /// The form that a setting names.
-pub(crate) fn form(form: DataForm) -> Form {
+fn form(form: DataForm) -> Form {
     match form {
         DataForm::Auto => Form::Auto,
         DataForm::SharegptRanking => Form::ShareGptRanking,

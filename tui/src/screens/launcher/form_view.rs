@@ -241,7 +241,10 @@ fn value_spans<'a>(model: &Model, setting: &Setting, chosen: bool, error: bool) 
         _ if setting.value == "none" => Role::Muted,
         _ => Role::Text,
     };
-    let steps = !matches!(setting.field.kind, FieldKind::Text | FieldKind::Model);
+    let steps = !matches!(
+        setting.field.kind,
+        FieldKind::Text | FieldKind::Model | FieldKind::Data
+    );
     let (left, right) = match (chosen && steps, model.theme.unicode()) {
         (true, true) => ("‹ ", " ›"),
         (true, false) => ("< ", " >"),
