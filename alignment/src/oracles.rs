@@ -123,6 +123,16 @@ pub trait PreferenceOracle: Send {
     /// What it can express.
     fn kind(&self) -> OracleKind;
 
+    /// Says of a prompt with so many responses, before they are generated, whether it can be judged:
+    /// whether it is in a file, or has the answer that is needed.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn knows(&self, id: &str, answer: Option<&str>, responses: usize) -> Result<(), OracleError> {
+        let _ = (id, answer, responses);
+        Ok(())
+    }
+
     /// One judgement per entry of the batch, in order.
     ///
     /// # Errors

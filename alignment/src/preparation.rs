@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::failure::FinetuneError;
-use crate::text_model::TextModel;
+use crate::text_model::{Speech, TextModel};
 use crate::thinking::ThinkMarks;
 
 /// The argument by which templates are told whether a trace is wanted.
@@ -119,6 +119,16 @@ pub struct Counts {
     pub put_behind: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.texts += other.texts;
+        self.cut_prompts += other.cut_prompts;
+        self.cut_responses += other.cut_responses;
+        self.empty += other.empty;
+        self.put_behind += other.put_behind;
+    }
+}
+
 impl Counts {
     /// A sentence about what was changed or left out; none where nothing was.
     pub fn sentence(&self) -> Option<String> {
@@ -160,8 +170,9 @@ pub struct PromptIds {
 }
 
 /// How rows become ids.
+#[derive(Clone)]
 pub struct Preparation<'a> {
-    model: &'a TextModel,
+    model: Speech<'a>,
     /// The strings around traces.
     pub marks: ThinkMarks,
     system: Option<String>,
@@ -176,7 +187,7 @@ impl<'a> Preparation<'a> {
     pub fn new(model: &'a TextModel, data: &configs::finetune::DataConfig) -> Self {
         let context = model.decoder.config().max_positions;
         Self {
-            model,
+            model: model.speech(),
             marks: ThinkMarks {
                 open: data.think_open.clone(),
                 close: data.think_close.clone(),
@@ -186,6 +197,28 @@ impl<'a> Preparation<'a> {
             max_tokens: data.max_tokens.min(context),
             counts: Counts::default(),
         }
+    }
+
+    /// The same with nothing counted, for a thread of its own.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        Self {
+            counts: Counts::default(),
+            ..self.clone()
+        }
+    }
+
+    fn options(&self, thinking: Option<bool>) -> RenderOptions {
+        let mut options = RenderOptions {
+            now: self.model.now,
+            ..RenderOptions::default()
+        };
+        if let Some(thinking) = thinking {
+            options
+                .arguments
+                .insert(ENABLE_THINKING.to_owned(), json!(thinking));
+        }
+        options
     }
 
     /// A prompt up to where its response begins. Text is one user turn where the model has a chat
@@ -232,7 +265,8 @@ impl<'a> Preparation<'a> {
     ) -> Result<String, FinetuneError> {
         let text = if self.templated(content) {
             let conversation = self.conversation(&content.messages("user"));
-            let rendered = conversation.prompt(self.model.chat_template()?, &options(thinking))?;
+            let rendered =
+                conversation.prompt(self.model.chat_template()?, &self.options(thinking))?;
             rendered.text
         } else {
             content.last_text().to_owned()
@@ -308,7 +342,7 @@ impl<'a> Preparation<'a> {
         let mut messages = prompt.messages("user");
         messages.extend(turns.iter().cloned());
         let conversation = self.conversation(&messages);
-        let rendered = conversation.render(self.model.chat_template()?, &options(thinking))?;
+        let rendered = conversation.render(self.model.chat_template()?, &self.options(thinking))?;
         if let Some(behind) = rendered.text.strip_prefix(&before.text) {
             return Ok(behind.to_owned());
         }
@@ -379,7 +413,7 @@ impl<'a> Preparation<'a> {
         }
         self.counts.texts += 1;
         let conversation = self.conversation(messages);
-        let rendered = conversation.render(self.model.chat_template()?, &options(thinking))?;
+        let rendered = conversation.render(self.model.chat_template()?, &self.options(thinking))?;
         let mut sequence = Sequence::default();
         for (id, _, learnt) in rendered.tokens(&self.model.tokenizer)? {
             sequence.ids.push(i64::from(id));
@@ -400,16 +434,6 @@ impl<'a> Preparation<'a> {
 
 fn wide(ids: &[u32]) -> Vec<i64> {
     ids.iter().map(|id| i64::from(*id)).collect()
-}
-
-fn options(thinking: Option<bool>) -> RenderOptions {
-    let mut options = RenderOptions::default();
-    if let Some(thinking) = thinking {
-        options
-            .arguments
-            .insert(ENABLE_THINKING.to_owned(), json!(thinking));
-    }
-    options
 }
 
 fn as_json(message: &Message) -> OrderedJson {

@@ -8,6 +8,7 @@
 //! | `iterations/<n>/judgements.jsonl` | what the oracle said of it, before and after aggregation |
 //! | `iterations/<n>/pairs.jsonl` | best and worst with their win rates, as SPPO's released data |
 //! | `iterations/<n>/reference.jsonl` | log-probabilities under the iterate that is trained from |
+//! | `iterations/<n>/counters.json` | how far the run was then |
 //! | `iterations/<n>/model/` | what it became: a model, or peft's adapter |
 //! | `evaluations/update-<u>.jsonl` | answers to held-out prompts after `u` updates |
 //! | `ckpt/step-<u>/` | the newest moment that a training can go on from |
@@ -19,22 +20,24 @@
 mod checkpoint;
 pub mod data;
 pub mod evaluation;
+mod evaluation_stage;
 pub mod examples;
 mod files;
 mod inputs;
 mod journal;
 pub mod method;
 mod model;
+mod plan;
 pub mod stages;
 mod training_stage;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use configs::env::Environment;
-use configs::finetune::{Algorithm, BaseLoss, FinetuneConfig, Source, SppoForm};
+use configs::finetune::{Algorithm, FinetuneConfig, Source};
 use crossbeam::channel::Receiver;
 use lm::training::Trainer;
 use tch::Device;
@@ -51,10 +54,14 @@ use crate::training::Objective;
 use crate::training::mixing::{Probe, Redraws};
 use checkpoint::Position;
 use data::PromptRow;
-use evaluation::{Evaluation, Scores};
+use evaluation::Scores;
 use examples::Prepared;
 use journal::{Journal, StagePlace};
 use model::Start;
+use plan::{
+    check_prompts, check_turns, first_iteration, iteration_folder, iterations, needs_wins,
+    prompts_of,
+};
 use stages::{Answered, Selected, Wanted};
 
 /// How a run ended.
@@ -106,15 +113,6 @@ pub struct FinetuneRun<'a> {
     first: usize,
 }
 
-/// Iterations; one where the data has its own pairs or demonstrations.
-fn iterations(config: &FinetuneConfig) -> usize {
-    if config.iterates() {
-        config.iterations.count
-    } else {
-        1
-    }
-}
-
 impl<'a> FinetuneRun<'a> {
     /// Reads everything that the run needs and says what is wrong with it, the dear things last.
     ///
@@ -123,10 +121,9 @@ impl<'a> FinetuneRun<'a> {
     /// that have changed since the run began.
     pub fn new(config: &'a FinetuneConfig, setting: Setting<'a>) -> Result<Self, FinetuneError> {
         let folder = setting.folder;
-        inputs::keep_or_compare(
-            &folder.path().join("iterations/inputs.json"),
-            &inputs::of(config)?,
-        )?;
+        let marks = folder.path().join("iterations/inputs.json");
+        let inputs = inputs::of(config)?;
+        let begun = inputs::compare(&marks, &inputs)?;
         let oracle = match config.iterates() {
             true => Some(opening::open(&config.oracle, setting.device)?),
             false => None,
@@ -145,6 +142,12 @@ impl<'a> FinetuneRun<'a> {
             Vec::new()
         };
         check_prompts(config, &prompts)?;
+        if let Some(oracle) = &oracle {
+            let responses = config.generation.responses;
+            for row in &prompts {
+                oracle.knows(&row.id, row.answer.as_deref(), responses)?;
+            }
+        }
         let held_out = match &config.data.evaluation {
             Some(path) => {
                 let wanted = Some(config.evaluation.prompts);
@@ -155,10 +158,12 @@ impl<'a> FinetuneRun<'a> {
             None => Vec::new(),
         };
         let first = first_iteration(config, folder.path());
-        let position = if setting.resume {
-            checkpoint::newest(folder)?
-        } else {
-            None
+        let position = match setting.resume {
+            // One of an iteration before the last finished one has nothing to go on with.
+            true => {
+                checkpoint::newest(folder)?.filter(|(_, position)| position.iteration + 1 >= first)
+            }
+            false => None,
         };
         let model_folder = iteration_folder(folder.path(), first - 1).join("model");
         let start = if first > 1 && model_folder.exists() {
@@ -166,9 +171,15 @@ impl<'a> FinetuneRun<'a> {
         } else {
             Start::Settings
         };
-        let model = model::open(config, start, setting.device)?;
+        let mut model = model::open(config, start, setting.device)?;
+        model.now = begun.unwrap_or_else(inputs::now);
+        check_turns(&model, prompts.iter().chain(&held_out))?;
         if config.iterates() {
             responder(config, &model)?;
+        }
+        if begun.is_none() {
+            // Not before all is well: a run that failed by its data goes on once they are mended.
+            inputs::keep(&marks, inputs, model.now)?;
         }
         let share = position.as_ref().and_then(|(_, position)| position.share);
         let share = share.or(method::estimator(&config.algorithm)?);
@@ -183,12 +194,19 @@ impl<'a> FinetuneRun<'a> {
             journal.warning("model", warning.clone());
         }
         if setting.resume {
+            let trained = iteration_folder(folder.path(), first - 1);
             let (counters, from) = match &position {
-                Some((path, position)) => (position.counters, path.display().to_string()),
-                None => Default::default(),
+                Some((path, position)) => (position.counters, path.clone()),
+                None => (model::kept_counters(&trained)?, trained.join("model")),
             };
-            let from = from.rsplit_once("ckpt/").map_or("", |(_, name)| name);
-            journal.resume(counters, &format!("ckpt/{from}"));
+            let from = from.strip_prefix(folder.path()).unwrap_or(&from);
+            journal.resume(counters, &from.display().to_string());
+            if position.is_none() && first > 1 && config.optimiser.carry_state {
+                journal.warning(
+                    "resume",
+                    "the optimiser's state is lost with its checkpoint - it begins anew",
+                );
+            }
         } else {
             for note in notes {
                 journal.warning("data", note);
@@ -219,11 +237,11 @@ impl<'a> FinetuneRun<'a> {
     pub fn run(mut self) -> Result<Outcome, FinetuneError> {
         self.journal.state(RunState::Running, "");
         let iterations = iterations(self.config);
-        if self.first == 1 && !self.evaluate(0)? {
+        if !self.evaluate_before()? {
             return Ok(Outcome::Stopped);
         }
         for iteration in self.first..=iterations {
-            if self.enough() {
+            if self.enough() && self.position_in(iteration).is_none() {
                 break;
             }
             let Some(examples) = self.examples(iteration)? else {
@@ -237,9 +255,6 @@ impl<'a> FinetuneRun<'a> {
                 return Ok(Outcome::Stopped);
             }
         }
-        if self.first > iterations && !self.evaluate(iterations)? {
-            return Ok(Outcome::Stopped);
-        }
         let result = self.journal.folder.path().join("model");
         model::write_merged(&mut self.model, &result)?;
         if let Some(scores) = self.last_scores.take() {
@@ -252,6 +267,13 @@ impl<'a> FinetuneRun<'a> {
     fn enough(&self) -> bool {
         let updates = self.journal.counters.updates;
         self.config.max_updates.is_some_and(|most| updates >= most)
+    }
+
+    /// The updates of an iteration that a checkpoint was written in, which has to be taken up.
+    fn position_in(&self, iteration: usize) -> Option<u64> {
+        let position = self.position.as_ref().map(|(_, position)| position);
+        let here = position.filter(|position| position.iteration == iteration);
+        here.map(|position| position.updates)
     }
 
     fn path(&self, iteration: usize, name: &str) -> PathBuf {
@@ -342,12 +364,18 @@ impl<'a> FinetuneRun<'a> {
                 ),
             );
         }
+        let before = journal.counters.tokens;
         let answered = model::speaking(&mut self.model, |model| {
             let mut responder = responder(config, model)?;
             stages::generate(&path, &wanted, responder.as_mut(), journal, &place)
         })?;
         let Some(answered) = answered else {
             return Ok(None);
+        };
+        // Those of an earlier process count too, unless the checkpoint has counted them.
+        self.journal.counters.tokens = match self.position_in(iteration) {
+            Some(_) => before,
+            None => before + stages::tokens(&answered),
         };
         let place = self.place("judge", iteration, "prompts");
         let path = self.path(iteration, "judgements.jsonl");
@@ -443,70 +471,14 @@ impl<'a> FinetuneRun<'a> {
             let result = self.journal.folder.path().join("model");
             return model::write_merged(&mut self.model, &result);
         }
-        model::keep(&self.model, self.config, &self.path(iteration, "model"))?;
+        let folder = iteration_folder(self.journal.folder.path(), iteration);
+        self.journal.progress();
+        model::keep(&self.model, self.config, &folder, self.journal.counters)?;
         if !self.config.iterations.keep_models && iteration > 1 {
             let old = self.path(iteration - 1, "model");
             fs::remove_dir_all(&old).map_err(FinetuneError::file("remove", &old))?;
         }
         Ok(())
-    }
-
-    /// Answers the held-out prompts and scores them; false when told to stop.
-    fn evaluate(&mut self, iteration: usize) -> Result<bool, FinetuneError> {
-        if self.held_out.is_empty() {
-            return Ok(true);
-        }
-        let config = self.config;
-        let modes = method::evaluated_modes(config);
-        let evaluation = Evaluation {
-            prompts: &self.held_out,
-            modes: &modes,
-            responses: config.evaluation.responses,
-            verifier: opening::verifier(config.oracle.verifier),
-            shown: config.evaluation.shown,
-        };
-        let folder = self.journal.folder.path().join("evaluations");
-        if self.start_answers.is_empty()
-            && let Some(rows) = files::finished(&folder.join("update-0.jsonl"))?
-        {
-            self.start_answers = rows;
-        }
-        let updates = self.journal.counters.updates;
-        let path = folder.join(format!("update-{updates}.jsonl"));
-        let place = self.place("evaluate", iteration, "prompts");
-        let journal = &mut self.journal;
-        let answers = model::speaking(&mut self.model, |model| {
-            let mut responder = PolicyResponder::new(model, &config.data, &config.generation);
-            if config.evaluation.responses == 1 {
-                responder = responder.greedy();
-            }
-            evaluation.answer(
-                &path,
-                &mut responder,
-                journal,
-                &mut |journal, done, total| {
-                    journal.stage(&place, done, total);
-                },
-            )
-        })?;
-        let Some(answers) = answers else {
-            return Ok(false);
-        };
-        if self.start_answers.is_empty() {
-            self.start_answers.clone_from(&answers);
-        }
-        let oracle: Option<&mut dyn PreferenceOracle> = match &mut self.oracle {
-            Some(oracle) => Some(oracle.as_mut()),
-            None => None,
-        };
-        let scores = evaluation.score(&answers, &self.start_answers, oracle)?;
-        for sample in evaluation.samples(&answers, updates, iteration) {
-            self.journal.tracker().sample(sample);
-        }
-        self.journal
-            .evaluation(&scores, EvaluationPurpose::Interval, "");
-        self.last_scores = Some(scores);
-        Ok(true)
     }
 }
 
@@ -527,10 +499,6 @@ fn responder<'m>(
     })
 }
 
-fn iteration_folder(run: &Path, iteration: usize) -> PathBuf {
-    run.join("iterations").join(iteration.to_string())
-}
-
 /// How many examples BVPO's gradients are measured on.
 fn measured(config: &FinetuneConfig) -> usize {
     let every = config.algorithm.measured_every();
@@ -548,60 +516,4 @@ fn probes(
     first
         .map(|(place, example)| Probe::new(example, redraws.remove(&place), traced))
         .collect()
-}
-
-/// The first iteration whose model is not there.
-fn first_iteration(config: &FinetuneConfig, run: &Path) -> usize {
-    if !config.iterates() {
-        return if run.join("model").exists() { 2 } else { 1 };
-    }
-    let trained = (1..=config.iterations.count)
-        .rev()
-        .find(|iteration| iteration_folder(run, *iteration).join("model").exists());
-    trained.unwrap_or(0) + 1
-}
-
-/// The prompts of an iteration: as many as the settings say, or an even share.
-fn prompts_of<'p>(
-    config: &FinetuneConfig,
-    prompts: &'p [PromptRow],
-    iteration: usize,
-) -> &'p [PromptRow] {
-    let each = each(config, prompts.len());
-    let first = ((iteration - 1) * each).min(prompts.len());
-    &prompts[first..(first + each).min(prompts.len())]
-}
-
-fn each(config: &FinetuneConfig, prompts: usize) -> usize {
-    let even = prompts / config.iterations.count.max(1);
-    config
-        .iterations
-        .prompts
-        .map_or(even, |each| usize::try_from(each).unwrap_or(usize::MAX))
-}
-
-fn check_prompts(config: &FinetuneConfig, prompts: &[PromptRow]) -> Result<(), FinetuneError> {
-    if !config.iterates() {
-        return Ok(());
-    }
-    let (count, each) = (config.iterations.count, each(config, prompts.len()));
-    if each == 0 || each.saturating_mul(count) > prompts.len() {
-        return Err(FinetuneError::Settings(format!(
-            "{}: {} prompts for {count} iterations of {} - allowed: one for each iteration at least, none used twice; lower iterations.count or iterations.prompts, or give more prompts",
-            config.data.path.as_deref().unwrap_or_default(),
-            prompts.len(),
-            each.max(1),
-        )));
-    }
-    Ok(())
-}
-
-/// Whether the loss is a form of SPPO that regresses on win rates.
-fn needs_wins(config: &FinetuneConfig) -> bool {
-    let sppo = match config.algorithm.kind {
-        Algorithm::Sppo => true,
-        Algorithm::Bvpo => config.algorithm.base == BaseLoss::Sppo,
-        _ => false,
-    };
-    sppo && config.algorithm.form != SppoForm::Hard
 }

@@ -1,6 +1,7 @@
 //! A language model that reads and writes text.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use configs::env::Environment;
 use hub::{
@@ -23,6 +24,23 @@ pub struct TextModel {
     pub template: Option<ChatTemplate>,
     /// Ids that end a text by `config.json`, `generation_config.json` or the tokenizer.
     pub stop_ids: Vec<i64>,
+    /// The time that templates are told: one for a whole run, so that a prompt is the same text
+    /// when the run is resumed on another day.
+    pub now: SystemTime,
+}
+
+/// What of a model reads and writes text, without the weights: threads may share it.
+#[derive(Clone, Copy)]
+pub struct Speech<'a> {
+    folder: &'a Path,
+    /// Text to ids and back.
+    pub tokenizer: &'a ModelTokenizer,
+    /// Conversations to text.
+    pub template: Option<&'a ChatTemplate>,
+    /// As in [`TextModel`].
+    pub stop_ids: &'a [i64],
+    /// As in [`TextModel`].
+    pub now: SystemTime,
 }
 
 /// What reads and writes text, without the weights: wrong small files are told before the large
@@ -70,20 +88,50 @@ impl TextParts {
             tokenizer: self.tokenizer,
             template: self.template,
             stop_ids,
+            now: SystemTime::now(),
         })
     }
 }
 
 impl TextModel {
+    /// The part that threads may share.
+    pub fn speech(&self) -> Speech<'_> {
+        Speech {
+            folder: self.folder.path(),
+            tokenizer: &self.tokenizer,
+            template: self.template.as_ref(),
+            stop_ids: &self.stop_ids,
+            now: self.now,
+        }
+    }
+
     /// The template for a conversation.
     ///
     /// # Errors
-    /// The model has none.
+    /// A model without one.
     pub fn chat_template(&self) -> Result<&ChatTemplate, HubError> {
-        self.template.as_ref().ok_or_else(|| HubError::Template {
+        self.speech().chat_template()
+    }
+
+    /// Ids of text that holds its special tokens already.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn ids_of(&self, rendered: &str) -> Result<Vec<i64>, HubError> {
+        self.speech().ids_of(rendered)
+    }
+}
+
+impl<'a> Speech<'a> {
+    /// The template for a conversation.
+    ///
+    /// # Errors
+    /// A model without one.
+    pub fn chat_template(&self) -> Result<&'a ChatTemplate, HubError> {
+        self.template.ok_or_else(|| HubError::Template {
             why: format!(
-                "is missing: {} has none - give plain text and --raw, or name a model that was made for conversations",
-                self.folder.path().display()
+                "is missing: {} has none - name a model that was made for conversations, or in model.tokenizer a folder with a chat template; or give text instead of turns",
+                self.folder.display()
             ),
         })
     }

@@ -103,6 +103,25 @@ fn judged_line(
     })
 }
 
+impl ScoresFile {
+    fn of(&self, id: &str, responses: usize) -> Result<&Judgement, OracleError> {
+        let Some(judgement) = self.judged.get(id) else {
+            return Err(OracleError::Prompt {
+                id: id.to_owned(),
+                problem: "not in the file of scores - add a line with this id to oracle.path",
+            });
+        };
+        if judgement.wins.responses() != responses {
+            return Err(OracleError::Count {
+                id: id.to_owned(),
+                found: judgement.wins.responses(),
+                responses,
+            });
+        }
+        Ok(judgement)
+    }
+}
+
 impl PreferenceOracle for ScoresFile {
     fn name(&self) -> &str {
         &self.name
@@ -112,23 +131,15 @@ impl PreferenceOracle for ScoresFile {
         self.kind
     }
 
+    fn knows(&self, id: &str, _answer: Option<&str>, responses: usize) -> Result<(), OracleError> {
+        self.of(id, responses).map(|_| ())
+    }
+
     fn judge(&mut self, batch: &[Candidates]) -> Result<Vec<Judgement>, OracleError> {
         batch
             .iter()
             .map(|candidates| {
-                let Some(judgement) = self.judged.get(&candidates.id) else {
-                    return Err(OracleError::Prompt {
-                        id: candidates.id.clone(),
-                        problem: "not in the file of scores",
-                    });
-                };
-                if judgement.wins.responses() != candidates.responses.len() {
-                    return Err(OracleError::Count {
-                        id: candidates.id.clone(),
-                        found: judgement.wins.responses(),
-                        responses: candidates.responses.len(),
-                    });
-                }
+                let judgement = self.of(&candidates.id, candidates.responses.len())?;
                 Ok(judgement.clone())
             })
             .collect()

@@ -81,6 +81,28 @@ fn plain(text: &str) -> String {
         .replace(r"\tfrac", r"\frac")
 }
 
+impl Verifier {
+    /// The answer that responses are compared with.
+    fn reference<'a>(&self, id: &str, answer: Option<&'a str>) -> Result<&'a str, OracleError> {
+        let refuse = |problem| {
+            Err(OracleError::Prompt {
+                id: id.to_owned(),
+                problem,
+            })
+        };
+        let Some(answer) = answer else {
+            return refuse(
+                "no reference answer, which a verifier needs - give every row an `answer`, or choose another oracle.kind",
+            );
+        };
+        let numeric = matches!(self, Self::Numeric { .. });
+        if numeric && last_number(answer).is_none() && number(answer).is_none() {
+            return refuse("a reference answer without a number - the numeric verifier needs one");
+        }
+        Ok(answer)
+    }
+}
+
 impl PreferenceOracle for Verifier {
     fn name(&self) -> &str {
         Verifier::name(self)
@@ -90,24 +112,17 @@ impl PreferenceOracle for Verifier {
         OracleKind::Scalar
     }
 
+    fn knows(&self, id: &str, answer: Option<&str>, _responses: usize) -> Result<(), OracleError> {
+        self.reference(id, answer).map(|_| ())
+    }
+
     /// Right beats wrong with 1, equals tie. Scores are 1 and 0; a response without an answer is
     /// wrong and counted among the failures.
     fn judge(&mut self, batch: &[Candidates]) -> Result<Vec<Judgement>, OracleError> {
         batch
             .iter()
             .map(|candidates| {
-                let Some(answer) = &candidates.answer else {
-                    return Err(OracleError::Prompt {
-                        id: candidates.id.clone(),
-                        problem: "no reference answer, which a verifier needs",
-                    });
-                };
-                if matches!(self, Self::Numeric { .. }) && last_number(answer).is_none() && number(answer).is_none() {
-                    return Err(OracleError::Prompt {
-                        id: candidates.id.clone(),
-                        problem: "a reference answer without a number - the numeric verifier needs one",
-                    });
-                }
+                let answer = self.reference(&candidates.id, candidates.answer.as_deref())?;
                 let checked: Vec<_> = candidates
                     .responses
                     .iter()

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use configs::finetune::FinetuneConfig;
 use dataset::{Content, Message, Response};
+use rayon::prelude::*;
 
 use super::data::{self, Demonstration, Preference};
 use super::stages::{Answered, Selected, written};
@@ -32,6 +33,40 @@ fn prepared(examples: Vec<Example>, counts: Counts, mut notes: Vec<String>) -> P
     }
 }
 
+/// Rows that a thread prepares before it takes the next ones.
+const PREPARED_AT_ONCE: usize = 64;
+
+/// Prepares each row on some thread; in their order, none where nothing of a row is left.
+fn each<R: Sync, T: Send>(
+    preparation: &mut Preparation<'_>,
+    rows: &[R],
+    one: impl Fn(&mut Preparation<'_>, usize, &R) -> Result<Option<T>, FinetuneError> + Sync,
+) -> Result<Vec<Option<T>>, FinetuneError> {
+    let empty = preparation.afresh();
+    let chunks: Vec<_> = rows
+        .par_chunks(PREPARED_AT_ONCE)
+        .enumerate()
+        .map(|(chunk, rows)| {
+            let mut preparation = empty.clone();
+            let prepared: Result<Vec<Option<T>>, FinetuneError> = rows
+                .iter()
+                .enumerate()
+                .map(|(row, content)| {
+                    one(&mut preparation, chunk * PREPARED_AT_ONCE + row, content)
+                })
+                .collect();
+            (prepared, preparation.counts)
+        })
+        .collect();
+    let mut all = Vec::with_capacity(rows.len());
+    // The first error in the order of the rows, whichever came first in time.
+    for (prepared, counts) in chunks {
+        all.extend(prepared?);
+        preparation.counts += counts;
+    }
+    Ok(all)
+}
+
 /// The pairs of an iteration; `mixes` puts the two modes of a prompt together, the first `measured` of
 /// them with the other traces of their prompt.
 ///
@@ -52,12 +87,9 @@ pub fn of_iteration(
         .iter()
         .map(|row| ((row.id.as_str(), row.thinking), row))
         .collect();
-    let mut examples = Vec::new();
-    let mut waiting: HashMap<&str, (Option<bool>, Pair)> = HashMap::new();
-    let mut alone = selected.len();
-    for row in selected {
+    let pairs = each(&mut preparation, selected, |preparation, _, row| {
         let Some(answers) = answers.get(&(row.id.as_str(), row.thinking)) else {
-            continue;
+            return Ok(None);
         };
         let prompt = preparation.prompt(&answers.prompt, row.thinking)?;
         let mut sequence = |at: usize| -> Result<Option<Sequence>, FinetuneError> {
@@ -71,24 +103,35 @@ pub fn of_iteration(
                 }
             }
         };
-        let (Some(chosen), Some(rejected)) =
-            (sequence(row.chosen_index)?, sequence(row.rejected_index)?)
-        else {
-            continue;
+        let both = (sequence(row.chosen_index)?, sequence(row.rejected_index)?);
+        let (Some(chosen), Some(rejected)) = both else {
+            return Ok(None);
         };
-        let pair = Pair {
+        Ok(Some(Pair {
             chosen,
             rejected,
             chosen_win_rate: row.chosen_probs_win,
             rejected_win_rate: row.chosen_probs_lose,
             chosen_wins: row.chosen_probs,
             reference: None,
-        };
+        }))
+    })?;
+    let mut examples = Vec::new();
+    let mut waiting: HashMap<&str, (Option<bool>, Pair)> = HashMap::new();
+    let mut alone = selected.len();
+    for (row, pair) in selected.iter().zip(pairs) {
+        let Some(pair) = pair else { continue };
         if !mixes {
             examples.push(Example::Pair(pair));
             continue;
         }
-        if row.thinking == Some(true) && redraws.len() + of_traces.len() < measured {
+        if row.thinking == Some(true)
+            && redraws.len() + of_traces.len() < measured
+            && let Some(answers) = answers.get(&(row.id.as_str(), row.thinking))
+        {
+            let prompt = preparation
+                .afresh()
+                .prompt(&answers.prompt, row.thinking)?;
             let longest = config.data.max_tokens.saturating_sub(prompt.ids.len());
             let found = other_traces(&prompt.ids, answers, row, longest);
             of_traces.extend(found.map(|found| (row.id.as_str(), found)));
@@ -171,7 +214,9 @@ pub fn of_preferences(
             row.row.prompt.id
         )));
     }
-    let mut pair = |row: &Preference| -> Result<Option<Pair>, FinetuneError> {
+    let pair = |preparation: &mut Preparation<'_>,
+                row: &Preference|
+     -> Result<Option<Pair>, FinetuneError> {
         let prompt = &row.row.prompt.content;
         let chosen = preparation.written(prompt, &row.row.chosen, row.thinking)?;
         let rejected = preparation.written(prompt, &row.row.rejected, row.thinking)?;
@@ -185,6 +230,8 @@ pub fn of_preferences(
             reference: None,
         }))
     };
+    let path = config.data.path.as_deref().unwrap_or_default();
+    let about = |row: &Preference, error| of_row(path, &row.row.prompt.id, error);
     let mut examples = Vec::new();
     let mut notes = Vec::new();
     if mixes {
@@ -192,8 +239,7 @@ pub fn of_preferences(
         let (partners, alone) = data::partners(rows);
         if partners.is_empty() {
             return Err(FinetuneError::Settings(format!(
-                "{}: none of {all} rows has a partner - allowed with algorithm.kind = bvpo: for each prompt a row with \"thinking\": true and one with \"thinking\": false",
-                config.data.path.as_deref().unwrap_or_default()
+                "{path}: none of {all} rows has a partner - allowed with algorithm.kind = bvpo: for each prompt a row with \"thinking\": true and one with \"thinking\": false"
             )));
         }
         if alone > 0 {
@@ -201,15 +247,23 @@ pub fn of_preferences(
                 "{alone} rows were left out: their prompt has no row of the other mode"
             ));
         }
-        for (trace, empty) in &partners {
-            if let (Some(trace), Some(empty)) = (pair(trace)?, pair(empty)?) {
-                examples.push(Example::Both { trace, empty });
-            }
-        }
+        let both = each(
+            &mut preparation,
+            &partners,
+            |preparation, _, (trace, empty)| {
+                let first = pair(preparation, trace).map_err(|error| about(trace, error))?;
+                let second = pair(preparation, empty).map_err(|error| about(empty, error))?;
+                let both = first.zip(second);
+                Ok(both.map(|(trace, empty)| Example::Both { trace, empty }))
+            },
+        )?;
+        examples.extend(both.into_iter().flatten());
     } else {
-        for row in &rows {
-            examples.extend(pair(row)?.map(Example::Pair));
-        }
+        let pairs = each(&mut preparation, &rows, |preparation, _, row| {
+            let pair = pair(preparation, row).map_err(|error| about(row, error))?;
+            Ok(pair.map(Example::Pair))
+        })?;
+        examples.extend(pairs.into_iter().flatten());
     }
     Ok(prepared(examples, preparation.counts, notes))
 }
@@ -224,10 +278,17 @@ pub fn of_demonstrations(
     rows: &[Demonstration],
 ) -> Result<Prepared, FinetuneError> {
     let mut preparation = Preparation::new(model, &config.data);
-    let mut examples = Vec::new();
-    for row in rows {
-        let sequence = preparation.demonstration(&row.messages, row.thinking)?;
-        examples.extend(sequence.map(Example::Lesson));
-    }
+    let path = config.data.path.as_deref().unwrap_or_default();
+    let lessons = each(&mut preparation, rows, |preparation, number, row| {
+        let lesson = preparation.demonstration(&row.messages, row.thinking);
+        let lesson = lesson.map_err(|error| of_row(path, &(number + 1).to_string(), error))?;
+        Ok(lesson.map(Example::Lesson))
+    })?;
+    let examples = lessons.into_iter().flatten().collect();
     Ok(prepared(examples, preparation.counts, Vec::new()))
+}
+
+/// The same error with the row it is about.
+fn of_row(path: &str, row: &str, error: FinetuneError) -> FinetuneError {
+    FinetuneError::Settings(format!("{path}, row {row}: {error}"))
 }

@@ -100,6 +100,17 @@ impl GrowingFile {
             .map_err(FinetuneError::file("write", &self.part))
     }
 
+    /// The stage is done, and its rows are to be in another order than they came in.
+    ///
+    /// # Errors
+    /// A full disk.
+    pub fn finish_as<T: Serialize>(self, rows: &[T]) -> Result<(), FinetuneError> {
+        write_all(&self.target, rows)?;
+        // What is left of it after a kill right here is not looked at again.
+        let _ = fs::remove_file(&self.part);
+        Ok(())
+    }
+
     /// The stage is done.
     ///
     /// # Errors

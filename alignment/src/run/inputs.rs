@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use configs::finetune::FinetuneConfig;
 
@@ -27,6 +28,10 @@ pub fn of(config: &FinetuneConfig) -> Result<Inputs, FinetuneError> {
         let folder = locate(name, config.model.revision.as_deref())?;
         inputs.insert("model.name".to_owned(), of_folder(&folder)?);
     }
+    if let Some(name) = &config.model.tokenizer {
+        let marks = of_text_files(&locate(name, None)?)?;
+        inputs.insert("model.tokenizer".to_owned(), marks.join(" "));
+    }
     if let Some(path) = &config.model.create {
         inputs.insert("model.create".to_owned(), of_file(Path::new(path), true)?);
     }
@@ -42,18 +47,40 @@ pub fn of(config: &FinetuneConfig) -> Result<Inputs, FinetuneError> {
     Ok(inputs)
 }
 
-/// Writes the marks, or compares them with those of the run's beginning.
+/// Where the marks say when the run was begun, in seconds since 1970.
+const BEGAN: &str = "began";
+
+/// Writes the marks of a run that was begun at `began`, whole seconds.
 ///
 /// # Errors
-/// Something that has changed; a file that cannot be read or written.
-pub fn keep_or_compare(path: &Path, inputs: &Inputs) -> Result<(), FinetuneError> {
-    let Ok(text) = fs::read_to_string(path) else {
-        let text = serde_json::to_vec_pretty(inputs).expect("texts by texts");
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(FinetuneError::file("create", parent))?;
-        }
-        return Ok(tracking::write_atomic(path, &text)?);
-    };
+/// A file that cannot be written.
+pub fn keep(path: &Path, mut inputs: Inputs, began: SystemTime) -> Result<(), FinetuneError> {
+    let seconds = began.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = seconds.unwrap_or_default().as_secs();
+    inputs.insert(BEGAN.to_owned(), seconds.to_string());
+    let text = serde_json::to_vec_pretty(&inputs).expect("texts by texts");
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(FinetuneError::file("create", parent))?;
+    }
+    Ok(tracking::write_atomic(path, &text)?)
+}
+
+/// The present in whole seconds.
+pub fn now() -> SystemTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.unwrap_or_default().as_secs())
+}
+
+/// Compares with the marks of the run's beginning, and says when that was; none for a run that
+/// was not begun.
+///
+/// # Errors
+/// Something that has changed; a file that does not read.
+pub fn compare(path: &Path, inputs: &Inputs) -> Result<Option<SystemTime>, FinetuneError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path).map_err(FinetuneError::file("read", path))?;
     let before: Inputs = serde_json::from_str(&text).map_err(|error| {
         FinetuneError::damaged(path, format!("does not read ({error}) - start a new run"))
     })?;
@@ -63,7 +90,9 @@ pub fn keep_or_compare(path: &Path, inputs: &Inputs) -> Result<(), FinetuneError
         .map(|(name, _)| name.as_str())
         .collect();
     if changed.is_empty() {
-        return Ok(());
+        let seconds = before.get(BEGAN).and_then(|seconds| seconds.parse().ok());
+        let began = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        return Ok(Some(began.unwrap_or_else(now)));
     }
     Err(FinetuneError::Settings(format!(
         "{}: not what this run was begun with - allowed for a resume: the same content; put it back, or start a new run",
@@ -73,6 +102,7 @@ pub fn keep_or_compare(path: &Path, inputs: &Inputs) -> Result<(), FinetuneError
 
 fn of_folder(folder: &Path) -> Result<String, FinetuneError> {
     let mut marks = vec![of_file(&folder.join("config.json"), true)?];
+    marks.extend(of_text_files(folder)?);
     let entries = fs::read_dir(folder).map_err(FinetuneError::file("read", folder))?;
     let mut weights: Vec<_> = entries
         .flatten()
@@ -84,6 +114,16 @@ fn of_folder(folder: &Path) -> Result<String, FinetuneError> {
         marks.push(of_file(&file, false)?);
     }
     Ok(marks.join(" "))
+}
+
+/// Of what makes ids of text, where it is there.
+fn of_text_files(folder: &Path) -> Result<Vec<String>, FinetuneError> {
+    ["tokenizer.json", "chat_template.jinja"]
+        .iter()
+        .map(|name| folder.join(name))
+        .filter(|path| path.exists())
+        .map(|path| of_file(&path, true))
+        .collect()
 }
 
 /// Size and hash of a file, of all of it or of both its ends.
@@ -125,10 +165,13 @@ mod tests {
         fs::write(&file, "{\"prompt\":\"a\"}\n").unwrap();
         let mut config = FinetuneConfig::default();
         config.data.path = Some(file.display().to_string());
-        keep_or_compare(&marks, &of(&config).unwrap()).unwrap();
-        keep_or_compare(&marks, &of(&config).unwrap()).unwrap();
+        let inputs = of(&config).unwrap();
+        assert_eq!(compare(&marks, &inputs).unwrap(), None);
+        let began = now() - Duration::from_secs(86_400);
+        keep(&marks, inputs.clone(), began).unwrap();
+        assert_eq!(compare(&marks, &inputs).unwrap(), Some(began));
         fs::write(&file, "{\"prompt\":\"b\"}\n").unwrap();
-        let message = keep_or_compare(&marks, &of(&config).unwrap())
+        let message = compare(&marks, &of(&config).unwrap())
             .unwrap_err()
             .to_string();
         assert!(message.starts_with("data.path: not what"), "{message}");

@@ -70,6 +70,8 @@ pub struct Journal<'a> {
     last_stage: Option<Instant>,
     interval: Duration,
     status_failed: bool,
+    /// Told to stop: it stays so, whatever is finished first.
+    stopping: bool,
 }
 
 impl<'a> Journal<'a> {
@@ -97,6 +99,7 @@ impl<'a> Journal<'a> {
             last_stage: None,
             interval,
             status_failed: false,
+            stopping: false,
         }
     }
 
@@ -188,6 +191,16 @@ impl<'a> Journal<'a> {
 
     /// What the run is told to do; waits while it is told to pause.
     pub fn order(&mut self) -> Order {
+        let order = if self.stopping {
+            Order::Stop
+        } else {
+            self.next_order()
+        };
+        self.stopping = order == Order::Stop;
+        order
+    }
+
+    fn next_order(&mut self) -> Order {
         let mut order = Order::GoOn;
         while let Ok(command) = self.commands.try_recv() {
             match command {

@@ -10,6 +10,7 @@ use lm::save::{SHARD_BYTES, SaveOptions, save};
 use lm::weights::{WeightLayout, Weights};
 use tch::{Device, Kind};
 
+use super::journal::Counters;
 use crate::failure::FinetuneError;
 use crate::text_model::{TextModel, TextParts, locate};
 
@@ -138,26 +139,50 @@ pub fn speaking<T>(
     result
 }
 
-/// Writes what an iteration trained: a model's folder, or peft's folder of an adapter.
+/// How far the run was when an iteration was done.
+const COUNTERS: &str = "counters.json";
+
+/// Writes what an iteration trained into its folder: a model's folder, or peft's of an adapter, and
+/// before it how far the run was.
 ///
 /// # Errors
 /// A full disk, missing permissions; nothing stays behind then.
 pub fn keep(
     model: &TextModel,
     config: &FinetuneConfig,
-    target: &Path,
+    folder: &Path,
+    counters: Counters,
 ) -> Result<(), FinetuneError> {
+    let target = folder.join("model");
     if target.exists() {
         return Ok(());
     }
+    let text = serde_json::to_vec_pretty(&counters).expect("counters are plain data");
+    tracking::write_atomic(&folder.join(COUNTERS), &text)?;
+    clear_unfinished(&target);
     match model.decoder.adapter() {
         Some(adapter) => {
             let base = config.model.name.as_deref().unwrap_or_default();
-            adapter.save(target, base)?;
+            adapter.save(&target, base)?;
         }
-        None => write_whole(model, target)?,
+        None => write_whole(model, &target)?,
     }
     Ok(())
+}
+
+/// How far the run was after the iteration of this folder; at its beginning where there is none.
+///
+/// # Errors
+/// A file that does not read.
+pub fn kept_counters(folder: &Path) -> Result<Counters, FinetuneError> {
+    let path = folder.join(COUNTERS);
+    if !path.exists() {
+        return Ok(Counters::default());
+    }
+    let text = std::fs::read_to_string(&path).map_err(FinetuneError::file("read", &path))?;
+    serde_json::from_str(&text).map_err(|error| {
+        FinetuneError::damaged(&path, format!("does not read ({error}) - start a new run"))
+    })
 }
 
 /// Writes a folder that `transformers` loads, an adapter merged into it.
@@ -168,7 +193,23 @@ pub fn write_merged(model: &mut TextModel, target: &Path) -> Result<(), Finetune
     if target.exists() {
         return Ok(());
     }
+    clear_unfinished(target);
     speaking(model, |model| write_whole(model, target))
+}
+
+/// Removes what a process left that was killed while it wrote `target`: as large as a model. The
+/// run's lock is held, so nobody else writes it.
+fn clear_unfinished(target: &Path) {
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+        return;
+    };
+    let begin = format!(".{}.unfinished-", name.to_string_lossy());
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&begin) {
+            // One that cannot be removed costs space and nothing else.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn write_whole(model: &TextModel, target: &Path) -> Result<(), FinetuneError> {

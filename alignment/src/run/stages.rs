@@ -164,7 +164,6 @@ pub fn generate(
     if !whole {
         return Ok(None);
     }
-    file.finish()?;
     journal.stage(place, total, total);
     // In the order of the prompts, whatever the order in which they were done.
     let order: HashMap<Key, usize> = prompts
@@ -174,8 +173,14 @@ pub fn generate(
         .map(|(at, key)| (key, at))
         .collect();
     rows.sort_by_key(|row| order.get(&(row.id.clone(), row.thinking)).copied());
-    write_all(path, &rows)?;
+    file.finish_as(&rows)?;
     Ok(Some(rows))
+}
+
+/// Tokens of all responses.
+pub fn tokens(answered: &[Answered]) -> u64 {
+    let responses = answered.iter().flat_map(|row| &row.responses);
+    responses.filter_map(|response| response.tokens).sum()
 }
 
 /// Has every prompt's responses judged; none when told to stop.

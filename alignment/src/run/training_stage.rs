@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{self, Position};
 use super::files::{finished, write_all};
 use super::journal::{Order as Told, StagePlace};
-use super::{FinetuneRun, iterations, method};
+use super::plan::iterations;
+use super::{FinetuneRun, method};
 use crate::failure::FinetuneError;
 use crate::preparation::{Example, Pair};
 use crate::training::{self, Objective, Order, PassSettings, UpdateFigures, mixing};
@@ -49,6 +50,10 @@ impl FinetuneRun<'_> {
         let mut gradient = Gradient::zeros(&self.model.decoder)?;
         let place = self.place("train", iteration, "updates");
         self.journal.stage(&place, done, updates);
+        // The evaluation that an earlier process was stopped in.
+        if done > 0 && done < updates && self.evaluation_is_due() && !self.evaluate(iteration)? {
+            return Ok(false);
+        }
         let mut pace = Pace::start(self.journal.counters.tokens);
         while done < updates {
             let rows = order.rows(done);
@@ -95,13 +100,7 @@ impl FinetuneRun<'_> {
 
     /// Updates of this iteration, after telling how many the whole run will take.
     fn updates_of(&mut self, iteration: usize, order: &Order) -> u64 {
-        let of_iteration = self.position.as_ref().map_or(0, |(_, position)| {
-            if position.iteration == iteration {
-                position.updates
-            } else {
-                0
-            }
-        });
+        let of_iteration = self.position_in(iteration).unwrap_or(0);
         let before = self.journal.counters.updates - of_iteration;
         let most = self.config.max_updates.unwrap_or(u64::MAX);
         let updates = order.updates().min(most.saturating_sub(before));

@@ -341,7 +341,7 @@ impl Passes<'_> {
     ) -> Result<(), FinetuneError> {
         let rows = self.settings.rows.max(1);
         for (texts, derivative) in texts.chunks(rows).zip(derivative.chunks(rows)) {
-            let forward = self.forward(texts)?;
+            let forward = self.forward(texts, &[])?;
             let derivative = Tensor::f_from_slice(derivative).map_err(tensor)?;
             self.backward(forward, &derivative, gradient)?;
         }

@@ -19,11 +19,15 @@ impl TestRun {
             sets: sets.iter().map(|set| (*set).to_owned()).collect(),
             ..LoadRequest::named("smoke")
         };
-        let config = load(&request).unwrap().config;
+        Self::of(load(&request).unwrap().config.to_toml())
+    }
+
+    /// A run of a whole configuration.
+    pub fn of(config_toml: String) -> Self {
         let root = tempfile::tempdir().unwrap();
         let new = NewRun {
             name: "test".to_owned(),
-            config_toml: config.to_toml(),
+            config_toml,
             origin_json: "{}".to_owned(),
             ..NewRun::default()
         };

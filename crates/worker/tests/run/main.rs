@@ -6,6 +6,7 @@ mod assess;
 mod bad_input;
 mod chat;
 mod device;
+mod finetune;
 mod folder;
 mod interruption;
 mod language;
