@@ -35,9 +35,8 @@ pub struct AlgorithmConfig {
     pub mixing: MixingKind,
     /// BVPO's alpha: share of the trace loss, 1 is the base loss on traces alone and 0 on empty traces alone.
     pub trace_share: f64,
-    /// Updates between two measurements of what the gradients of both halves are like; absent, 8 where the share is estimated and none where it is fixed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mixing_interval: Option<u64>,
+    /// Updates between two measurements of what the gradients of both halves are like; 0 for 8 where the share is estimated and none where it is fixed.
+    pub mixing_interval: u64,
     /// Prompts on which the gradients are measured.
     pub mixing_prompts: usize,
     /// What happens to a response whose trace never closes.
@@ -130,7 +129,7 @@ impl Default for AlgorithmConfig {
             base: BaseLoss::Dpo,
             mixing: MixingKind::Fixed,
             trace_share: 0.5,
-            mixing_interval: None,
+            mixing_interval: 0,
             mixing_prompts: 16,
             unclosed: UnclosedTraces::Lose,
         }
@@ -147,10 +146,14 @@ impl AlgorithmConfig {
 
     /// Updates between two measurements of BVPO's gradients; none where they are not measured.
     pub fn measured_every(&self) -> Option<u64> {
-        let default = (self.mixing == MixingKind::Estimated).then_some(8);
-        self.mixing_interval
-            .or(default)
-            .filter(|_| self.kind == Algorithm::Bvpo)
+        if self.kind != Algorithm::Bvpo {
+            return None;
+        }
+        match (self.mixing_interval, self.mixing) {
+            (0, MixingKind::Fixed) => None,
+            (0, MixingKind::Estimated) => Some(8),
+            (updates, _) => Some(updates),
+        }
     }
 
     /// The field table of this section.
@@ -167,7 +170,7 @@ impl AlgorithmConfig {
         Field::new("algorithm.base", "Base loss of BVPO", FieldKind::Choice { values: &["dpo", "ipo", "simpo", "sppo"] }, "The preference loss that BVPO mixes over traces and empty traces.").when("algorithm.kind", &["bvpo"]),
         Field::new("algorithm.mixing", "Mixing", FieldKind::Choice { values: &["fixed", "estimated"] }, "Whether the share of the trace loss is fixed or estimated from the gradients.").when("algorithm.kind", &["bvpo"]),
         Field::new("algorithm.trace_share", "Trace share", FieldKind::Number { min: 0.0, max: 1.0, min_excluded: false }, "BVPO's alpha: share of the trace loss, 1 is the base loss on traces alone and 0 on empty traces alone.").known_as(&["alpha"]).when("algorithm.kind", &["bvpo"]),
-        Field::new("algorithm.mixing_interval", "Gradients measured every", FieldKind::Integer { min: 1, max: i64::MAX }, "Updates between two measurements of what the gradients of both halves are like; absent, 8 where the share is estimated and none where it is fixed.").unit("updates").optional().advanced().when("algorithm.kind", &["bvpo"]),
+        Field::new("algorithm.mixing_interval", "Gradients measured every", FieldKind::Integer { min: 0, max: i64::MAX }, "Updates between two measurements of what the gradients of both halves are like; 0 for 8 where the share is estimated and none where it is fixed.").unit("updates").advanced().when("algorithm.kind", &["bvpo"]),
         Field::new("algorithm.mixing_prompts", "Gradients measured on", FieldKind::Integer { min: 2, max: 4_096 }, "Prompts on which the gradients are measured.").unit("prompts").advanced().when("algorithm.kind", &["bvpo"]),
         Field::new("algorithm.unclosed", "Unclosed traces", FieldKind::Choice { values: &["lose", "drop"] }, "What happens to a response whose trace never closes.").advanced().when("algorithm.kind", &["bvpo"]),
     ];
