@@ -344,7 +344,13 @@ impl<'a> Preparation<'a> {
         let conversation = self.conversation(&messages);
         let rendered = conversation.render(self.model.chat_template()?, &self.options(thinking))?;
         if let Some(behind) = rendered.text.strip_prefix(&before.text) {
-            return Ok(behind.to_owned());
+            // Where the template writes the prompt otherwise, the rendering has put the answer
+            // behind it as it stands, and notes it.
+            let put_behind = |note: &String| note.contains("put behind the prompt");
+            if rendered.notes.iter().any(put_behind) {
+                self.counts.put_behind += 1;
+            }
+            return Ok(self.once_opened(before, behind).to_owned());
         }
         self.counts.put_behind += 1;
         let content = turns.last().map_or("", |turn| turn.content.as_str());
@@ -353,12 +359,17 @@ impl<'a> Preparation<'a> {
             .rfind(content)
             .map_or(end, |at| &rendered.text[at + content.len()..]);
         let tail = if tail.is_empty() { end } else { tail };
-        let mut content = content.trim_start();
-        if before.opened {
-            let opened = content.strip_prefix(self.marks.open.as_str());
-            content = opened.map_or(content, str::trim_start);
-        }
+        let content = self.once_opened(before, content.trim_start());
         Ok(format!("{content}{tail}"))
+    }
+
+    /// A response without the mark of a trace that its prompt has opened already.
+    fn once_opened<'t>(&self, before: &PromptIds, response: &'t str) -> &'t str {
+        let inside = response.trim_start().strip_prefix(self.marks.open.as_str());
+        match inside {
+            Some(inside) if before.opened => inside.trim_start(),
+            _ => response,
+        }
     }
 
     /// The ids behind the prompt; white space behind the end is not learnt, since sampling ends

@@ -97,6 +97,31 @@ fn a_template_with_a_date_writes_that_of_the_run() {
     assert!(prompt(&model).starts_with("01 Mar 2000"));
 }
 
+/// As distillations of R1: the prompt ends inside a trace, an answered one has none.
+#[test]
+fn a_trace_that_the_prompt_opens_is_opened_once() {
+    let template = "{%- for message in messages -%}{{ message['role'] + ':' }}\
+        {{- message['content'].split('</think>')[-1] + '<|im_end|>' }}{%- endfor -%}\
+        {%- if add_generation_prompt %}{{ 'assistant:<think>\\n' }}{% endif -%}";
+    let model = opened(template);
+    let config = settings();
+    let mut preparation = Preparation::new(&model, &config.data);
+    let prompt = Content::Text("hello".to_owned());
+    let answer = Content::Text("<think>\nso\n</think>\n\nit is".to_owned());
+    let sequence = preparation.written(&prompt, &answer, Some(true)).unwrap();
+    let sequence = sequence.unwrap();
+    let ids: Vec<u32> = sequence
+        .ids
+        .iter()
+        .map(|id| u32::try_from(*id).unwrap())
+        .collect();
+    assert_eq!(
+        model.tokenizer.decode(&ids, false).unwrap(),
+        "user:hello<|im_end|>assistant:<think>\nso\n</think>\n\nit is<|im_end|>"
+    );
+    assert_eq!(preparation.counts.put_behind, 1);
+}
+
 /// `cargo test -p alignment --test preparation -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement"]

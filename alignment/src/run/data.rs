@@ -73,8 +73,9 @@ fn read(path: &str, data: &DataConfig) -> Result<(dataset::Dataset, Vec<String>)
             .map(|problem| format!("{}: {}", problem.place, problem.kind))
             .collect();
         notes.push(format!(
-            "{path}: {} rows were left out; {}",
+            "{path}: {} rows were left out, {} have the prompt of an earlier row; {}",
             read.counts.dropped,
+            read.counts.duplicate_prompts,
             listed.join("; ")
         ));
     }

@@ -70,7 +70,7 @@ impl Place {
         let place = Self { root };
         let prompt = |number: usize| json!({"prompt": format!("tell me of {number}")});
         place.write("prompts.jsonl", (0..PROMPTS).map(prompt));
-        place.write("held-out.jsonl", (100..105).map(prompt));
+        place.write("held-out.jsonl", (100..110).map(prompt));
         place
     }
 

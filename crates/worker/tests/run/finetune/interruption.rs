@@ -267,7 +267,13 @@ fn meet(
 }
 
 /// Slower than the other runs, so that it can be met in a stage.
-const LONG: &[&str] = &["generation.max_new_tokens=24", "generation.batch_tokens=64"];
+const LONG: &[&str] = &[
+    "generation.max_new_tokens=24",
+    "generation.batch_tokens=64",
+    "optimiser.rows_per_update=1",
+    "optimiser.rows_per_pass=1",
+    "evaluation.prompts=10",
+];
 
 #[test]
 fn a_worker_that_is_killed_and_resumed_again_and_again_ends_alike() {
@@ -343,7 +349,7 @@ fn a_run_that_is_paused_goes_on_when_told() {
 #[test]
 fn a_stop_in_the_last_update_is_a_stop() {
     let place = Place::new();
-    let run = place.run(&[LONG, &["max_updates=1", "optimiser.rows_per_update=1000"]].concat());
+    let run = place.run(&[LONG, &["max_updates=1"]].concat());
     let mut child = started(&run, false);
     run.wait_until("the last stage before the training", |run| {
         run.folder
