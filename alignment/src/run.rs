@@ -33,7 +33,7 @@ mod training_stage;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use configs::env::Environment;

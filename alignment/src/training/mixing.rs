@@ -128,7 +128,7 @@ fn sums(
     };
     let mut all = Vec::with_capacity(texts.len());
     for texts in texts.chunks(settings.rows.max(1)) {
-        let found = forward(decoder, texts, scoring, settings.pack)?.sums;
+        let found = forward(decoder, texts, &[], scoring, settings.pack)?.sums;
         let found = found.f_to_device(Device::Cpu).map_err(tensor)?;
         all.extend(Vec::<f64>::try_from(&found).map_err(tensor)?);
     }
