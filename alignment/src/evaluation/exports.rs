@@ -147,6 +147,11 @@ impl Export {
         }
     }
 
+    /// Whether the file has room for several answers to a question.
+    pub fn takes_choices(self) -> bool {
+        matches!(self, Self::MtBench | Self::ArenaHard2024)
+    }
+
     /// Whether the tool takes the model's name from the name of the file.
     pub fn is_named_by_its_file(self) -> bool {
         self != Self::AlpacaEval

@@ -75,6 +75,23 @@ fn main() -> ExitCode {
             );
             ExitCode::SUCCESS
         }
+        Some("assess") => {
+            // The words come back, so that a test sees what was asked.
+            println!(
+                "{}",
+                json!({"event": "progress", "stage": "problems", "finished": 1, "of": 2, "seconds": 1.0})
+            );
+            let rate = json!({"estimate": 0.5, "low": 0.1, "high": 0.9});
+            println!(
+                "{}",
+                json!({"event": "done", "task": "problems", "words": arguments, "finished": 1, "of": 2,
+                "interrupted": true, "samples": 1, "output": null,
+                "sampling": {"greedy": true, "max_new_tokens": 1024},
+                "summaries": [{"thinking": null, "problems": 1, "samples": 1, "accuracy": rate,
+                "pass_at": [{"k": 1, "rate": rate}], "answer_tokens": 7.0}]})
+            );
+            ExitCode::from(5)
+        }
         Some("eval") => {
             let checkpoint = after("--checkpoint").expect("concord names the checkpoint");
             if let Some(partner) = after("--with") {

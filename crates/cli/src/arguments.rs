@@ -8,6 +8,7 @@ use tui::comparison::EVALUATION;
 mod adapters;
 mod curves;
 mod evaluation;
+mod language_evaluation;
 mod looking;
 mod model;
 mod model_creation;
@@ -18,6 +19,7 @@ mod scoring;
 pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
+pub(crate) use language_evaluation::LanguageEvaluation;
 pub(crate) use looking::{LogChoice, MachineLook};
 pub(crate) use model::{
     Chat, Choosing, Generate, Logits, Model, ModelArguments, ModelChoice, Prompting, Save,
@@ -60,8 +62,8 @@ pub(crate) enum Command {
     Finetune(Train),
     /// Run an experiment: tasks x methods x seeds, or a sweep, with statistics and plots
     Experiment(Experiment),
-    /// Score the policy of a run or checkpoint, alone or in teams with others
-    Eval(Eval),
+    /// Score the policy of a run or checkpoint, alone or in teams with others; or a language model
+    Eval(Box<Eval>),
     /// Let policies play with each other: scores, cross-play and a ranking with intervals
     Tournament(Tournament),
     /// Evaluations that were kept: list, show, continue

@@ -1,6 +1,7 @@
 //! Language models: ids or text in, ids, text or scores out.
 
 pub mod adapter;
+pub mod assess;
 pub mod chat;
 pub mod create;
 pub mod generate;
@@ -24,7 +25,7 @@ use tch::{Device, Kind};
 use crate::exit::{BAD_CONFIG, Failure, warn};
 
 /// Which model, and how it is run.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct ModelArguments {
     /// A model's folder: config.json and safetensors.
     #[arg(long)]

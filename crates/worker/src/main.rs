@@ -58,6 +58,8 @@ enum Job {
     Create(language::create::CreateArguments),
     /// Scores texts, or candidates against each other, with a reward model.
     Score(language::rewards::ScoreTextsArguments),
+    /// Figures of a language model, and answer files for other tools.
+    Assess(Box<language::assess::AssessArguments>),
     /// Tells what LibTorch and CUDA offer here, as JSON.
     Probe {
         /// Only `json`.
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Job::Save(arguments) => language::save::save_folder(&arguments),
         Job::Create(arguments) => language::create::create(&arguments),
         Job::Score(arguments) => language::rewards::score_texts(&arguments),
+        Job::Assess(arguments) => language::assess::assess(&arguments),
         Job::Probe { .. } => probe(),
     };
     match result {

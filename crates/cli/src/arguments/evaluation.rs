@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::FormatArgument;
+use super::{FormatArgument, LanguageEvaluation};
 
 /// How the episodes are played.
 #[derive(Debug, Clone, Args)]
@@ -43,8 +43,9 @@ pub(crate) struct Kept {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Eval {
-    /// Runs (id, part of it, path, or `last`), checkpoint folders, or presets that were trained
-    #[arg(value_name = "PRESET|RUN|CHECKPOINT", required = true)]
+    /// Runs (id, part of it, path, or `last`), checkpoint folders, or presets that were trained; or
+    /// one language model: OWNER/NAME of the cache, a folder, or a run of a fine-tuning
+    #[arg(value_name = "PRESET|RUN|CHECKPOINT|MODEL", required = true)]
     pub(crate) targets: Vec<String>,
     /// Which checkpoint of the run: best, last or step-N; all or every:N for a curve over training
     #[arg(long, value_name = "WHICH")]
@@ -71,6 +72,8 @@ pub(crate) struct Eval {
     pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgument,
+    #[command(flatten)]
+    pub(crate) language: LanguageEvaluation,
 }
 
 #[derive(Debug, Clone, Args)]

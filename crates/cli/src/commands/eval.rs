@@ -1,5 +1,6 @@
 //! `concord eval`: lets the worker play a policy and scores the episodes.
 
+mod language;
 pub(crate) mod many;
 pub(crate) mod searches;
 mod teams;
@@ -34,6 +35,9 @@ struct Answer {
 
 /// Runs the command.
 pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
+    if language::eval(global, arguments)? {
+        return Ok(());
+    }
     let which = arguments.checkpoint.as_deref();
     let several = which.is_some_and(|which| which == "all" || which.starts_with("every"));
     let kept = several

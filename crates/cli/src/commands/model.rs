@@ -18,7 +18,7 @@ use crate::worker;
 
 mod chat;
 mod generate;
-mod process;
+pub(super) mod process;
 mod scoring;
 
 /// Runs the command.

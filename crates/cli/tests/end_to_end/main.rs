@@ -8,6 +8,7 @@ mod environments;
 mod evaluations;
 mod experiments;
 mod harness;
+mod language_evaluation;
 mod lifecycle;
 mod machine_and_logs;
 mod model_screens;

@@ -159,7 +159,7 @@ pub fn continue_prompts(arguments: &GenerateArguments) -> Result<u8, Failure> {
 }
 
 /// The first signal ends the generation with what is finished, the second one at once.
-fn catch_interruptions() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn catch_interruptions() -> Result<Arc<AtomicBool>, Failure> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::flag::{register, register_conditional_shutdown};
     let interrupted = Arc::new(AtomicBool::new(false));

@@ -33,6 +33,20 @@ pub struct SamplingArguments {
 }
 
 impl SamplingArguments {
+    /// Whether a flag says how tokens are chosen.
+    pub fn is_said(&self) -> bool {
+        self.says_temperature()
+            || self.top_k.is_some()
+            || self.top_p.is_some()
+            || self.min_p.is_some()
+            || self.repetition_penalty.is_some()
+    }
+
+    /// Whether a flag says how freely.
+    pub fn says_temperature(&self) -> bool {
+        self.greedy || self.temperature.is_some()
+    }
+
     /// The flags over [`Sampling::PLAIN`].
     pub fn alone(&self) -> Sampling {
         self.over(Sampling::PLAIN)

@@ -21,14 +21,14 @@ use crate::worker;
 const LEFT_AT_ONCE: u8 = 130;
 
 /// A running worker; dropped, it is ended.
-pub(super) struct Working {
+pub(in crate::commands) struct Working {
     child: Child,
     path: PathBuf,
 }
 
 impl Working {
     /// Starts the worker apart from this terminal, so that it hears of ctrl-c from here alone.
-    pub(super) fn start(
+    pub(in crate::commands) fn start(
         global: &Global,
         words: &[OsString],
         stdin: Stdio,
@@ -51,16 +51,16 @@ impl Working {
         Ok(Working { child, path })
     }
 
-    pub(super) fn stdin(&mut self) -> Option<ChildStdin> {
+    pub(in crate::commands) fn stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
+    pub(in crate::commands) fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
     /// Waits for its end. Its own words were said on stderr already, unless it was killed.
-    pub(super) fn end(&mut self) -> Result<(), Failure> {
+    pub(in crate::commands) fn end(&mut self) -> Result<(), Failure> {
         let status = self.child.wait().map_err(|error| {
             Failure::environment(format!(
                 "cannot wait for {}: {error} - look whether it still runs",
@@ -100,10 +100,10 @@ impl Drop for Working {
 }
 
 /// What a worker says, an event a line.
-pub(super) struct Events(Lines<BufReader<ChildStdout>>);
+pub(in crate::commands) struct Events(Lines<BufReader<ChildStdout>>);
 
 impl Events {
-    pub(super) fn of(stdout: ChildStdout) -> Self {
+    pub(in crate::commands) fn of(stdout: ChildStdout) -> Self {
         Events(BufReader::new(stdout).lines())
     }
 }
@@ -123,12 +123,12 @@ impl Iterator for Events {
 }
 
 /// The first ctrl-c is passed on, so that what is finished is kept; the second one ends it.
-pub(super) struct Interruption {
+pub(in crate::commands) struct Interruption {
     count: Arc<AtomicU32>,
 }
 
 impl Interruption {
-    pub(super) fn pass_on(worker: &Working) -> Result<Self, Failure> {
+    pub(in crate::commands) fn pass_on(worker: &Working) -> Result<Self, Failure> {
         let failed =
             |error: std::io::Error| Failure::environment(format!("cannot take signals: {error}"));
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
@@ -147,7 +147,7 @@ impl Interruption {
     }
 
     /// The worker's end, knowing who ended it.
-    pub(super) fn judge(&self, end: Result<(), Failure>) -> Result<(), Failure> {
+    pub(in crate::commands) fn judge(&self, end: Result<(), Failure>) -> Result<(), Failure> {
         match (end, self.count.load(Ordering::Relaxed)) {
             (Err(_), 2..) => Err(Failure::silent(LEFT_AT_ONCE)),
             (end, _) => end,
