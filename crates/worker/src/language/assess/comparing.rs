@@ -9,6 +9,7 @@ use alignment::responding::Ask;
 use alignment::run::data::PromptRow;
 use configs::finetune::OracleKind;
 use dataset::Response;
+use lm::config::ModelConfig;
 use serde_json::{Value, json};
 
 use super::super::{AdapterPlace, ModelArguments};
@@ -36,7 +37,8 @@ pub(super) fn compare(
         check_answers(path, &rows, opening::verifier(settings.oracle.verifier))?;
     }
     // What is wrong with the oracle is told before anything is generated.
-    let mut oracle = opening::open(&settings.oracle)?;
+    let scalars = ModelConfig::read(&arguments.model.model)?.scalars();
+    let mut oracle = opening::open(&settings.oracle, arguments.model.place(scalars)?)?;
     let others = ModelArguments {
         model: other.to_owned(),
         adapter: arguments.against_adapter.clone(),
