@@ -81,6 +81,8 @@ pub enum FieldKind {
     Device,
     /// A language model: `OWNER/NAME` of the hub, or a folder.
     Model,
+    /// A file of rows to learn from, or the word for made-up problems.
+    Data,
 }
 
 impl Field {
@@ -172,7 +174,7 @@ impl Field {
                 .filter(|number| *number <= max)
                 .filter(|number| *number > min || (!min_excluded && *number == min))
                 .map(Value::Float),
-            (FieldKind::Text | FieldKind::Model, Value::String(text))
+            (FieldKind::Text | FieldKind::Model | FieldKind::Data, Value::String(text))
                 if !text.trim().is_empty() =>
             {
                 Some(value.clone())
@@ -267,6 +269,7 @@ impl FieldKind {
             }
             Self::Text => "text that is not empty".to_owned(),
             Self::Model => "OWNER/NAME of the hub, or a folder".to_owned(),
+            Self::Data => "a file of JSON lines, JSON or Parquet, or arithmetic".to_owned(),
             Self::Choice { values } | Self::Variant { values } => values.join(", "),
             Self::Device => "auto, cpu, cuda or cuda:N".to_owned(),
         }
@@ -278,7 +281,12 @@ impl FieldKind {
     pub fn is_text(&self) -> bool {
         matches!(
             self,
-            Self::Text | Self::Choice { .. } | Self::Variant { .. } | Self::Device | Self::Model
+            Self::Text
+                | Self::Choice { .. }
+                | Self::Variant { .. }
+                | Self::Device
+                | Self::Model
+                | Self::Data
         )
     }
 

@@ -19,7 +19,7 @@ fn example(field: &Field) -> String {
         FieldKind::Boolean => "true".to_owned(),
         FieldKind::Integer { min, .. } => min.max(1).to_string(),
         FieldKind::Number { max, .. } => (max / 2.0).min(0.5).to_string(),
-        FieldKind::Text | FieldKind::Model => "text".to_owned(),
+        FieldKind::Text | FieldKind::Model | FieldKind::Data => "text".to_owned(),
         FieldKind::Choice { values } | FieldKind::Variant { values } => values[0].to_owned(),
         FieldKind::Device => "cpu".to_owned(),
     }

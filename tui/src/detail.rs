@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tracking::statistics::{Bootstrap, mean};
-pub use tracking::{History, Level, LogLine};
+pub use tracking::{History, Level, LogLine, Measure};
 
 use crate::theme::Role;
 use crate::update::News;
@@ -15,12 +15,23 @@ pub const CURVE_POINTS: usize = 2_000;
 /// Enough for an interval that is drawn a few cells high.
 const RESAMPLES: usize = 500;
 
+/// What is shown first of a fine-tuning, the first that there is.
+const LANGUAGE_CURVES: [&str; 4] = [
+    "evaluation/accuracy",
+    "preference/win_rate",
+    "finetune/reward_accuracy",
+    "finetune/loss",
+];
+
 /// Lines kept for the log pane.
 pub const LOG_LINES: usize = 5_000;
 
-/// One evaluation: the mean return of its episodes with an interval.
+/// One evaluation: the mean return of its episodes with an interval, or for a language model the
+/// mean score of its answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EvaluationPoint {
+    /// What was measured.
+    pub measure: Measure,
     /// Environment steps at the time.
     pub step: u64,
     /// Mean return.
@@ -34,13 +45,14 @@ pub struct EvaluationPoint {
 impl EvaluationPoint {
     /// Scores episodes by their returns.
     #[must_use]
-    pub fn of(step: u64, returns: &[f64]) -> Self {
+    pub fn of(step: u64, returns: &[f64], measure: Measure) -> Self {
         let bootstrap = Bootstrap {
             resamples: RESAMPLES,
             ..Bootstrap::default()
         };
         let found = bootstrap.interval(&[returns.to_vec()], |drawn: &[Vec<f64>]| mean(&drawn[0]));
         EvaluationPoint {
+            measure,
             step,
             mean: found.estimate,
             interval: (found.low, found.high),
@@ -152,9 +164,19 @@ impl Detail {
         self.forgotten += over as u64;
     }
 
-    /// The curve that the chart shows when none is chosen: the training return.
+    /// The curve that the chart shows when none is chosen: the training return, or what a
+    /// fine-tuning wants to raise.
     #[must_use]
     pub fn main_curve(&self) -> Option<&str> {
+        let there = |wanted: &&str| {
+            let mut names = self.history.all_series();
+            names.any(|(name, ..)| name == *wanted)
+        };
+        self.return_curve()
+            .or_else(|| LANGUAGE_CURVES.into_iter().find(there))
+    }
+
+    fn return_curve(&self) -> Option<&str> {
         let rank = |name: &str| match (name.contains("return"), group(name)) {
             (false, _) => usize::MAX,
             (true, group) => group,

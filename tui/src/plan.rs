@@ -1,16 +1,18 @@
-//! What a run would do and need, worked out before it starts: for `concord train --dry-run`
-//! and for the launcher.
+//! What a run would do and need, worked out before it starts: for `concord train --dry-run`,
+//! `concord finetune --dry-run` and for the launcher.
 
 use configs::DeviceChoice;
 use configs::train::TrainConfig;
 use serde::Serialize;
 
 mod disk;
+mod finetune;
 mod memory;
 mod networks;
 mod rows;
 mod time;
 
+pub use finetune::{FinetunePlan, FinetuneSizes, texts};
 pub use rows::Row;
 pub use time::{Earlier, Time};
 
@@ -70,7 +72,46 @@ impl Estimate {
     }
 }
 
-/// What a run would do and need.
+/// The plan of a job of either kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum JobPlan {
+    /// Of a team in training.
+    Train(Plan),
+    /// Of a fine-tuning.
+    Finetune(FinetunePlan),
+}
+
+impl JobPlan {
+    /// The whole plan as rows, sums after their parts.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        match self {
+            Self::Train(plan) => plan.rows(),
+            Self::Finetune(plan) => plan.rows(),
+        }
+    }
+
+    /// Memory of the worker at its peak; none where it cannot be told.
+    #[must_use]
+    pub fn memory(&self) -> Option<&Estimate> {
+        match self {
+            Self::Train(plan) => Some(&plan.memory),
+            Self::Finetune(plan) => plan.memory.as_ref(),
+        }
+    }
+
+    /// How long it would take.
+    #[must_use]
+    pub fn time(&self) -> &Time {
+        match self {
+            Self::Train(plan) => &plan.time,
+            Self::Finetune(plan) => &plan.time,
+        }
+    }
+}
+
+/// What a training would do and need.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     /// What it plays in.

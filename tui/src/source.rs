@@ -18,7 +18,7 @@ pub use episodes::frames;
 pub use list::RunList;
 pub(crate) use reading::{Watched, Workers, read_runs, watch_machine};
 pub use watcher::{Watcher, log_of, news_after};
-pub use words::{Scores, describe};
+pub use words::{Scores, describe, score};
 
 /// Makes a frame of a recorded scene; the binary knows the environments.
 pub type SceneRenderer = dyn Fn(&serde_json::Value) -> Option<WorldFrame> + Send + Sync;

@@ -154,3 +154,137 @@ fn amounts_of_bytes_are_written_short() {
         ]
     );
 }
+
+mod finetune {
+    use configs::finetune::FinetuneConfig;
+    use configs::{LoadRequest, RunConfig, load};
+    use tui::plan::{Earlier, FinetunePlan, FinetuneSizes, Item, JobPlan};
+
+    fn config(preset: &str, sets: &[&str]) -> FinetuneConfig {
+        let request = LoadRequest {
+            preset: Some(preset.to_owned()),
+            sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+            ..LoadRequest::default()
+        };
+        match load(&request).unwrap().config {
+            RunConfig::Finetune(config) => config,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn sizes() -> FinetuneSizes {
+        FinetuneSizes {
+            model: "assets/arithmetic-start".to_owned(),
+            parameters: Some(1_000_000),
+            trained: Some(1_000_000),
+            number_bytes: 4,
+            memory: Some(vec![Item {
+                name: "weights".to_owned(),
+                bytes: 4_000_000,
+                from: String::new(),
+            }]),
+            missing: String::new(),
+            rows: Some(6_000),
+            counted: "of 6000 in prompts.jsonl".to_owned(),
+            held_out: Some(50),
+        }
+    }
+
+    const SMALL: [&str; 12] = [
+        "data.path=prompts.jsonl",
+        "data.evaluation=held-out.jsonl",
+        "iterations.count=3",
+        "iterations.prompts=1000",
+        "generation.responses=5",
+        "generation.max_new_tokens=32",
+        "optimiser.rows_per_update=64",
+        "optimiser.epochs=1.0",
+        "data.max_tokens=128",
+        "evaluation.prompts=100",
+        "evaluation.every_updates=10",
+        "evaluation.responses=1",
+    ];
+
+    #[test]
+    fn counts_follow_from_the_settings() {
+        let config = config("sppo-arithmetic", &SMALL);
+        let plan = FinetunePlan::of(&config, sizes(), &[]);
+        assert_eq!(plan.iterations, 3);
+        assert_eq!(plan.responses_per_iteration, Some(5_000));
+        assert_eq!(plan.updates_per_iteration, Some(16), "1000 pairs by 64");
+        assert_eq!(plan.updates, Some(48));
+        assert_eq!(plan.generated_tokens, Some(3 * 5_000 * 32));
+        assert_eq!(plan.learnt_tokens, Some(3 * 1_000 * 2 * 128));
+        assert_eq!(plan.evaluations, Some(1 + 3 + 4));
+        assert_eq!(plan.evaluation_responses, 50, "as many as there are");
+        assert_eq!(plan.models_kept, 4);
+        assert_eq!(plan.time.seconds, None);
+        let rows = JobPlan::Finetune(plan).rows();
+        let row = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+        assert_eq!(row("updates").shown, "48");
+        assert_eq!(row("models of iterations").value, Some(12e6));
+        assert_eq!(
+            row("prompts per iteration").from,
+            "of 6000 in prompts.jsonl"
+        );
+    }
+
+    #[test]
+    fn a_model_and_data_that_are_not_here_leave_amounts_unknown() {
+        let config = config("sppo-arithmetic", &["data.path=prompts.jsonl"]);
+        let config = FinetuneConfig {
+            iterations: configs::finetune::IterationsConfig {
+                prompts: None,
+                ..config.iterations
+            },
+            data: configs::finetune::DataConfig {
+                rows: None,
+                ..config.data
+            },
+            ..config
+        };
+        let missing = FinetuneSizes {
+            model: "owner/name".to_owned(),
+            missing: "owner/name is not in the cache".to_owned(),
+            counted: "cannot read prompts.jsonl".to_owned(),
+            ..FinetuneSizes::default()
+        };
+        let plan = FinetunePlan::of(&config, missing, &[]);
+        assert_eq!((plan.updates, plan.memory.clone()), (None, None));
+        let rows = JobPlan::Finetune(plan).rows();
+        let memory = rows.iter().find(|row| row.part == "memory").unwrap();
+        assert_eq!(memory.shown, "unknown");
+        assert!(memory.from.contains("not in the cache"));
+        let updates = rows.iter().find(|row| row.name == "updates").unwrap();
+        assert_eq!((updates.value, updates.shown.as_str()), (None, "unknown"));
+    }
+
+    #[test]
+    fn time_comes_from_runs_of_the_same_model() {
+        let wanted = config("sppo-arithmetic", &SMALL);
+        let earlier = |config: FinetuneConfig, updates_per_second: f64| Earlier {
+            id: "earlier".to_owned(),
+            config: RunConfig::Finetune(config),
+            steps_per_second: updates_per_second,
+        };
+        let other_model = FinetuneConfig {
+            model: configs::finetune::ModelConfig {
+                name: Some("another".to_owned()),
+                ..wanted.model.clone()
+            },
+            ..wanted.clone()
+        };
+        let plan = |runs: &[Earlier]| FinetunePlan::of(&wanted, sizes(), runs).time;
+        assert_eq!(plan(&[earlier(other_model, 4.0)]).seconds, None);
+        let akin = FinetuneConfig {
+            seed: 9,
+            ..wanted.clone()
+        };
+        let time = plan(&[earlier(akin, 0.5)]);
+        assert_eq!(time.seconds, Some(96.0));
+        assert_eq!(
+            time.from,
+            "0.50 updates per second in 1 earlier run with these settings"
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use dataset::Response;
-use tracking::{Label, Sample};
+use tracking::{Label, Sample, measure};
 
 use super::data::PromptRow;
 use super::files::{finished, write_all};
@@ -29,6 +29,8 @@ pub struct Scores {
     pub lengths: Vec<u64>,
     /// Curves by their names.
     pub curves: BTreeMap<String, f64>,
+    /// What was measured of each prompt, under the keys of [`tracking::measure`].
+    pub extra: BTreeMap<String, Vec<f64>>,
 }
 
 /// What an evaluation works with.
@@ -182,6 +184,16 @@ impl Evaluation<'_> {
             ] {
                 scores.curves.insert(name.to_owned(), value);
             }
+        }
+        let measured = [(measure::ACCURACY, &right), (measure::WIN_RATE, &won)];
+        for (name, values) in measured {
+            if let Some(values) = values.as_ref().filter(|all| all.len() == rows.len()) {
+                scores.extra.insert(name.to_owned(), values.clone());
+            }
+        }
+        if scores.extra.is_empty() {
+            let none = vec![0.0; rows.len()];
+            scores.extra.insert(measure::UNSCORED.to_owned(), none);
         }
         scores.returns = right.or(won).unwrap_or_else(|| vec![0.0; rows.len()]);
         scores.lengths = length.iter().map(|length| length.round() as u64).collect();

@@ -296,7 +296,7 @@ impl<'a> Journal<'a> {
             progress,
             returns: scores.returns.clone(),
             lengths: scores.lengths.clone(),
-            extra: std::collections::BTreeMap::new(),
+            extra: scores.extra.clone(),
             checkpoint: checkpoint.to_owned(),
         });
         let mean = tracking::statistics::mean(&scores.returns);

@@ -41,7 +41,7 @@ pub(super) fn step(field: &Field, value: &str, up: bool) -> Option<String> {
             };
             within(number, next, min, max, min_excluded)
         }
-        FieldKind::Text | FieldKind::Model => None,
+        FieldKind::Text | FieldKind::Model | FieldKind::Data => None,
     }
 }
 

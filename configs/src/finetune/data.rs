@@ -97,10 +97,10 @@ impl Default for DataConfig {
 impl DataConfig {
     /// The field table of this section.
     pub const FIELDS: &'static [Field] = &[
-        Field::new("data.path", "Data", FieldKind::Text, "File of prompts, preferences or conversations (JSONL or Parquet), or arithmetic for made-up problems.").optional().known_as(&["dataset", "dataset_name", "train_file"]),
+        Field::new("data.path", "Data", FieldKind::Data, "File of prompts, preferences or conversations (JSONL or Parquet), or arithmetic for made-up problems.").optional().known_as(&["dataset", "dataset_name", "train_file"]),
         Field::new("data.form", "Form", FieldKind::Choice { values: &["auto", "sharegpt_ranking", "sppo", "ultrafeedback_binarized", "preference", "ultrafeedback", "rated", "problems", "prompts", "conversations"] }, "The columns of the file; auto looks at them.").advanced(),
         Field::new("data.rows", "Rows", FieldKind::Integer { min: 1, max: i64::MAX }, "How many rows are used, from the first; all when absent.").unit("rows").optional().known_as(&["max_samples"]),
-        Field::new("data.evaluation", "Held-out data", FieldKind::Text, "File of prompts or problems that are never trained on, or arithmetic.").optional().known_as(&["eval_file"]),
+        Field::new("data.evaluation", "Held-out data", FieldKind::Data, "File of prompts or problems that are never trained on, or arithmetic.").optional().known_as(&["eval_file"]),
         Field::new("data.system", "System message", FieldKind::Text, "Put before every prompt that has no system message.").optional().advanced(),
         Field::new("data.thinking", "Thinking", FieldKind::Choice { values: &["auto", "on", "off"] }, "Whether the chat template opens a thinking trace; auto leaves it to the template.").known_as(&["enable_thinking"]),
         Field::new("data.think_open", "Trace begins", FieldKind::Text, "The string that opens a thinking trace.").advanced(),

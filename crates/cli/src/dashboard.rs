@@ -14,7 +14,7 @@ use crate::commands::train::{conclude, observer};
 use crate::failure::Failure;
 use crate::follow::{Ending, Followed, Interrupts, OnInterrupt, follow};
 use crate::launcher::Launcher;
-use crate::observers::Bars;
+use crate::observers::{Bars, Words};
 use crate::output::tell;
 use crate::surroundings::{editor, has_bars, of_terminal, preferences};
 use crate::{scene, scheduler, worker};
@@ -139,7 +139,7 @@ fn wait(run: &RunFolder, child: Option<Child>, format: Format, stop: bool) -> Re
     let followed = Followed::new(
         run.clone(),
         child,
-        observer(Ui::Plain, bars.as_ref(), &run.id()),
+        observer(Ui::Plain, bars.as_ref(), &run.id(), Words::of(run)),
     );
     let mut one = Some(followed.only_new()?);
     let endings = follow(&mut interrupts, 1, || Ok(one.take()))?;

@@ -8,13 +8,16 @@ use configs::draft::Draft;
 use configs::env::Environment;
 use configs::{Problem, RunConfig, presets};
 use tracking::{RunFolder, TrackingError};
-use tui::plan::{Earlier, Plan};
+use tui::plan::{Earlier, JobPlan};
 use tui::screens::launcher::requests::{
     Answer, Entry, FileStart, Folder, NotSaved, Request, Starts,
 };
 
 use crate::dashboard::models;
-use crate::{plan, settings};
+use crate::plan;
+use crate::settings;
+
+mod data;
 
 /// A file larger than this is no configuration.
 const LARGEST: u64 = 4 << 20;
@@ -27,9 +30,16 @@ const ENTRIES: usize = 10_000;
 /// Lines and bytes of a glance into a file.
 const GLANCE: (usize, u64) = (12, 64 << 10);
 
-/// Answers the launcher; keeps the speeds of earlier runs between plans.
+/// Answers the launcher.
 #[derive(Default)]
-pub(crate) struct Launcher(Mutex<Option<Vec<Earlier>>>);
+pub(crate) struct Launcher(Mutex<Kept>);
+
+/// What is kept between plans.
+#[derive(Default)]
+struct Kept {
+    earlier: Option<Vec<Earlier>>,
+    counted: plan::Counted,
+}
 
 impl Launcher {
     /// Carries out a request.
@@ -37,7 +47,7 @@ impl Launcher {
         match request {
             Request::Starts => {
                 // The next plan looks at the runs anew.
-                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
                 Answer::Starts(Box::new(starts(root)))
             }
             Request::Text(path) => {
@@ -57,6 +67,10 @@ impl Launcher {
                 let lines = glance(&path);
                 Answer::Preview(path, lines)
             }
+            Request::Data(wanted) => {
+                let known = data::preview(&wanted);
+                Answer::Data(wanted.path, Box::new(known))
+            }
             Request::Save {
                 path,
                 text,
@@ -69,17 +83,12 @@ impl Launcher {
         }
     }
 
-    fn plan(&self, root: &Path, text: &str) -> Result<Plan, Vec<Problem>> {
-        let RunConfig::Train(config) = RunConfig::from_toml("form", text)? else {
-            let problem = Problem::error("job", "there is no plan for this job yet");
-            return Err(vec![problem]);
-        };
-        if let Some(problem) = settings::id_problem(&config.environment.id) {
-            return Err(vec![problem]);
-        }
-        let mut earlier = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn plan(&self, root: &Path, text: &str) -> Result<JobPlan, Vec<Problem>> {
+        let config = RunConfig::from_toml("form", text)?;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { earlier, counted } = &mut *kept;
         let earlier = earlier.get_or_insert_with(|| plan::earlier(root));
-        plan::of(&config, earlier).map_err(|error| vec![settings::option_problem(&error)])
+        plan::of(&config, earlier, counted)
     }
 }
 
@@ -274,7 +283,7 @@ mod tests {
         path
     }
 
-    fn planned(text: &str) -> Result<Box<Plan>, Vec<Problem>> {
+    fn planned(text: &str) -> Result<Box<JobPlan>, Vec<Problem>> {
         let request = Request::Plan {
             number: 4,
             config_toml: text.to_owned(),
@@ -290,6 +299,10 @@ mod tests {
         for preset in presets::all() {
             let plan = planned(preset.text)
                 .unwrap_or_else(|problems| panic!("{}: {problems:?}", preset.name));
+            assert_eq!(plan.time().seconds, None);
+            let JobPlan::Train(plan) = *plan else {
+                continue;
+            };
             let mebibytes = plan.memory.total() >> 20;
             assert!(
                 (130..2_000).contains(&mebibytes),
@@ -301,7 +314,6 @@ mod tests {
                 "{}",
                 preset.name
             );
-            assert_eq!(plan.time.seconds, None);
         }
     }
 

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracking::{Event, EventKind, Status};
-use tui::figures::{count, duration, number};
+use tracking::{Event, EventKind, RunFolder, Status};
+use tui::figures::{count, duration, number, printable};
 
 use crate::failure::Failure;
 use crate::follow::Observer;
@@ -53,8 +53,33 @@ fn line(event: &Event) -> Option<String> {
     worth.then(|| tui::source::describe(event)).flatten()
 }
 
-fn rates(status: &Status) -> String {
-    let mut text = String::new();
+/// What a job counts and how it names its scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// Steps and returns.
+    Steps,
+    /// Updates and stages.
+    Updates,
+}
+
+impl Words {
+    /// Of a run; those of a training where it does not say.
+    pub(crate) fn of(run: &RunFolder) -> Self {
+        match run.meta() {
+            Ok(meta) if meta.job == "finetune" => Self::Updates,
+            _ => Self::Steps,
+        }
+    }
+
+    /// The stage that a run is in, as it tells it itself.
+    fn stage(self, status: &Status) -> Option<&str> {
+        let told = self == Self::Updates && !status.message.is_empty();
+        told.then_some(status.message.as_str())
+    }
+}
+
+fn rates(status: &Status, words: Words) -> String {
+    let mut text = words.stage(status).map(printable).unwrap_or_default();
     if let Some(rate) = status
         .steps_per_second
         .filter(|rate| rate.is_finite() && *rate > 0.0)
@@ -67,9 +92,32 @@ fn rates(status: &Status) -> String {
     }
     if let Some(value) = status.last_evaluation {
         let comma = if text.is_empty() { "" } else { ", " };
-        text.push_str(&format!("{comma}evaluation {}", number(value)));
+        let what = match words {
+            Words::Steps => "evaluation",
+            Words::Updates => "score",
+        };
+        text.push_str(&format!("{comma}{what} {}", number(value)));
     }
     text
+}
+
+/// How far a run is; before its plan is known, the stage that it is in.
+fn progress(status: &Status, words: Words) -> String {
+    let rates = rates(status, words);
+    let unit = match words {
+        Words::Steps => "steps",
+        Words::Updates if status.total_steps == 0 => return rates,
+        Words::Updates => "updates",
+    };
+    let step = status.progress.step;
+    let percent = 100.0 * step as f64 / status.total_steps.max(1) as f64;
+    let comma = if rates.is_empty() { "" } else { ", " };
+    format!(
+        "{:>3.0}%  {} / {} {unit}{comma}{rates}",
+        percent.floor(),
+        count(step as f64),
+        count(status.total_steps as f64)
+    )
 }
 
 /// The bars of several runs on one terminal.
@@ -85,7 +133,7 @@ impl Bars {
     }
 
     /// The bar of one more run.
-    pub(crate) fn bar(&self, label: &str) -> Bar {
+    pub(crate) fn bar(&self, label: &str, words: Words) -> Bar {
         let bar = self.all.add(ProgressBar::new(0));
         let style = ProgressStyle::with_template(
             "{prefix:.bold} {wide_bar:.cyan/blue} {percent:>3}%  {msg}",
@@ -98,6 +146,7 @@ impl Bars {
         Bar {
             all: self.all.clone(),
             bar,
+            words,
         }
     }
 }
@@ -106,6 +155,7 @@ impl Bars {
 pub(crate) struct Bar {
     all: MultiProgress,
     bar: ProgressBar,
+    words: Words,
 }
 
 impl Observer for Bar {
@@ -120,7 +170,7 @@ impl Observer for Bar {
         let total = status.total_steps.max(1);
         self.bar.set_length(total);
         self.bar.set_position(status.progress.step.min(total));
-        let rates = rates(status);
+        let rates = rates(status, self.words);
         let shown = if rates.is_empty() {
             status.state.name().to_owned()
         } else {
@@ -147,16 +197,18 @@ impl Observer for Bar {
 /// A line on stderr every few seconds and for every evaluation.
 pub(crate) struct Lines {
     label: String,
+    words: Words,
     last: Option<Instant>,
-    last_step: Option<u64>,
+    last_said: Option<(u64, String)>,
 }
 
 impl Lines {
-    pub(crate) fn new(label: &str) -> Self {
+    pub(crate) fn new(label: &str, words: Words) -> Self {
         Lines {
             label: label.to_owned(),
+            words,
             last: None,
-            last_step: None,
+            last_said: None,
         }
     }
 }
@@ -171,21 +223,15 @@ impl Observer for Lines {
 
     fn status(&mut self, status: &Status) {
         let step = status.progress.step;
+        let stage = self.words.stage(status).unwrap_or_default();
         let due = self.last.is_none_or(|last| last.elapsed() >= LINE_EVERY);
-        if !due || self.last_step == Some(step) {
+        let said = |(last, said): &(u64, String)| *last == step && said == stage;
+        if !due || self.last_said.as_ref().is_some_and(said) {
             return;
         }
         self.last = Some(Instant::now());
-        self.last_step = Some(step);
-        let percent = 100.0 * step as f64 / status.total_steps.max(1) as f64;
-        let rates = rates(status);
-        let comma = if rates.is_empty() { "" } else { ", " };
-        self.say(&format!(
-            "{:>3.0}%  {} / {} steps{comma}{rates}",
-            percent.floor(),
-            count(step as f64),
-            count(status.total_steps as f64)
-        ));
+        self.last_said = Some((step, stage.to_owned()));
+        self.say(&progress(status, self.words));
     }
 
     fn say(&mut self, text: &str) {
@@ -193,4 +239,25 @@ impl Observer for Lines {
     }
 
     fn end(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fine_tuning_tells_its_stage_and_its_updates() {
+        let mut status = Status {
+            message: "iteration 1 of 3: generate 120 of 2000 prompts".to_owned(),
+            ..Status::default()
+        };
+        assert_eq!(progress(&status, Words::Updates), status.message);
+        assert_eq!(progress(&status, Words::Steps), "  0%  0 / 0 steps");
+        status.total_steps = 30;
+        status.progress.step = 15;
+        status.last_evaluation = Some(0.25);
+        let expected =
+            " 50%  15 / 30 updates, iteration 1 of 3: generate 120 of 2000 prompts, score 0.250";
+        assert_eq!(progress(&status, Words::Updates), expected);
+    }
 }

@@ -1,29 +1,54 @@
-//! What a run would do and need: the plan of [`tui::plan`] with the environment's sizes and
-//! the speeds of earlier runs.
+//! What a run would do and need: the plan of [`tui::plan`] with the sizes of environment, model and
+//! data, and the speeds of earlier runs.
 
 use std::path::Path;
 
-use configs::RunConfig;
 use configs::train::TrainConfig;
+use configs::{Problem, RunConfig};
 use envs::EnvironmentError;
 use serde_json::json;
 use tracking::RunFolder;
-use tui::plan::{Earlier, Plan, Sizes};
+use tui::plan::{Earlier, FinetunePlan, JobPlan, Plan, Sizes};
 
 use crate::output::{Table, json_option};
 use crate::settings;
+
+mod finetune;
+
+pub(crate) use finetune::{ARITHMETIC, Counted, LARGEST, located};
 
 /// Runs that are looked at for their speed, newest first.
 const EARLIER: usize = 200;
 /// Seconds of training after which a speed counts.
 const SETTLED: f64 = 5.0;
 
-/// Works the plan of a training out; `earlier` are the runs whose speed is known.
+/// Works the plan of a job out; `earlier` are the runs whose speed is known, `counted` the files
+/// that were counted before.
 ///
 /// # Errors
-/// The environment cannot be made.
-pub(crate) fn of(config: &TrainConfig, earlier: &[Earlier]) -> Result<Plan, EnvironmentError> {
-    Ok(Plan::of(config, sizes(config)?, earlier))
+/// The environment cannot be made, a file of data cannot be used, a job that has no plan.
+pub(crate) fn of(
+    config: &RunConfig,
+    earlier: &[Earlier],
+    counted: &mut Counted,
+) -> Result<JobPlan, Vec<Problem>> {
+    match config {
+        RunConfig::Train(config) => {
+            if let Some(problem) = settings::id_problem(&config.environment.id) {
+                return Err(vec![problem]);
+            }
+            let sizes = sizes(config).map_err(|error| vec![settings::option_problem(&error)])?;
+            Ok(JobPlan::Train(Plan::of(config, sizes, earlier)))
+        }
+        RunConfig::Finetune(config) => {
+            let sizes = finetune::sizes(config, counted)?;
+            Ok(JobPlan::Finetune(FinetunePlan::of(config, sizes, earlier)))
+        }
+        _ => Err(vec![Problem::error(
+            "job",
+            "there is no plan for this job yet",
+        )]),
+    }
 }
 
 fn sizes(config: &TrainConfig) -> Result<Sizes, EnvironmentError> {
@@ -63,7 +88,7 @@ pub(crate) fn earlier(root: &Path) -> Vec<Earlier> {
 }
 
 /// The plan as a table.
-pub(crate) fn table(plan: &Plan) -> Table {
+pub(crate) fn table(plan: &JobPlan) -> Table {
     let columns = ["part", "what", "amount", "value", "unit", "from"];
     let mut table = Table::new(&columns).hide(&["value", "unit"]);
     for row in plan.rows() {

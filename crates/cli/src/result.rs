@@ -6,7 +6,7 @@ use envs::Scene;
 use serde_json::{Value, json};
 use tracking::history::{ArtifactNote, Evaluation};
 use tracking::statistics::{Bootstrap, Interval, interquartile_mean, mean};
-use tracking::{History, Meta, RunFolder, RunState, Status, unix_seconds};
+use tracking::{History, Measure, Meta, RunFolder, RunState, Status, unix_seconds};
 use tui::figures::{count, duration, number};
 
 use crate::failure::Failure;
@@ -15,6 +15,31 @@ use crate::scene;
 
 /// Columns that every terminal has.
 const STRIP_WIDTH: usize = 76;
+
+/// The job of language models.
+const FINETUNE: &str = "finetune";
+
+/// What was done of what is planned, in the words of the job.
+pub(crate) fn amounts(finetune: bool, status: &Status) -> String {
+    let (progress, total) = (status.progress, status.total_steps);
+    if !finetune {
+        return format!(
+            "{} of {} steps, {} updates",
+            count(progress.step as f64),
+            count(total as f64),
+            count(progress.updates as f64)
+        );
+    }
+    let planned = match total {
+        0 => String::new(),
+        total => format!(" of {}", count(total as f64)),
+    };
+    format!(
+        "{}{planned} updates, {} tokens",
+        count(progress.updates as f64),
+        count(progress.tokens as f64)
+    )
+}
 
 /// A run folder, read once.
 pub(crate) struct RunResult {
@@ -28,6 +53,7 @@ pub(crate) struct RunResult {
 /// Mean, interquartile mean and its 95% bootstrap interval over episodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Score {
+    pub(crate) measure: Measure,
     pub(crate) step: u64,
     pub(crate) episodes: usize,
     pub(crate) mean: f64,
@@ -42,6 +68,7 @@ impl Score {
         let table = [returns.to_vec()];
         let steps: Vec<f64> = lengths.iter().map(|length| *length as f64).collect();
         Score {
+            measure: Measure::Return,
             step,
             episodes: returns.len(),
             mean: mean(returns),
@@ -52,15 +79,19 @@ impl Score {
     }
 
     pub(crate) fn of_evaluation(evaluation: &Evaluation) -> Self {
-        Score::of(
-            evaluation.progress.step,
-            &evaluation.returns,
-            &evaluation.lengths,
-        )
+        Score {
+            measure: evaluation.measure(),
+            ..Score::of(
+                evaluation.progress.step,
+                &evaluation.returns,
+                &evaluation.lengths,
+            )
+        }
     }
 
     pub(crate) fn to_json(self) -> Value {
         json!({
+            "measure": self.measure.name(),
             "step": self.step,
             "episodes": self.episodes,
             "mean_return": json_number(self.mean),
@@ -73,15 +104,28 @@ impl Score {
     }
 
     pub(crate) fn to_text(self) -> String {
-        format!(
-            "{}  95% interval [{}, {}]  IQM {}  {} episodes of {} steps",
-            number(self.mean),
-            number(self.mean_interval.low),
-            number(self.mean_interval.high),
-            number(self.interquartile_mean),
+        let (counted, measured) = self.measure.units();
+        let of = format!(
+            "{} {counted} of {} {measured}",
             self.episodes,
             number(self.mean_length)
-        )
+        );
+        let interval = format!(
+            "{}  95% interval [{}, {}]",
+            number(self.mean),
+            number(self.mean_interval.low),
+            number(self.mean_interval.high)
+        );
+        match self.measure {
+            Measure::Return => {
+                format!("{interval}  IQM {}  {of}", number(self.interquartile_mean))
+            }
+            // Of shares that are mostly 0 or 1 the middle half says nothing.
+            Measure::Accuracy | Measure::WinRate => {
+                format!("{} {interval}  {of}", self.measure.name())
+            }
+            Measure::Unscored => format!("{}  {of}", self.measure.name()),
+        }
     }
 }
 
@@ -96,6 +140,10 @@ impl RunResult {
             status,
             run,
         })
+    }
+
+    pub(crate) fn is_finetune(&self) -> bool {
+        self.meta.as_ref().is_some_and(|meta| meta.job == FINETUNE)
     }
 
     pub(crate) fn last_evaluation(&self) -> Option<Score> {
@@ -128,6 +176,10 @@ impl RunResult {
     pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
         let folder = self.run.path();
         let mut written = vec![("run folder", folder.display().to_string())];
+        let model = folder.join("model");
+        if model.is_dir() {
+            written.push(("model", model.display().to_string()));
+        }
         let best = folder.join("ckpt/best");
         if best.is_dir() {
             written.push(("best policy", best.display().to_string()));
@@ -236,16 +288,13 @@ impl RunResult {
 
     pub(crate) fn to_text(&self) -> String {
         let (word, ..) = tui::model::shown(self.state);
-        let progress = self.status.progress;
         let mut lines = vec![
             ("run", format!("{}  {word}", self.run.id())),
             (
                 "trained",
                 format!(
-                    "{} of {} steps, {} updates, {}",
-                    count(progress.step as f64),
-                    count(self.status.total_steps as f64),
-                    count(progress.updates as f64),
+                    "{}, {}",
+                    amounts(self.is_finetune(), &self.status),
                     duration(self.seconds())
                 ),
             ),
@@ -254,7 +303,11 @@ impl RunResult {
             lines.push(("evaluation", score.to_text()));
         }
         if let Some(score) = self.absolute() {
-            lines.push(("best", score.to_text()));
+            let what = match score.measure {
+                Measure::Return => "best",
+                _ => "final model",
+            };
+            lines.push((what, score.to_text()));
         }
         lines.extend(self.written());
         let mut text = String::new();

@@ -101,6 +101,14 @@ pub struct Evaluation {
     pub checkpoint: String,
 }
 
+impl Evaluation {
+    /// What its returns are.
+    #[must_use]
+    pub fn measure(&self) -> crate::Measure {
+        crate::Measure::of(&self.extra)
+    }
+}
+
 /// A checkpoint or a recorded episode: a path and when it was made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {

@@ -283,7 +283,7 @@ fn evaluation_dots(member: &Member<'_>, request: &Request, axis: XAxis) -> Vec<D
         .into_iter()
         .filter_map(|one| {
             let x = axes.position(&one.progress, one.time, axis)?;
-            let point = EvaluationPoint::of(one.progress.step, &one.returns);
+            let point = EvaluationPoint::of(one.progress.step, &one.returns, one.measure());
             Some(Dot {
                 x,
                 y: point.mean,

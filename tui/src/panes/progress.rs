@@ -5,8 +5,10 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
+use crate::detail::Measure;
 use crate::figures::{count, duration, gauge_ratio, number, printable};
 use crate::model::{Model, RunState, RunSummary, is_alive, role, shown};
+use crate::source::score;
 use crate::theme::Role;
 
 pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
@@ -57,10 +59,14 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
 fn bar_line<'a>(model: &Model, run: &RunSummary, width: usize) -> Line<'a> {
     let (done, unit) = run.done();
     let Some(share) = run.progress() else {
-        return Line::styled(
-            format!(" {} {unit}", count(done)),
-            model.theme.style(Role::Strong),
-        );
+        // Before the plan is known, a run that works in stages tells which one it is in.
+        let text = match run.message.as_str() {
+            stage if run.job == "finetune" && !stage.is_empty() && !run.state.is_final() => {
+                format!(" {}", printable(stage))
+            }
+            _ => format!(" {} {unit}", count(done)),
+        };
+        return Line::styled(text, model.theme.style(Role::Strong));
     };
     let percent = (share * 100.0).floor();
     let label = format!(
@@ -105,19 +111,28 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
         };
         parts.push((text, role(run.state)));
     }
+    // A stage of a job that knows its plan stands beside the bar, not in its place.
+    let staged = run.job == "finetune" && run.progress().is_some() && is_alive(run.state);
+    if staged && !run.message.is_empty() {
+        parts.push((printable(&run.message), Role::Text));
+    }
     let scored = match (&model.detail.absolute, model.detail.evaluations.last()) {
-        (Some(point), _) => Some(("best checkpoint", point)),
+        (Some(point), _) => Some((point.measure.final_name(), point)),
         (None, Some(point)) => Some(("evaluation", point)),
         (None, None) => None,
     };
     if let Some((what, point)) = scored {
         let (low, high) = point.interval;
-        let text = format!(
-            "{what} {} [{}, {}]",
-            number(point.mean),
-            number(low),
-            number(high)
-        );
+        let text = match point.measure {
+            Measure::Return => format!(
+                "{what} {} [{}, {}]",
+                number(point.mean),
+                number(low),
+                number(high)
+            ),
+            // A language model has one measure or another: it is named.
+            _ => score(point),
+        };
         parts.push((text, Role::Series(1)));
     }
     if let Some(rate) = run

@@ -1,6 +1,6 @@
-//! A plan as rows: the launcher draws them, `concord train --dry-run` prints them.
+//! A plan as rows: the launcher draws them, `--dry-run` prints them.
 
-use super::{Estimate, Plan, bytes};
+use super::{Estimate, Plan, Time, bytes};
 use crate::figures::{count, duration};
 
 /// One row.
@@ -63,17 +63,10 @@ impl Plan {
                     sizes.observation, sizes.actions
                 ),
             ),
-            self.time_row(),
+            self.time.row(),
         ];
-        for (part, estimate) in [("disk", &self.disk), ("memory", &self.memory)] {
-            rows.extend(
-                estimate
-                    .items
-                    .iter()
-                    .map(|item| size(part, &item.name, item.bytes, &item.from)),
-            );
-            rows.push(total(part, estimate));
-        }
+        rows.extend(estimate_rows("disk", &self.disk));
+        rows.extend(estimate_rows("memory", &self.memory));
         rows
     }
 
@@ -90,9 +83,11 @@ impl Plan {
             count(self.evaluation_episodes as f64)
         )
     }
+}
 
-    fn time_row(&self) -> Row {
-        let shown = match (self.time.seconds, self.time.range) {
+impl Time {
+    pub(super) fn row(&self) -> Row {
+        let shown = match (self.seconds, self.range) {
             (Some(seconds), Some((least, most))) if most > 1.1 * least => {
                 format!(
                     "{} ({} to {})",
@@ -107,10 +102,10 @@ impl Plan {
         Row {
             part: "time",
             name: "duration".to_owned(),
-            value: self.time.seconds,
+            value: self.seconds,
             unit: "seconds",
             shown,
-            from: self.time.from.clone(),
+            from: self.from.clone(),
         }
     }
 }
@@ -123,7 +118,7 @@ fn agents(count: u64) -> String {
     }
 }
 
-fn amount(name: &str, value: u64, from: String) -> Row {
+pub(super) fn amount(name: &str, value: u64, from: String) -> Row {
     Row {
         part: "plan",
         name: name.to_owned(),
@@ -132,6 +127,28 @@ fn amount(name: &str, value: u64, from: String) -> Row {
         shown: count(value as f64),
         from,
     }
+}
+
+/// A row of something that is not known, with the reason.
+pub(super) fn unknown(part: &'static str, name: &str, unit: &'static str, from: String) -> Row {
+    Row {
+        part,
+        name: name.to_owned(),
+        value: None,
+        unit,
+        shown: "unknown".to_owned(),
+        from,
+    }
+}
+
+/// The parts of an estimate and their sum.
+pub(super) fn estimate_rows(part: &'static str, estimate: &Estimate) -> Vec<Row> {
+    let items = estimate.items.iter();
+    let mut rows: Vec<Row> = items
+        .map(|item| size(part, &item.name, item.bytes, &item.from))
+        .collect();
+    rows.push(total(part, estimate));
+    rows
 }
 
 fn size(part: &'static str, name: &str, value: u64, from: &str) -> Row {

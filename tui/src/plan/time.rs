@@ -11,7 +11,7 @@ pub struct Earlier {
     pub id: String,
     /// Its configuration.
     pub config: RunConfig,
-    /// Environment steps per second over the whole of it.
+    /// Environment steps, or updates of a fine-tuning, per second over the whole of it.
     pub steps_per_second: f64,
 }
 
@@ -26,51 +26,70 @@ pub struct Time {
     pub from: String,
 }
 
+/// Whether a run is like the one that is planned.
+type Alike<'a> = &'a dyn Fn(&RunConfig) -> bool;
+
 /// Runs with the same settings but for seed and length come first, then those that learn the
 /// same way in the same environment.
 pub(super) fn of(config: &TrainConfig, earlier: &[Earlier]) -> Time {
-    let measured = |run: &&Earlier| run.steps_per_second.is_finite() && run.steps_per_second > 0.0;
-    let (mut speeds, mut how) = (Vec::new(), "");
-    for (alike, words) in [
-        (
-            same as fn(&TrainConfig, &TrainConfig) -> bool,
-            "with these settings",
-        ),
-        (akin, "with this algorithm, network and environment"),
-    ] {
-        let found = earlier
-            .iter()
-            .filter(measured)
-            .filter(|run| match &run.config {
-                RunConfig::Train(other) => alike(config, other),
-                _ => false,
-            });
-        speeds = found.map(|run| run.steps_per_second).collect();
-        how = words;
-        if !speeds.is_empty() {
-            break;
+    let alike = |akin: fn(&TrainConfig, &TrainConfig) -> bool| {
+        move |other: &RunConfig| match other {
+            RunConfig::Train(other) => akin(config, other),
+            _ => false,
         }
-    }
-    speeds.sort_by(f64::total_cmp);
-    let (Some(slow), Some(fast)) = (speeds.first(), speeds.last()) else {
-        return Time {
-            from: "unknown: nothing like it was run here before; the speed shows after the first \
-                   seconds"
-                .to_owned(),
-            ..Time::default()
-        };
     };
-    let steps = config.total_steps as f64;
-    let middle = speeds[speeds.len() / 2];
-    Time {
-        seconds: Some(steps / middle),
-        range: Some((steps / fast, steps / slow)),
-        from: format!(
-            "{:.0} steps per second in {} earlier {} {how}",
-            middle,
-            speeds.len(),
-            if speeds.len() == 1 { "run" } else { "runs" },
-        ),
+    Time::from_speeds(
+        config.total_steps,
+        "steps",
+        earlier,
+        &[
+            ("with these settings", &alike(same)),
+            ("with this algorithm, network and environment", &alike(akin)),
+        ],
+    )
+}
+
+impl Time {
+    /// From the runs of the first kind that there are any of.
+    pub(super) fn from_speeds(
+        steps: u64,
+        unit: &str,
+        earlier: &[Earlier],
+        kinds: &[(&str, Alike<'_>)],
+    ) -> Self {
+        let measured =
+            |run: &&Earlier| run.steps_per_second.is_finite() && run.steps_per_second > 0.0;
+        let (mut speeds, mut how) = (Vec::new(), "");
+        for (words, alike) in kinds {
+            let found = earlier.iter().filter(measured);
+            let found = found.filter(|run| alike(&run.config));
+            speeds = found.map(|run| run.steps_per_second).collect();
+            how = words;
+            if !speeds.is_empty() {
+                break;
+            }
+        }
+        speeds.sort_by(f64::total_cmp);
+        let (Some(slow), Some(fast)) = (speeds.first(), speeds.last()) else {
+            return Self {
+                from: "unknown: nothing like it was run here before; the speed shows after the \
+                       first seconds"
+                    .to_owned(),
+                ..Self::default()
+            };
+        };
+        let steps = steps as f64;
+        let middle = speeds[speeds.len() / 2];
+        let places = if middle < 10.0 { 2 } else { 0 };
+        Self {
+            seconds: Some(steps / middle),
+            range: Some((steps / fast, steps / slow)),
+            from: format!(
+                "{middle:.places$} {unit} per second in {} earlier {} {how}",
+                speeds.len(),
+                if speeds.len() == 1 { "run" } else { "runs" },
+            ),
+        }
     }
 }
 

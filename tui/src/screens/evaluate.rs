@@ -18,6 +18,7 @@ mod actions;
 mod answers;
 mod drawing;
 pub mod form;
+mod language;
 pub mod requests;
 mod results;
 
@@ -153,11 +154,17 @@ pub(crate) fn opened(model: &mut Model) -> Vec<Cmd> {
     if names.is_empty() {
         names.extend(model.selected.clone());
     }
-    let searches = |id: &String| {
-        let run = model.runs.iter().find(|run| run.id == *id);
-        run.is_some_and(|run| run.job == "search")
+    let all_of = |job: &str| {
+        let is_of = |id: &String| {
+            let run = model.runs.iter().find(|run| run.id == *id);
+            run.is_some_and(|run| run.job == job)
+        };
+        !names.is_empty() && names.iter().all(is_of)
     };
-    let searches = !names.is_empty() && names.iter().all(searches);
+    if all_of("finetune") {
+        return language::opened(model, &names);
+    }
+    let searches = all_of("search");
     let state = &mut model.evaluate;
     if searches != state.form.is_recorded() {
         state.form = Form::default();

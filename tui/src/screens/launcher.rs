@@ -16,6 +16,7 @@ use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
 use crate::widgets::files::{Choosing, Files, Wanted};
 
+mod data;
 mod editing;
 mod form;
 mod form_view;
@@ -325,6 +326,10 @@ fn told(model: &mut Model, answer: requests::Answer) -> Vec<Cmd> {
                 form.planned = Some((number, plan));
             }
         }
+        Told::Folder(path, folder) if matches!(model.launcher.popup, Popup::Data(_)) => {
+            return data::opened(model, &path, folder);
+        }
+        Told::Data(path, known) => data::known(model, path, *known),
         Told::Folder(path, folder) => {
             if let Popup::Files(files) = &mut model.launcher.popup
                 && let Wanted::Preview(path) = files.opened(&path, folder)

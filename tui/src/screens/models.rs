@@ -23,6 +23,7 @@ pub mod requests;
 mod typing;
 
 pub(crate) use answers::answered;
+pub(crate) use details::pieces;
 use downloads::Downloads;
 pub(crate) use drawing::{clicked, draw, footer};
 pub use keys::{Action, BINDINGS};

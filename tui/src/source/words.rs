@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tracking::history::Evaluation;
-use tracking::{EvaluationPurpose, Event, EventKind, Level, LogLine, RunState};
+use tracking::{EvaluationPurpose, Event, EventKind, Level, LogLine, Measure, RunState};
 
 use crate::detail::EvaluationPoint;
 use crate::figures::{count, number, printable};
@@ -25,10 +25,15 @@ impl Scores {
     /// had with them.
     pub fn of(&mut self, evaluation: &Evaluation) -> EvaluationPoint {
         let key = (evaluation.purpose, evaluation.progress.step);
-        self.point(key, &evaluation.returns)
+        self.point(key, &evaluation.returns, evaluation.measure())
     }
 
-    fn point(&mut self, key: (EvaluationPurpose, u64), returns: &[f64]) -> EvaluationPoint {
+    fn point(
+        &mut self,
+        key: (EvaluationPurpose, u64),
+        returns: &[f64],
+        measure: Measure,
+    ) -> EvaluationPoint {
         let sum: f64 = returns.iter().sum();
         let print = (returns.len(), sum.to_bits());
         if let Some((known, point)) = self.known.get(&key)
@@ -39,7 +44,7 @@ impl Scores {
         if self.known.len() >= KEPT {
             self.known.clear();
         }
-        let point = EvaluationPoint::of(key.1, returns);
+        let point = EvaluationPoint::of(key.1, returns, measure);
         self.known.insert(key, (print, point));
         point
     }
@@ -51,8 +56,9 @@ impl Scores {
                 purpose,
                 progress,
                 returns,
+                extra,
                 ..
-            } => Some(self.point((*purpose, progress.step), returns)),
+            } => Some(self.point((*purpose, progress.step), returns, Measure::of(extra))),
             _ => None,
         };
         let (level, target) = match &event.kind {
@@ -87,6 +93,22 @@ fn level_of(state: RunState) -> Level {
     }
 }
 
+/// A score with its interval, such as `accuracy 0.310 [0.220, 0.400]`.
+#[must_use]
+pub fn score(point: &EvaluationPoint) -> String {
+    let name = point.measure.name();
+    if point.measure == Measure::Unscored {
+        return name.to_owned();
+    }
+    let (low, high) = point.interval;
+    format!(
+        "{name} {} [{}, {}]",
+        number(point.mean),
+        number(low),
+        number(high)
+    )
+}
+
 /// What of an event deserves a line for people.
 #[must_use]
 pub fn describe(event: &Event) -> Option<String> {
@@ -100,24 +122,26 @@ fn words(event: &Event, scored: Option<EvaluationPoint>) -> Option<String> {
             progress,
             returns,
             lengths,
+            extra,
             ..
         } => {
-            let point = scored.unwrap_or_else(|| EvaluationPoint::of(progress.step, returns));
+            let measure = Measure::of(extra);
+            let point =
+                scored.unwrap_or_else(|| EvaluationPoint::of(progress.step, returns, measure));
             let steps = lengths.iter().sum::<u64>() as f64 / lengths.len().max(1) as f64;
             let what = match purpose {
                 EvaluationPurpose::Interval => {
                     format!("evaluation at {}", count(point.step as f64))
                 }
-                EvaluationPurpose::Absolute => "best checkpoint".to_owned(),
+                EvaluationPurpose::Absolute => measure.final_name().to_owned(),
             };
-            let (low, high) = point.interval;
             format!(
-                "{what}: return {} [{}, {}] over {} episodes of {} steps",
-                number(point.mean),
-                number(low),
-                number(high),
+                "{what}: {} over {} {} of {} {}",
+                score(&point),
                 point.episodes,
+                measure.units().0,
                 number(steps),
+                measure.units().1,
             )
         }
         EventKind::Checkpoint { path, best, .. } => {
@@ -162,6 +186,10 @@ mod tests {
             extra: std::collections::BTreeMap::new(),
             checkpoint: String::new(),
         };
+        let mut answers = kind.clone();
+        if let EventKind::Evaluation { extra, .. } = &mut answers {
+            extra.insert("accuracy".to_owned(), vec![0.5; 4]);
+        }
         let told = |kind| {
             describe(&Event {
                 version: 1,
@@ -173,6 +201,9 @@ mod tests {
         let expected =
             "evaluation at 40k: return 0.500 [0.500, 0.500] over 4 episodes of 15.00 steps";
         assert_eq!(told(kind).as_deref(), Some(expected));
+        let expected =
+            "evaluation at 40k: accuracy 0.500 [0.500, 0.500] over 4 prompts of 15.00 tokens";
+        assert_eq!(told(answers).as_deref(), Some(expected));
         let warning = EventKind::Warning {
             source: "disk".to_owned(),
             message: "\u{1b}full".to_owned(),

@@ -14,7 +14,7 @@ use crate::figures::printable;
 use crate::keys::Move;
 use crate::plan::bytes;
 use crate::screens::launcher::fuzzy::ranked;
-use crate::screens::launcher::requests::{Entry, Folder};
+use crate::screens::launcher::requests::{Entry, Folder, MADE_UP};
 use crate::theme::{Role, Theme};
 use crate::view::{first_row, fit};
 use crate::widgets::input::Input;
@@ -27,7 +27,12 @@ pub enum Choosing {
     Configuration,
     /// A folder that holds a model, or a file.
     Model,
+    /// A file of rows, or made-up problems.
+    Data,
 }
+
+/// Endings of files of rows.
+const ROWS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".parquet", ".pq"];
 
 /// A look for a file.
 #[derive(Clone, Debug, Default)]
@@ -95,10 +100,18 @@ impl Files {
             let kind = match self.choosing {
                 Choosing::Configuration => entry.is_folder || entry.name.ends_with(".toml"),
                 Choosing::Model => true,
+                Choosing::Data => {
+                    entry.is_folder || ROWS.iter().any(|ending| entry.name.ends_with(ending))
+                }
             };
             shown && kind
         };
-        let entries: Vec<Entry> = folder.entries.iter().filter(fits).cloned().collect();
+        let made_up = (self.choosing == Choosing::Data).then(|| Entry {
+            name: MADE_UP.to_owned(),
+            ..Entry::default()
+        });
+        let files = folder.entries.iter().filter(fits).cloned();
+        let entries: Vec<Entry> = made_up.into_iter().chain(files).collect();
         ranked(self.typed.text(), entries, |entry| entry.name.clone())
     }
 
@@ -106,10 +119,32 @@ impl Files {
         self.entries().get(self.at).cloned()
     }
 
+    /// The path of an entry; made-up problems are no file.
+    fn path_of(&self, entry: &Entry) -> PathBuf {
+        if self.choosing == Choosing::Data && !entry.is_folder && entry.name == MADE_UP {
+            PathBuf::from(MADE_UP)
+        } else {
+            self.path.join(&entry.name)
+        }
+    }
+
+    /// The path of what is chosen, if that is no folder.
+    #[must_use]
+    pub fn chosen_file(&self) -> Option<PathBuf> {
+        let entry = self.chosen().filter(|entry| !entry.is_folder)?;
+        Some(self.path_of(&entry))
+    }
+
+    /// The folder that is looked into.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn glance_wanted(&self) -> Wanted {
         match self.chosen() {
             Some(entry) if !entry.is_folder || self.choosing == Choosing::Model => {
-                Wanted::Preview(self.path.join(entry.name))
+                Wanted::Preview(self.path_of(&entry))
             }
             _ => Wanted::Nothing,
         }
@@ -180,7 +215,7 @@ impl Files {
                 }
                 self.go(path)
             }
-            Some(entry) if choose => Wanted::Chosen(self.path.join(entry.name)),
+            Some(entry) if choose => Wanted::Chosen(self.path_of(&entry)),
             _ => Wanted::Nothing,
         }
     }
@@ -200,7 +235,11 @@ pub fn draw(files: &Files, theme: &Theme, frame: &mut Frame, area: Rect) {
         .title(Span::styled(format!(" {title} "), theme.style(Role::Focus)));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let glance_height = if inner.height >= 14 { 7 } else { 0 };
+    let glance_height = match files.choosing {
+        Choosing::Data => 0,
+        _ if inner.height >= 14 => 7,
+        _ => 0,
+    };
     let [line, list, glance, hint] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
@@ -268,7 +307,10 @@ fn draw_list(files: &Files, theme: &Theme, frame: &mut Frame, area: Rect) {
                         } else {
                             entry.name.clone()
                         };
-                        let size = if entry.is_folder {
+                        let made_up = files.choosing == Choosing::Data && entry.name == MADE_UP;
+                        let size = if made_up {
+                            "made up".to_owned()
+                        } else if entry.is_folder {
                             String::new()
                         } else {
                             bytes(entry.size)

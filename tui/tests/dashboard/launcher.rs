@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use ratatui::crossterm::event::KeyCode;
 use tui::host::{Launch, QueueEntry, Request as Any};
 use tui::model::{Model, Overlay, RunState};
-use tui::plan::{Plan, Sizes};
+use tui::plan::{FinetunePlan, JobPlan, Plan, Sizes};
 use tui::screens::ScreenKind;
 use tui::screens::launcher::View;
 use tui::screens::launcher::requests::{
@@ -20,6 +20,7 @@ use tui::{Answer as Told, Cmd, Msg};
 
 use crate::fixture::{control, draw, empty, key, letter, run, send, text};
 
+mod data;
 mod drawing;
 
 const MINE: &str = "# a small try\nversion = 1 # of the format\ntotal_steps = 5_000\n";
@@ -66,8 +67,13 @@ fn host(request: Request) -> Option<Answer> {
             number,
             config_toml,
         } => {
-            let Ok(RunConfig::Train(config)) = RunConfig::from_toml("form", &config_toml) else {
-                panic!("only good configurations are planned");
+            let config = match RunConfig::from_toml("form", &config_toml) {
+                Ok(RunConfig::Train(config)) => config,
+                Ok(RunConfig::Finetune(config)) => {
+                    let plan = FinetunePlan::of(&config, data::sizes(), &[]);
+                    return Some(Answer::Plan(number, Ok(Box::new(JobPlan::Finetune(plan)))));
+                }
+                _ => panic!("only good configurations are planned"),
             };
             let known = !config.environment.id.contains("nowhere");
             let sizes = Sizes {
@@ -78,7 +84,7 @@ fn host(request: Request) -> Option<Answer> {
                 episode_limit: config.environment.time_limit.unwrap_or(50) as u64,
                 picture: 182_280,
             };
-            let plan = Box::new(Plan::of(&config, sizes, &[]));
+            let plan = Box::new(JobPlan::Train(Plan::of(&config, sizes, &[])));
             let unknown = configs::Problem::error("environment.id", "unknown environment")
                 .value(&config.environment.id);
             Answer::Plan(number, known.then_some(plan).ok_or(vec![unknown]))
@@ -92,7 +98,11 @@ fn host(request: Request) -> Option<Answer> {
                 is_folder,
                 size: 900,
             };
-            let entries = vec![entry("secret", true), entry("mine.toml", false)];
+            let entries = vec![
+                entry("secret", true),
+                entry("mine.toml", false),
+                entry("pairs.jsonl", false),
+            ];
             let full = if path.is_absolute() {
                 path.clone()
             } else {
@@ -107,6 +117,10 @@ fn host(request: Request) -> Option<Answer> {
             )
         }
         Request::Preview(path) => Answer::Preview(path, vec!["# a small try".to_owned()]),
+        Request::Data(asked) => {
+            let known = data::preview(&asked);
+            Answer::Data(asked.path, Box::new(known))
+        }
         Request::Save { path, replace, .. } => {
             let result = match path.to_str() {
                 Some("exists.toml") if !replace => Err(NotSaved::Exists),

@@ -298,3 +298,54 @@ fn no_size_panics_and_an_endless_text_is_drawn_quickly() {
     // Unoptimised, on a busy core.
     assert!(frame < std::time::Duration::from_millis(250), "{frame:?}");
 }
+
+#[test]
+fn before_the_plan_is_known_the_bar_tells_the_stage() {
+    let mut model = tuning(Vec::new(), true);
+    let stage = "iteration 1 of 3: generate 120 of 2000 prompts";
+    let mut summary = RunSummary {
+        job: "finetune".to_owned(),
+        message: stage.to_owned(),
+        total_steps: 0.0,
+        ..run(ID, RunState::Running, 0.0)
+    };
+    send(&mut model, Msg::Runs(vec![summary.clone()]));
+    let shown = text(&model, 120, 40);
+    assert!(shown.contains(stage), "{shown}");
+    assert!(!shown.contains("0 updates"), "{shown}");
+    summary.total_steps = 30.0;
+    summary.updates = 15.0;
+    send(&mut model, Msg::Runs(vec![summary]));
+    let shown = text(&model, 120, 40);
+    assert!(
+        shown.contains("15 / 30 updates") && shown.contains(stage),
+        "{shown}"
+    );
+}
+
+#[test]
+fn scores_of_a_language_model_have_their_names() {
+    let mut model = tuning(Vec::new(), true);
+    let scored = EventKind::Evaluation {
+        purpose: tracking::EvaluationPurpose::Absolute,
+        progress: Progress::default(),
+        returns: vec![1.0, 0.0, 1.0, 1.0],
+        lengths: vec![7; 4],
+        extra: [("accuracy".to_owned(), vec![1.0, 0.0, 1.0, 1.0])].into(),
+        checkpoint: "model".to_owned(),
+    };
+    take(&mut model, vec![event(scored)]);
+    let shown = text(&model, 120, 40);
+    assert!(shown.contains("accuracy 0.750 ["), "{shown}");
+    assert!(!shown.contains("best checkpoint"), "{shown}");
+}
+
+#[test]
+fn a_language_model_is_measured_by_a_command() {
+    let mut model = typical();
+    letter(&mut model, 'E');
+    let shown = text(&model, 120, 40);
+    let command = format!("concord eval {ID} --problems arithmetic");
+    assert!(shown.contains(&command), "{shown}");
+    assert_eq!(letter(&mut model, 'y'), [tui::Cmd::Copy(command)]);
+}

@@ -7,6 +7,7 @@ mod teams;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use configs::{Job, RunConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracking::{RunFolder, TrackingError};
@@ -250,13 +251,17 @@ pub(crate) fn target(
         Ok(run) => run,
         Err(error) => match newest_of_preset(root, name)? {
             Some(run) => run,
-            None if configs::presets::find(name).is_some() => {
-                return Err(Failure::arguments(format!(
-                    "cannot evaluate {name}: no run of this preset has a checkpoint in {} - train it first with `concord train {name}`",
-                    root.display()
-                )));
-            }
-            None => return Err(error.into()),
+            None => match configs::presets::find(name) {
+                Some(preset) => {
+                    let job = RunConfig::from_toml(name, preset.text)
+                        .map_or(Job::Train, |config| config.job());
+                    return Err(Failure::arguments(format!(
+                        "cannot evaluate {name}: no run of this preset has a checkpoint in {} - train it first with `concord {job} {name}`",
+                        root.display()
+                    )));
+                }
+                None => return Err(error.into()),
+            },
         },
     };
     let checkpoint = match checkpoint {

@@ -10,7 +10,7 @@ use crate::control::{Wish, ask, resumable};
 use crate::dashboard;
 use crate::failure::Failure;
 use crate::follow::{Followed, Interrupts, OnInterrupt, follow};
-use crate::observers::Bars;
+use crate::observers::{Bars, Words};
 use crate::output::{print, tell};
 use crate::scheduler;
 use crate::surroundings::{has_bars, interface, runs_root};
@@ -51,7 +51,7 @@ fn follow_from_outside(run: &RunFolder, ui: Ui, format: Format) -> Result<(), Fa
     let mut one = Some(Followed::new(
         run.clone(),
         None,
-        observer(ui, bars.as_ref(), &run.id()),
+        observer(ui, bars.as_ref(), &run.id(), Words::of(run)),
     ));
     let endings = follow(&mut interrupts, 1, || Ok(one.take()))?;
     conclude(&endings, ui, format)
@@ -124,7 +124,7 @@ pub(crate) fn resume(global: &Global, arguments: &Resume) -> Result<(), Failure>
             return Ok(None);
         }
         started = true;
-        let observer = observer(ui, bars.as_ref(), &run.id());
+        let observer = observer(ui, bars.as_ref(), &run.id(), Words::of(&run));
         let followed = Followed::new(run.clone(), None, observer).only_new()?;
         let child = worker::spawn(&worker, &run, from_checkpoint)?;
         Ok(Some(followed.with_child(child)))

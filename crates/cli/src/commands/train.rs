@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use configs::{Job, Loaded, RunConfig};
+use configs::{Job, Loaded};
 use serde_json::json;
 use tracking::RunFolder;
 use tracking::statistics::Bootstrap;
@@ -14,7 +14,7 @@ use crate::creation;
 use crate::dashboard;
 use crate::failure::{Failure, INTERRUPTED};
 use crate::follow::{Ending, Followed, Interrupts, Observer, OnInterrupt, explain, follow};
-use crate::observers::{Bars, JsonLines, Lines, Silent};
+use crate::observers::{Bars, JsonLines, Lines, Silent, Words};
 use crate::output::{print, print_json, tell};
 use crate::plan;
 use crate::result::RunResult;
@@ -153,7 +153,7 @@ fn run_all(
         } else {
             group(arguments)
         };
-        let mut observer = observer(ui, bars.as_ref(), &label);
+        let mut observer = observer(ui, bars.as_ref(), &label, Words::of(&run));
         if ui == Ui::Plain {
             observer.say(&format!("run folder: {}", run.path().display()));
         }
@@ -163,12 +163,17 @@ fn run_all(
 }
 
 /// The observer of an interface without dashboard.
-pub(crate) fn observer(ui: Ui, bars: Option<&Bars>, label: &str) -> Box<dyn Observer> {
+pub(crate) fn observer(
+    ui: Ui,
+    bars: Option<&Bars>,
+    label: &str,
+    words: Words,
+) -> Box<dyn Observer> {
     match (ui, bars) {
         (Ui::Json, _) => Box::new(JsonLines),
         (Ui::None, _) => Box::new(Silent),
-        (_, Some(bars)) => Box::new(bars.bar(label)),
-        (_, None) => Box::new(Lines::new(label)),
+        (_, Some(bars)) => Box::new(bars.bar(label, words)),
+        (_, None) => Box::new(Lines::new(label, words)),
     }
 }
 
@@ -255,13 +260,12 @@ fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
 }
 
 fn dry_run(global: &Global, arguments: &Train, loaded: &Loaded) -> Result<(), Failure> {
-    let RunConfig::Train(train) = &loaded.config else {
-        return Err(Failure::arguments(
-            "this is no training: its job is another - see `concord --help`",
-        ));
-    };
     let root = runs_root(global);
-    let plan = plan::of(train, &plan::earlier(&root))?;
+    let earlier = plan::earlier(&root);
+    let plan =
+        plan::of(&loaded.config, &earlier, &mut plan::Counted::default()).map_err(|problems| {
+            Failure::problems(&format!("`{}`", arguments.settings.target), &problems)
+        })?;
     match arguments.format.format {
         Format::Json => print_json(&json!({
             "config": loaded.config.values(),

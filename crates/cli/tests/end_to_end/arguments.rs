@@ -129,6 +129,71 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_a_fine_tuning_counts_and_estimates() {
+    let place = Place::new();
+    let model = place.path().join("m");
+    std::fs::create_dir(&model).expect("a folder");
+    let config = r#"{"model_type": "llama", "architectures": ["LlamaForCausalLM"],
+        "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "vocab_size": 512, "max_position_embeddings": 256}"#;
+    std::fs::write(model.join("config.json"), config).expect("a file");
+    let prompts = place.path().join("prompts.jsonl");
+    let lines: String = (0..90)
+        .map(|number| format!("{{\"prompt\": \"What is {number} + 1?\"}}\n"))
+        .collect();
+    std::fs::write(&prompts, lines).expect("a file");
+    let run = |data: &str| {
+        let data = format!("data.path={data}");
+        place.run(&[
+            "finetune",
+            "sppo-arithmetic",
+            "--dry-run",
+            "--format",
+            "json",
+            "--set",
+            "model.name=none",
+            "--set",
+            "model.create=m/config.json",
+            "--set",
+            "model.tokenizer=m",
+            "--set",
+            "data.rows=none",
+            "--set",
+            "optimiser.rows_per_update=8",
+            "--set",
+            "optimiser.epochs=1",
+            "--set",
+            &data,
+        ])
+    };
+    let answer = run("prompts.jsonl");
+    assert_eq!(answer.code, Some(0), "{}", answer.stderr);
+    let plan = &answer.json()["plan"];
+    assert_eq!(plan["iterations"], 3);
+    assert_eq!(plan["rows_per_iteration"], 30);
+    assert_eq!(plan["updates"], 12);
+    assert!(plan["sizes"]["parameters"].as_u64() > Some(100_000));
+    let memory = plan["memory"]["items"].as_array().expect("items");
+    assert!(
+        memory.iter().any(|item| item["name"] == "weights"),
+        "{memory:?}"
+    );
+    assert!(!place.path().join("runs").exists());
+    // Wrong data is told before anything starts; a model that is not here leaves memory open.
+    std::fs::write(place.path().join("wrong.jsonl"), "{\"colour\": 1}\n").expect("a file");
+    let wrong = run("wrong.jsonl");
+    assert_eq!(wrong.code, Some(2));
+    assert!(
+        wrong.stderr.contains("data.path") && wrong.stderr.contains("of no known form"),
+        "{}",
+        wrong.stderr
+    );
+    let absent = place.run(&["finetune", "sppo-official-code", "--dry-run"]);
+    assert_eq!(absent.code, Some(0), "{}", absent.stderr);
+    assert!(absent.stdout.contains("unknown"), "{}", absent.stdout);
+}
+
+#[test]
 fn shown_configurations_carry_their_origins() {
     let place = Place::new();
     let answer = place.run(&["config", "show", "demo", "--set", "seed=5"]);

@@ -133,7 +133,8 @@ impl ModelShape {
     }
 
     /// Numbers of an adapter of `rank` beside all products of all layers.
-    pub(super) fn adapter_numbers(&self, rank: u64) -> u64 {
+    #[must_use]
+    pub fn adapter_numbers(&self, rank: u64) -> u64 {
         let (hidden, query, key) = (self.hidden, self.query_width(), self.key_width());
         let attention = (hidden + query) * 2 + (hidden + key) * 2;
         self.layers * rank * (attention + 3 * (hidden + self.intermediate))

@@ -44,7 +44,10 @@ impl History {
             held -= numbers(old);
             old.returns = Vec::new();
             old.lengths = Vec::new();
-            old.extra.clear();
+            // Their names tell what was measured.
+            old.extra
+                .values_mut()
+                .for_each(|values| *values = Vec::new());
         }
         self.episode_numbers = held;
     }

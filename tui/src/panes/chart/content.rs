@@ -34,10 +34,14 @@ pub fn shown_curve(model: &Model) -> Option<(&str, Axis, &Series)> {
 /// Whether the chart shows returns, so that evaluation points belong in it.
 #[must_use]
 pub fn shows_return(model: &Model) -> bool {
-    match model.panes.chart.curve.as_deref() {
-        None => true,
-        Some(name) => Some(name) == model.detail.main_curve(),
-    }
+    let main = model.detail.main_curve();
+    // The loss of a fine-tuning is no score.
+    let scored = main.is_none_or(|name| !name.starts_with("finetune/"));
+    scored
+        && match model.panes.chart.curve.as_deref() {
+            None => true,
+            Some(name) => Some(name) == main,
+        }
 }
 
 /// Where a run is, as its status tells it.

@@ -118,6 +118,7 @@ pub(super) fn edit_value(model: &mut Model) -> Vec<Cmd> {
             let value = setting.value.clone();
             return crate::screens::models::pick(model, path, &value);
         }
+        FieldKind::Data => return super::data::open(model, path),
         FieldKind::Integer { .. } | FieldKind::Number { .. } | FieldKind::Text => {
             let text = if setting.value == "none" {
                 ""

@@ -5,7 +5,7 @@ use configs::draft::{Draft, Setting, Target};
 
 use crate::keys::Move;
 use crate::pattern::Pattern;
-use crate::plan::Plan;
+use crate::plan::JobPlan;
 
 /// A form over a draft.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Form {
 }
 
 /// A plan, or what the environment does not take.
-pub(super) type Planned = Result<Box<Plan>, Vec<Problem>>;
+pub(super) type Planned = Result<Box<JobPlan>, Vec<Problem>>;
 
 /// A row of the form.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl Form {
     }
 
     /// The plan of the draft as it is now, if it has come.
-    pub(super) fn plan(&self) -> Option<&Plan> {
+    pub(super) fn plan(&self) -> Option<&JobPlan> {
         match &self.planned {
             Some((number, Ok(plan))) if *number == self.asked => Some(plan),
             _ => None,

@@ -126,13 +126,13 @@ fn summary<'a>(model: &Model, form: &Form) -> Line<'a> {
             add("ready".to_owned(), Role::Ok);
         }
         let time = plan
-            .time
+            .time()
             .seconds
             .map_or("time unknown".to_owned(), duration);
-        add(
-            format!("about {}, {time}", bytes(plan.memory.total())),
-            Role::Muted,
-        );
+        let memory = plan.memory().map_or("memory unknown".to_owned(), |memory| {
+            format!("about {}", bytes(memory.total()))
+        });
+        add(format!("{memory}, {time}"), Role::Muted);
     }
     Line::from(spans)
 }
@@ -241,7 +241,10 @@ fn value_spans<'a>(model: &Model, setting: &Setting, chosen: bool, error: bool) 
         _ if setting.value == "none" => Role::Muted,
         _ => Role::Text,
     };
-    let steps = !matches!(setting.field.kind, FieldKind::Text | FieldKind::Model);
+    let steps = !matches!(
+        setting.field.kind,
+        FieldKind::Text | FieldKind::Model | FieldKind::Data
+    );
     let (left, right) = match (chosen && steps, model.theme.unicode()) {
         (true, true) => ("‹ ", " ›"),
         (true, false) => ("< ", " >"),

@@ -77,7 +77,11 @@ pub(super) fn entries(state: &State) -> Vec<Entry> {
         let files = starts.files.iter();
         entries.extend(files.map(|file| Entry::File(file.path.clone(), file.about.clone())));
     }
-    entries.extend(presets::all().iter().map(Entry::Preset));
+    // Teams first, then language models, each by name.
+    let is_language = |preset: &&Preset| preset.text.contains("job = \"finetune\"");
+    let (language, teams): (Vec<&Preset>, Vec<&Preset>) =
+        presets::all().iter().partition(is_language);
+    entries.extend(teams.into_iter().chain(language).map(Entry::Preset));
     if let Some(starts) = &state.starts {
         let runs = starts.runs.iter();
         entries.extend(runs.map(|(id, path)| Entry::Run(id.clone(), path.clone())));

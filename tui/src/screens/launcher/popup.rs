@@ -9,6 +9,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::data::{self, Data};
 use super::fuzzy::ranked;
 use super::look;
 use super::sheet;
@@ -39,6 +40,8 @@ pub enum Popup {
     Text(Text),
     /// A file to be found.
     Files(Files),
+    /// A file of data to be found, with its first rows.
+    Data(Box<Data>),
     /// A text that is no TOML.
     Mend(Mend),
 }
@@ -151,6 +154,7 @@ pub(super) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
         Popup::Sheet(sheet) => sheet::typed(model, sheet, key),
         Popup::Text(text) => in_text(model, text, key),
         Popup::Files(files) => in_files(model, files, key),
+        Popup::Data(looked) => data::typed(model, looked, key),
         Popup::Mend(mend) => match key.code {
             KeyCode::Char('e') | KeyCode::Enter => {
                 let text = mend.text.clone();
@@ -306,6 +310,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         Popup::Sheet(sheet) => sheet::draw(model, frame, area, *sheet),
         Popup::Text(text) => draw_text(model, frame, area, text),
         Popup::Files(files) => files::draw(files, &model.theme, frame, centred(area, 110, 34)),
+        Popup::Data(looked) => data::draw(model, looked, frame, area),
         Popup::Mend(mend) => draw_mend(model, frame, area, mend),
     }
 }

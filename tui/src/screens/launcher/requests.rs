@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use configs::Problem;
 use configs::env::Environment;
 
-use crate::plan::Plan;
+use crate::plan::JobPlan;
+use crate::screens::models::requests::Preview;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Request {
     Folder(PathBuf),
     /// A glance into a file or a model's folder; answered by [`Answer::Preview`].
     Preview(PathBuf),
+    /// The first rows of a file of data; answered by [`Answer::Data`].
+    Data(Box<DataAsk>),
     /// Write a configuration to a file; answered by [`Answer::Saved`].
     Save {
         /// The file.
@@ -43,14 +46,56 @@ pub enum Answer {
     Starts(Box<Starts>),
     /// The text of a file, or why it cannot be read.
     Text(PathBuf, Result<String, String>),
-    /// The plan, or what the environment does not take.
-    Plan(u64, Result<Box<Plan>, Vec<Problem>>),
+    /// The plan, or what stands against it.
+    Plan(u64, Result<Box<JobPlan>, Vec<Problem>>),
     /// What is in a folder, or why it cannot be read.
     Folder(PathBuf, Result<Folder, String>),
     /// Lines that tell what a file or a folder is.
     Preview(PathBuf, Vec<String>),
+    /// The first rows of a file of data, or why it cannot be used.
+    Data(PathBuf, Box<Result<DataPreview, String>>),
     /// The file was written, or not.
     Saved(PathBuf, Result<(), NotSaved>),
+}
+
+/// Which data is to be shown, and how a form would have it read. Words are those of the settings;
+/// empty where a setting is not set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DataAsk {
+    /// The file, or [`MADE_UP`].
+    pub path: PathBuf,
+    /// Whether it is held out: prompts and no answers are read.
+    pub held_out: bool,
+    /// `data.form`.
+    pub form: String,
+    /// The model or folder whose tokenizer and template are used.
+    pub model: String,
+    /// Its revision.
+    pub revision: String,
+    /// `data.system`.
+    pub system: String,
+    /// `data.thinking`.
+    pub thinking: String,
+    /// `data.max_tokens`.
+    pub max_tokens: String,
+    /// `algorithm.kind`.
+    pub algorithm: String,
+    /// `iterations.count`.
+    pub iterations: String,
+}
+
+/// What stands in place of a file for made-up problems.
+pub const MADE_UP: &str = "arithmetic";
+
+/// What a file of data holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataPreview {
+    /// Form, counts, the tokenizer: a sentence each.
+    pub facts: Vec<String>,
+    /// What should be looked at, a sentence each.
+    pub problems: Vec<String>,
+    /// The first rows as the model reads them: what each is, and its text.
+    pub rows: Vec<(String, Preview)>,
 }
 
 /// Why a file was not written.

@@ -138,7 +138,8 @@ fn sample<'a>(known: &Inspected, width: usize, theme: &Theme, out: &mut Vec<Line
     }
 }
 
-fn pieces<'a>(preview: &Preview, width: usize, theme: &Theme, out: &mut Vec<Line<'a>>) {
+/// The text of a preview in lines of a width; what is learnt is bold.
+pub(crate) fn pieces<'a>(preview: &Preview, width: usize, theme: &Theme, out: &mut Vec<Line<'a>>) {
     let mut line: Vec<Span<'a>> = Vec::new();
     let mut used = 0;
     let first = out.len();

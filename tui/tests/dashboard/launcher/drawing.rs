@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn any_keys_leave_a_document_that_parses(
-        start in 0..17_usize,
+        start in 0..30_usize,
         keys in prop::collection::vec(any_key(), 1..60),
     ) {
         let mut model = picker();

@@ -14,7 +14,7 @@ use super::plan::{Plan, Planned, Standing};
 use crate::arguments::Ui;
 use crate::failure::Failure;
 use crate::follow::Observer;
-use crate::observers::{Bar, Bars};
+use crate::observers::{Bar, Bars, Words};
 use crate::output::{json_option, tell};
 use crate::surroundings::has_bars;
 use crate::worker;
@@ -39,7 +39,7 @@ impl Board {
     pub(super) fn new(plan: &Plan<'_>, ui: Ui) -> Self {
         let bars = (ui == Ui::Plain && has_bars()).then(|| {
             let bars = Bars::new();
-            let whole = RefCell::new(bars.bar(&plan.experiment.name));
+            let whole = RefCell::new(bars.bar(&plan.experiment.name, Words::Steps));
             (bars, whole)
         });
         Board {
@@ -135,7 +135,10 @@ impl RunObserver {
             if board.bars.is_none() {
                 board.say(&format!("{verb} {label}: {}", run.path().display()));
             }
-            board.bars.as_ref().map(|(bars, _)| bars.bar(&label))
+            board
+                .bars
+                .as_ref()
+                .map(|(bars, _)| bars.bar(&label, Words::Steps))
         };
         let marks = json!({
             "run": run.id(),
