@@ -7,6 +7,7 @@ use tui::comparison::EVALUATION;
 
 mod adapters;
 mod curves;
+mod data;
 mod evaluation;
 mod looking;
 mod model;
@@ -17,6 +18,7 @@ mod scoring;
 
 pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
+pub(crate) use data::{CreateData, Data, DataFile, MadeUp, MadeUpKind, MadeUpSplit};
 pub(crate) use evaluation::{Eval, Evaluation, Kept, Playing, Tournament};
 pub(crate) use looking::{LogChoice, MachineLook};
 pub(crate) use model::{
@@ -73,6 +75,9 @@ pub(crate) enum Command {
     /// Language models: fetch, list, inspect, preview; scores and continuations
     #[command(subcommand)]
     Model(Model),
+    /// Data of fine-tuning: look at files, make some up
+    #[command(subcommand)]
+    Data(Data),
     /// Environments: list, roll out, replay, time and check them
     #[command(subcommand)]
     Env(Env),

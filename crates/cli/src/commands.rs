@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod config;
 pub(crate) mod control;
 mod curves;
+pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod eval;

@@ -3,6 +3,7 @@
 use std::io;
 
 use configs::Problem;
+use dataset::DatasetError;
 use envs::EnvironmentError;
 use tracking::TrackingError;
 use tui::TuiError;
@@ -96,6 +97,15 @@ impl From<EnvironmentError> for Failure {
             )),
             EnvironmentError::Threads { .. } => Failure::environment(error.to_string()),
             other => Failure::arguments(other.to_string()),
+        }
+    }
+}
+
+impl From<DatasetError> for Failure {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Write { .. } => Failure::environment(error.to_string()),
+            _ => Failure::arguments(error.to_string()),
         }
     }
 }

@@ -76,6 +76,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Evaluation(command)) => commands::evaluation::evaluation(global, command),
         Some(Command::Policy(command)) => commands::policy::policy(global, command),
         Some(Command::Model(command)) => commands::model::model(global, command),
+        Some(Command::Data(command)) => commands::data::data(command),
         Some(Command::Env(command)) => commands::env::env(command),
         Some(Command::Config(command)) => commands::config::config(command),
         Some(Command::Runs(arguments)) => commands::list::runs(global, arguments),

@@ -17,7 +17,7 @@ mod questions;
 mod random;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -59,7 +59,8 @@ impl Split {
 /// A question with its way to the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The kind and a hash of the question, such as `sum-03fa..`: the same question has the same id.
+    /// The kind and a hash of the question, such as `sum-03fa..`: the same question has the same id,
+    /// but for a number behind it where it comes again.
     pub id: String,
     /// What is asked.
     pub question: String,
@@ -116,26 +117,35 @@ impl WriteRow for Problem {
 /// How often a kind is tried for a question that is new and of the right split.
 const TRIES: usize = 1_000;
 
-/// Problems without end. No question comes twice; when a kind has no others left, the other kinds come more often:
-/// products first, held out after some 5,000 problems, and words and steps never in practice.
+/// Problems without end, in the mixture above. No question comes twice before its kind has no others left, which
+/// happens to products first: after some 50,000 problems to learn from, or 5,000 that are held out. Then the kind
+/// begins anew, and `-2` and so on behind the ids keeps them apart.
 pub fn problems(split: Split, seed: u64) -> impl Iterator<Item = Problem> {
     let mut random = Random::new(seed);
-    let mut asked = HashSet::new();
+    let mut asked: HashMap<Kind, (u32, HashSet<u64>)> = HashMap::new();
     std::iter::repeat_with(move || {
+        let kind = Kind::draw(&mut random);
+        let (round, asked) = asked.entry(kind).or_insert_with(|| (1, HashSet::new()));
         loop {
-            let kind = Kind::draw(&mut random);
             for _ in 0..TRIES {
                 let (question, computation) = kind.question(&mut random);
                 let hash = random::hash(&question);
-                if Split::of(&computation) == split && asked.insert(hash) {
-                    return Problem {
-                        id: format!("{}-{hash:016x}", kind.name()),
-                        question,
-                        steps: computation.steps(),
-                        answer: computation.answer().to_string(),
-                    };
+                if Split::of(&computation) != split || !asked.insert(hash) {
+                    continue;
                 }
+                let mut id = format!("{}-{hash:016x}", kind.name());
+                if *round > 1 {
+                    id = format!("{id}-{round}");
+                }
+                return Problem {
+                    id,
+                    question,
+                    steps: computation.steps(),
+                    answer: computation.answer().to_string(),
+                };
             }
+            *round += 1;
+            asked.clear();
         }
     })
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::form::Form;
+use crate::pair::{PairParts, Part};
 use crate::read::ProblemKind;
 use crate::row::{Content, Message, PreferenceRow, Prompt, RatedRow, Record, Response};
 
@@ -198,47 +199,17 @@ pub(crate) fn read_prompt(form: Form, mut record: Record, number: usize) -> Resu
     prompt(content(name, value)?, record, number)
 }
 
-/// How much two answers have in common at their beginning.
-fn common<T: PartialEq>(a: &[T], b: &[T]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
-/// The prompt that both answers begin with, and what is left of them.
-fn split(chosen: Content, rejected: Content) -> Result<(Content, Content, Content), Flaw> {
-    match (chosen, rejected) {
-        (Content::Messages(mut chosen), Content::Messages(mut rejected)) => {
-            let shared = common(&chosen, &rejected);
-            // Equal answers: the last turn is the answer all the same.
-            let shared = shared.min(chosen.len().min(rejected.len()).saturating_sub(1));
-            let prompt = chosen.drain(..shared).collect();
-            rejected.drain(..shared);
-            Ok((
-                Content::Messages(prompt),
-                Content::Messages(chosen),
-                Content::Messages(rejected),
-            ))
-        }
-        (Content::Text(chosen), Content::Text(rejected)) => {
-            let (a, b): (Vec<char>, Vec<char>) = (chosen.chars().collect(), rejected.chars().collect());
-            let mut shared = common(&a, &b);
-            // TRL leaves the space in front of the answers to them.
-            if shared > 0 && shared < a.len().min(b.len()) && a[shared - 1] == ' ' {
-                shared -= 1;
-            }
-            let text = |part: &[char]| Content::Text(part.iter().collect());
-            Ok((text(&a[..shared]), text(&a[shared..]), text(&b[shared..])))
-        }
-        _ => Err(Flaw::Wrong(
-            "`chosen` and `rejected` are of two kinds - allowed: two texts or two lists of messages"
-                .to_owned(),
-        )),
+fn part(content: Content) -> Part<Message> {
+    match content {
+        Content::Text(text) => Part::Text(text),
+        Content::Messages(messages) => Part::Turns(messages),
     }
 }
 
-/// Without the turns of the prompt, where they are repeated.
-fn behind(prompt: &[Message], answer: &mut Vec<Message>) {
-    if answer.len() > prompt.len() && answer.starts_with(prompt) {
-        answer.drain(..prompt.len());
+fn whole(part: Part<Message>) -> Content {
+    match part {
+        Part::Text(text) => Content::Text(text),
+        Part::Turns(messages) => Content::Messages(messages),
     }
 }
 
@@ -266,49 +237,11 @@ pub(crate) fn read_preference(
             Some(value) => Some(content("prompt", value)?),
         },
     };
-    let (asked, chosen, rejected) = match (asked, chosen, rejected) {
-        (None, chosen, rejected) => split(chosen, rejected)?,
-        (
-            Some(Content::Messages(asked)),
-            Content::Messages(mut chosen),
-            Content::Messages(mut rejected),
-        ) => {
-            behind(&asked, &mut chosen);
-            behind(&asked, &mut rejected);
-            (
-                Content::Messages(asked),
-                Content::Messages(chosen),
-                Content::Messages(rejected),
-            )
-        }
-        (Some(Content::Text(asked)), Content::Text(chosen), Content::Text(rejected)) => (
-            Content::Text(asked),
-            Content::Text(chosen),
-            Content::Text(rejected),
-        ),
-        // The prompt's text beside whole conversations, as UltraFeedback-binarized has it.
-        (
-            Some(Content::Text(asked)),
-            chosen @ Content::Messages(_),
-            rejected @ Content::Messages(_),
-        ) => {
-            let (shared, chosen, rejected) = split(chosen, rejected)?;
-            let shared = match shared {
-                Content::Messages(turns) if turns.is_empty() => {
-                    Content::Messages(vec![Message::new("user", asked)])
-                }
-                shared => shared,
-            };
-            (shared, chosen, rejected)
-        }
-        _ => {
-            return Err(Flaw::Wrong(
-                "`prompt`, `chosen` and `rejected` do not fit together - allowed: texts, or lists of \
-                 messages"
-                    .to_owned(),
-            ));
-        }
-    };
+    let pair = PairParts::split(asked.map(part), part(chosen), part(rejected), |text| {
+        Message::new("user", text)
+    })
+    .map_err(|why| Flaw::Wrong(why.to_owned()))?;
+    let (asked, chosen, rejected) = (whole(pair.prompt), whole(pair.chosen), whole(pair.rejected));
     if asked.is_blank() {
         return Err(Flaw::Useless(ProblemKind::EmptyPrompt));
     }

@@ -9,6 +9,7 @@ mod columns;
 mod error;
 mod form;
 mod interpret;
+mod pair;
 mod read;
 mod row;
 mod source;
@@ -16,6 +17,7 @@ mod write;
 
 pub use error::DatasetError;
 pub use form::{Form, Kind};
+pub use pair::{PairParts, Part};
 pub use read::{Counts, Dataset, LISTED, Problem, ProblemKind, Rows, read};
 pub use row::{Content, Message, PreferenceRow, Prompt, RatedRow, Record, Response};
 pub use source::{FileKind, Place, Records, records};

@@ -46,7 +46,7 @@ fn solve(question: &str) -> i64 {
         .and_then(|text| text.strip_suffix('?'))
         .or_else(|| question.strip_prefix("Compute ")?.strip_suffix('.'))
         .or_else(|| question.strip_suffix(" = ?"));
-    if let Some(expression) = expression {
+    if let Some(expression) = expression.filter(|text| !text.contains("times")) {
         return match expression.strip_prefix('(') {
             Some(rest) => {
                 let (inner, outer) = rest.split_once(") * ").unwrap();
@@ -59,7 +59,9 @@ fn solve(question: &str) -> i64 {
         [a, b] if has("Add ") || has("older") => a + b,
         [a, b] if has("Subtract ") => b - a,
         [a, b] if has("younger") => a - b,
-        [a, b] if has("Multiply ") || has(" an hour ") || has("is that?") => a * b,
+        [a, b] if has("Multiply ") || has(" times ") || has(" an hour ") || has("is that?") => {
+            a * b
+        }
         [a, b] if has(" shares ") => {
             assert_eq!(a % b, 0);
             a / b
@@ -100,10 +102,10 @@ fn a_seed_says_it_all() {
     assert_eq!(
         questions[..4],
         [
-            "59 * 4 = ?",
-            "Add 1 and 944.",
-            "What is 63 + 36 - 56?",
-            "7 - 7 = ?"
+            "Compute 12 * 2.",
+            "What is 29 + 8 + 11?",
+            "Compute 583 + 5.",
+            "Subtract 57 from 856."
         ]
     );
 }
@@ -143,7 +145,6 @@ fn nothing_held_out_is_trained_on_in_any_wording() {
 #[test]
 fn both_sides_have_the_same_mixture() {
     for split in [Split::Train, Split::HeldOut] {
-        // Later the kinds with few questions run out.
         let count = 2_000;
         let mut kinds = BTreeMap::new();
         for problem in problems(split, 3).take(count) {
@@ -164,18 +165,15 @@ fn both_sides_have_the_same_mixture() {
 }
 
 #[test]
-fn no_question_and_no_id_comes_twice() {
-    for split in [Split::Train, Split::HeldOut] {
+fn no_id_comes_twice_and_no_question_before_its_kind_is_used_up() {
+    for (split, unused) in [(Split::Train, 30_000), (Split::HeldOut, 3_000)] {
         let mut ids = HashSet::new();
         let mut questions = HashSet::new();
-        for problem in problems(split, 11).take(100_000) {
-            assert!(
-                ids.insert(problem.id.clone()),
-                "{split:?} {}: {}",
-                ids.len(),
-                problem.question
-            );
-            assert!(questions.insert(problem.question));
+        for (index, problem) in problems(split, 11).take(100_000).enumerate() {
+            assert!(ids.insert(problem.id.clone()), "{split:?} {}", problem.id);
+            let new = questions.insert(problem.question);
+            assert!(new || index > unused, "{split:?} {index} {}", problem.id);
+            assert!(new || problem.id.matches('-').count() == 2);
         }
     }
 }

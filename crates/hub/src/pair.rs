@@ -1,10 +1,15 @@
 //! Preference pairs: a prompt and two answers.
 
+use dataset::{PairParts, Part};
+
 use crate::conversation::{Conversation, RenderedConversation, Segment, read_messages};
 use crate::error::HubError;
 use crate::ordered::OrderedJson;
 use crate::template::{ChatTemplate, RenderOptions};
 use crate::tokenizer::SpecialTokens;
+
+const NOTHING: &str =
+    "no prompt, or no answer behind it - allowed: answers that differ behind a common beginning";
 
 /// A prompt with the answer that was preferred and the one that was not.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +49,8 @@ impl PreferencePair {
         value.get("chosen").is_some() && value.get("rejected").is_some()
     }
 
-    /// Reads `prompt`, `chosen` and `rejected`, all text or all lists of messages. Without a prompt the
-    /// messages that both answers begin with are it.
+    /// Reads `prompt`, `chosen` and `rejected`, texts or lists of messages, by the rule that data files are read
+    /// with ([`PairParts::split`]): without a prompt it is what both answers begin with.
     ///
     /// # Errors
     ///
@@ -55,44 +60,38 @@ impl PreferencePair {
             what: what.to_owned(),
             why: why.to_owned(),
         };
-        let (prompt, chosen, rejected) = (&value["prompt"], &value["chosen"], &value["rejected"]);
-        if let (Some(prompt), Some(chosen), Some(rejected)) =
-            (prompt.as_str(), chosen.as_str(), rejected.as_str())
-        {
-            return Ok(PreferencePair {
-                form: Form::Text {
-                    prompt: prompt.to_owned(),
-                    chosen: chosen.to_owned(),
-                    rejected: rejected.to_owned(),
-                },
-            });
-        }
-        if chosen.as_array().is_none() || rejected.as_array().is_none() || prompt.as_str().is_some()
-        {
-            return Err(refuse(
-                "prompt, chosen and rejected do not fit together - allowed: three texts, or lists of \
-                 messages with the prompt in its own list or at the beginning of both answers",
-            ));
-        }
-        let mut chosen = read_messages(chosen, what)?;
-        let mut rejected = read_messages(rejected, what)?;
-        let common = if prompt.is_null() {
-            chosen
-                .iter()
-                .zip(&rejected)
-                .take_while(|(a, b)| a == b)
-                .count()
-        } else {
-            let prompt = read_messages(prompt, what)?;
-            chosen.splice(0..0, prompt.iter().cloned());
-            rejected.splice(0..0, prompt.iter().cloned());
-            prompt.len()
+        let part = |name: &str| match value[name].as_str() {
+            Some(text) => Ok(Part::Text(text.to_owned())),
+            None => read_messages(&value[name], what).map(Part::Turns),
         };
-        if common == 0 || common >= chosen.len().min(rejected.len()) {
-            return Err(refuse(
-                "no prompt, or no answer behind it - allowed: answers that differ behind a common \
-                 beginning",
-            ));
+        let prompt = match &value["prompt"] {
+            asked if asked.is_null() => None,
+            _ => Some(part("prompt")?),
+        };
+        let user = |text: String| OrderedJson::message("user", &text);
+        let pair =
+            PairParts::split(prompt, part("chosen")?, part("rejected")?, user).map_err(refuse)?;
+        let (mut turns, chosen, rejected) = match (pair.prompt, pair.chosen, pair.rejected) {
+            (Part::Text(prompt), Part::Text(chosen), Part::Text(rejected)) => {
+                if prompt.trim().is_empty() || chosen.is_empty() || rejected.is_empty() {
+                    return Err(refuse(NOTHING));
+                }
+                return Ok(PreferencePair {
+                    form: Form::Text {
+                        prompt,
+                        chosen,
+                        rejected,
+                    },
+                });
+            }
+            (Part::Turns(prompt), Part::Turns(chosen), Part::Turns(rejected)) => {
+                (prompt, chosen, rejected)
+            }
+            _ => return Err(refuse(NOTHING)),
+        };
+        let prompt = turns.len();
+        if prompt == 0 || chosen.is_empty() || rejected.is_empty() {
+            return Err(refuse(NOTHING));
         }
         let whole = |messages| {
             let mut fields = vec![("messages".to_owned(), OrderedJson::Array(messages))];
@@ -101,11 +100,14 @@ impl PreferencePair {
             }
             Conversation::read(&OrderedJson::Object(fields), what)
         };
+        let mut other = turns.clone();
+        turns.extend(chosen);
+        other.extend(rejected);
         Ok(PreferencePair {
             form: Form::Messages {
-                prompt: common,
-                chosen: whole(chosen)?,
-                rejected: whole(rejected)?,
+                prompt,
+                chosen: whole(turns)?,
+                rejected: whole(other)?,
             },
         })
     }

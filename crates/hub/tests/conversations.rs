@@ -117,6 +117,37 @@ fn pairs_share_their_prompt_in_all_forms() {
 }
 
 #[test]
+fn pairs_are_taken_apart_as_data_files_are() {
+    let options = RenderOptions::default();
+    let rendered = |value| {
+        PreferencePair::read(&ordered(value), "line 1")
+            .and_then(|pair| {
+                pair.render(Some(&template(PLAIN)), &SpecialTokens::default(), &options)
+            })
+            .expect("texts")
+    };
+    // The space in front of an answer is the answer's.
+    let texts = rendered(json!({"chosen": "1+1= 2", "rejected": "1+1= 3"}));
+    assert_eq!(answers(&texts.chosen), [" 2"]);
+    assert_eq!(answers(&texts.rejected), [" 3"]);
+    // Equal answers have nothing to prefer, and are answers all the same.
+    let equal = rendered(
+        json!({"chosen": [user("q"), assistant("y")], "rejected": [user("q"), assistant("y")]}),
+    );
+    assert_eq!(answers(&equal.chosen), ["y</>"]);
+    // The prompt's text beside whole conversations.
+    let beside = rendered(
+        json!({"prompt": "q", "chosen": [user("q"), assistant("y")], "rejected": [user("q"), assistant("n")]}),
+    );
+    assert_eq!(beside.rejected.text, "<user>q</><assistant>n</>");
+    // A prompt that the answers repeat.
+    let repeated = rendered(
+        json!({"prompt": [user("q")], "chosen": [user("q"), assistant("y")], "rejected": [user("q"), assistant("n")]}),
+    );
+    assert_eq!(repeated.chosen.text, "<user>q</><assistant>y</>");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_its_place() {
     let refusal = |value: &OrderedJson| match PreferencePair::is_pair(value) {
         true => PreferencePair::read(value, "line 7").expect_err("a refusal"),
@@ -132,6 +163,10 @@ fn what_does_not_fit_is_refused_with_its_place() {
         ),
         (
             json!({"chosen": "a", "rejected": [user("b")]}),
+            "of two kinds",
+        ),
+        (
+            json!({"prompt": [user("q")], "chosen": "a", "rejected": "b"}),
             "do not fit together",
         ),
         (

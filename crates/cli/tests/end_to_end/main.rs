@@ -4,6 +4,7 @@ mod arguments;
 mod comparison;
 mod control;
 mod dashboard;
+mod data;
 mod environments;
 mod evaluations;
 mod experiments;

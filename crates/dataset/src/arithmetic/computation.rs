@@ -97,8 +97,8 @@ impl Computation {
         .text()
     }
 
-    /// The way to the answer, which is its last number. One operation is taken apart by places; of two, each is
-    /// one step.
+    /// The way to the answer, which is its last number. One operation is taken apart into tens and
+    /// ones; of two, each is one step.
     pub(super) fn steps(self) -> String {
         let answer = self.answer();
         let steps = match self {
@@ -135,31 +135,21 @@ fn step(a: u64, sign: char, b: u64, result: u64) -> String {
     format!("{a} {sign} {b} = {result}")
 }
 
-/// `278` as `200`, `70`, `8`.
-fn places(number: u64) -> Vec<u64> {
-    let mut parts = Vec::new();
-    let mut place = 1;
-    let mut left = number;
-    while left > 0 {
-        let digit = left % 10;
-        if digit > 0 {
-            parts.push(digit * place);
-        }
-        left /= 10;
-        place *= 10;
-    }
-    parts.reverse();
-    parts
-}
-
-/// Adds or takes away one place after the other: `345 + 200 = 545, 545 + 70 = 615, 615 + 8 = 623`.
-fn running(a: u64, b: u64, sign: char) -> Vec<String> {
-    let mut parts = places(b);
+/// `278` as `270` and `8`, without what is zero.
+fn parts(number: u64) -> Vec<u64> {
+    let ones = number % 10;
+    let mut parts = vec![number - ones, ones];
+    parts.retain(|part| *part > 0);
     if parts.is_empty() {
         parts.push(0);
     }
-    let mut now = a;
     parts
+}
+
+/// Adds or takes away the ones last: `345 + 270 = 615, 615 + 8 = 623`.
+fn running(a: u64, b: u64, sign: char) -> Vec<String> {
+    let mut now = a;
+    parts(b)
         .into_iter()
         .map(|part| {
             let next = if sign == '+' { now + part } else { now - part };
@@ -170,20 +160,15 @@ fn running(a: u64, b: u64, sign: char) -> Vec<String> {
         .collect()
 }
 
-/// Multiplies the places of the first: `20 * 7 = 140, 3 * 7 = 21, 140 + 21 = 161`.
+/// Multiplies tens and ones of the first: `20 * 7 = 140, 3 * 7 = 21, 140 + 21 = 161`.
 fn product(a: u64, b: u64) -> Vec<String> {
-    let parts = places(a);
+    let parts = parts(a);
     let mut steps: Vec<String> = parts
         .iter()
         .map(|part| step(*part, '*', b, part * b))
         .collect();
-    if steps.is_empty() {
-        steps.push(step(a, '*', b, 0));
-    }
-    let mut now = parts.first().map_or(0, |part| part * b);
-    for part in parts.iter().skip(1) {
-        steps.push(step(now, '+', part * b, now + part * b));
-        now += part * b;
+    if let [tens, ones] = parts[..] {
+        steps.push(step(tens * b, '+', ones * b, a * b));
     }
     steps
 }
@@ -193,10 +178,10 @@ mod tests {
     use super::Computation;
 
     #[test]
-    fn the_way_is_shown_place_by_place() {
+    fn the_way_is_shown_in_two_steps_or_three() {
         assert_eq!(
             Computation::Sum(345, 278).steps(),
-            "345 + 200 = 545, 545 + 70 = 615, 615 + 8 = 623"
+            "345 + 270 = 615, 615 + 8 = 623"
         );
         assert_eq!(
             Computation::Difference(623, 208).steps(),

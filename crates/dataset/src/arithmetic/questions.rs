@@ -5,7 +5,7 @@ use super::random::Random;
 use super::words;
 
 /// A kind of problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Sum,
     Difference,
@@ -78,27 +78,30 @@ fn difference(random: &mut Random) -> (String, Computation) {
 }
 
 fn product(random: &mut Random) -> (String, Computation) {
-    let (a, b) = (random.from(2, 99), random.from(2, 12));
+    let (a, b) = (random.from(2, 99), random.from(2, 9));
     let computation = Computation::Product(a, b);
-    let question = match random.below(4) {
-        0 => format!("Multiply {a} by {b}."),
-        _ => asked(random, computation),
+    // The way is that of the first by the second in either order.
+    let (first, second) = if random.below(2) == 0 { (a, b) } else { (b, a) };
+    let question = match random.below(5) {
+        0 => format!("Multiply {first} by {second}."),
+        1 => format!("What is {first} times {second}?"),
+        _ => asked(random, Computation::Product(first, second)),
     };
     (question, computation)
 }
 
 fn steps(random: &mut Random) -> (String, Computation) {
-    let (a, b, c) = (random.from(2, 99), random.from(2, 99), random.from(2, 99));
+    let (a, b, c) = (random.from(2, 40), random.from(2, 40), random.from(2, 40));
     let computation = match random.below(6) {
         0 => Computation::Three(a, b, c),
         1 => Computation::SumLess(a.max(c), b, a.min(c)),
         2 => Computation::LessPlus(a.max(b), a.min(b), c),
-        3 => Computation::ProductPlus(random.from(2, 12), random.from(2, 12), c),
+        3 => Computation::ProductPlus(random.from(2, 9), random.from(2, 12), c),
         4 => {
-            let (a, b) = (random.from(2, 12), random.from(2, 12));
+            let (a, b) = (random.from(2, 9), random.from(2, 12));
             Computation::LessProduct(a, b, a * b + c)
         }
-        _ => Computation::SumTimes(random.from(2, 20), random.from(2, 20), random.from(2, 9)),
+        _ => Computation::SumTimes(random.from(2, 12), random.from(2, 12), random.from(2, 9)),
     };
     (asked(random, computation), computation)
 }
