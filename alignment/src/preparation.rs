@@ -426,7 +426,7 @@ impl<'a> Preparation<'a> {
         let conversation = self.conversation(messages);
         let rendered = conversation.render(self.model.chat_template()?, &self.options(thinking))?;
         let mut sequence = Sequence::default();
-        for (id, _, learnt) in rendered.tokens(&self.model.tokenizer)? {
+        for (id, _, learnt) in rendered.tokens(self.model.tokenizer)? {
             sequence.ids.push(i64::from(id));
             sequence.learnt.push(learnt);
         }

@@ -129,9 +129,7 @@ pub fn of_iteration(
             && redraws.len() + of_traces.len() < measured
             && let Some(answers) = answers.get(&(row.id.as_str(), row.thinking))
         {
-            let prompt = preparation
-                .afresh()
-                .prompt(&answers.prompt, row.thinking)?;
+            let prompt = preparation.afresh().prompt(&answers.prompt, row.thinking)?;
             let longest = config.data.max_tokens.saturating_sub(prompt.ids.len());
             let found = other_traces(&prompt.ids, answers, row, longest);
             of_traces.extend(found.map(|found| (row.id.as_str(), found)));
@@ -231,7 +229,7 @@ pub fn of_preferences(
         }))
     };
     let path = config.data.path.as_deref().unwrap_or_default();
-    let about = |row: &Preference, error| of_row(path, &row.row.prompt.id, error);
+    let about = |row: &Preference, error: FinetuneError| of_row(path, &row.row.prompt.id, &error);
     let mut examples = Vec::new();
     let mut notes = Vec::new();
     if mixes {
@@ -281,7 +279,7 @@ pub fn of_demonstrations(
     let path = config.data.path.as_deref().unwrap_or_default();
     let lessons = each(&mut preparation, rows, |preparation, number, row| {
         let lesson = preparation.demonstration(&row.messages, row.thinking);
-        let lesson = lesson.map_err(|error| of_row(path, &(number + 1).to_string(), error))?;
+        let lesson = lesson.map_err(|error| of_row(path, &(number + 1).to_string(), &error))?;
         Ok(lesson.map(Example::Lesson))
     })?;
     let examples = lessons.into_iter().flatten().collect();
@@ -289,6 +287,6 @@ pub fn of_demonstrations(
 }
 
 /// The same error with the row it is about.
-fn of_row(path: &str, row: &str, error: FinetuneError) -> FinetuneError {
+fn of_row(path: &str, row: &str, error: &FinetuneError) -> FinetuneError {
     FinetuneError::Settings(format!("{path}, row {row}: {error}"))
 }

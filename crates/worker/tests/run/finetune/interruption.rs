@@ -237,7 +237,7 @@ fn is_in(run: &TestRun, since: usize, stage: &str, iteration: u32) -> bool {
             EventKind::Stage(stage) => Some(stage),
             _ => None,
         });
-    stages.last().is_some_and(|last| {
+    stages.next_back().is_some_and(|last| {
         last.name == stage && last.iteration == iteration && last.done > 0 && last.done < last.total
     })
 }
@@ -292,7 +292,7 @@ fn a_worker_that_is_killed_and_resumed_again_and_again_ends_alike() {
         let mut resume = false;
         for (stage, iteration) in stages {
             let status = meet(&run, resume, stage, iteration, |child| {
-                signal(child, "-KILL")
+                signal(child, "-KILL");
             });
             assert_eq!(status.signal(), Some(9), "{stage} {iteration}");
             resume = true;
@@ -311,7 +311,7 @@ fn a_run_that_is_told_to_stop_exits_5_and_goes_on_later() {
     let mut resume = false;
     for (stage, iteration) in [("evaluate", 1), ("generate", 1), ("train", 1), ("train", 2)] {
         let status = meet(&run, resume, stage, iteration, |child| {
-            signal(child, "-TERM")
+            signal(child, "-TERM");
         });
         assert_eq!(status.code(), Some(5), "{stage} {iteration}");
         let status = run.folder.status().unwrap();
