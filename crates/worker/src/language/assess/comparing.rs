@@ -117,6 +117,9 @@ pub(super) fn compare(
     }))
 }
 
+/// Of each ask.
+type Answers = Vec<Option<Vec<Answer>>>;
+
 /// A model's answers to each ask; none where it was told to stop before. The model is gone when
 /// they are there: two of them need not fit into memory.
 fn answers(
@@ -126,7 +129,7 @@ fn answers(
     asks: &[Ask],
     telling: &mut Telling,
     stage: &str,
-) -> Result<(Vec<Option<Vec<Answer>>>, Choosing), Failure> {
+) -> Result<(Answers, Choosing), Failure> {
     let model = which.load_with_text(AdapterPlace::Merged)?;
     let choosing = Choosing::new(
         arguments,

@@ -231,7 +231,7 @@ fn without_checkpoints_a_run_goes_on_from_the_last_finished_iteration() {
 /// The stage of this iteration that was begun and not done when the events end.
 fn is_in(run: &TestRun, since: usize, stage: &str, iteration: u32) -> bool {
     let events = run.events();
-    let stages = events[since.min(events.len())..]
+    let mut stages = events[since.min(events.len())..]
         .iter()
         .filter_map(|event| match &event.kind {
             EventKind::Stage(stage) => Some(stage),
