@@ -190,7 +190,7 @@ mod finetune {
         }
     }
 
-    const SMALL: [&str; 12] = [
+    const SMALL: [&str; 13] = [
         "data.path=prompts.jsonl",
         "data.evaluation=held-out.jsonl",
         "iterations.count=3",
@@ -199,6 +199,7 @@ mod finetune {
         "generation.max_new_tokens=32",
         "optimiser.rows_per_update=64",
         "optimiser.epochs=1.0",
+        "data.max_prompt_tokens=64",
         "data.max_tokens=128",
         "evaluation.prompts=100",
         "evaluation.every_updates=10",

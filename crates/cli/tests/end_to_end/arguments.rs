@@ -161,6 +161,8 @@ fn a_dry_run_of_a_fine_tuning_counts_and_estimates() {
             "--set",
             "optimiser.rows_per_update=8",
             "--set",
+            "optimiser.rows_per_pass=8",
+            "--set",
             "optimiser.epochs=1",
             "--set",
             &data,
