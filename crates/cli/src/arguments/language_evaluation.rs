@@ -69,7 +69,7 @@ pub(crate) struct LanguageEvaluation {
     /// New tokens of an answer, at most [default: 1024, or what the tool generates]
     #[arg(long = "max-new", value_name = "N")]
     pub(crate) max_new: Option<u64>,
-    /// A setting of fine-tuning's [data], [generation] or [oracle]; may be repeated
+    /// A setting of fine-tuning's data, generation or oracle; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) sets: Vec<String>,
     /// An adapter's folder as peft writes it; it was made for this model
