@@ -26,7 +26,7 @@ mod server;
 pub use adapter::{AdapterConfig, AdapterKind};
 pub use algorithm::{Algorithm, AlgorithmConfig, BaseLoss, MixingKind, SppoForm, UnclosedTraces};
 pub use checkpoint::CheckpointConfig;
-pub use data::{DataConfig, DataForm, Thinking};
+pub use data::{ARITHMETIC, DataConfig, DataForm, Thinking};
 pub use evaluation::EvaluationConfig;
 pub use generation::{GenerationConfig, Source};
 pub use iterations::IterationsConfig;

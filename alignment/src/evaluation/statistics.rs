@@ -126,6 +126,16 @@ mod tests {
             );
             assert!(near(found.estimate, f64::from(right) / of as f64));
         }
+        // scipy.stats.binomtest(k, n).proportion_ci(method="wilson")
+        for (right, of, low, high) in [
+            (5.0, 10, 0.236_593_1, 0.763_406_9),
+            (0.0, 20, 0.0, 0.161_125_2),
+            (60.0, 100, 0.502_002_6, 0.690_598_7),
+        ] {
+            let found = wilson(right, of);
+            assert!((found.low - low).abs() < 1e-6, "{found:?}");
+            assert!((found.high - high).abs() < 1e-6, "{found:?}");
+        }
         let none = wilson(0.0, 0);
         assert!(none.estimate.is_nan() && none.low.is_nan() && none.high.is_nan());
     }

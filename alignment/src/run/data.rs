@@ -3,15 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use configs::finetune::{DataConfig, DataForm, Thinking};
+use configs::finetune::{ARITHMETIC, DataConfig, Thinking};
 use dataset::arithmetic::{self, Split};
-use dataset::{Content, Form, Message, PreferenceRow, Prompt, Rows};
+use dataset::{Content, Message, PreferenceRow, Prompt, Rows};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::FinetuneError;
-
-/// The name of made-up problems in place of a file.
-pub const ARITHMETIC: &str = "arithmetic";
 
 /// Where a row says whether its answer has a trace; or as an argument of the chat template.
 const THINKING: &str = "thinking";
@@ -48,22 +45,8 @@ pub struct Read<T> {
     pub notes: Vec<String>,
 }
 
-fn form(form: DataForm) -> Form {
-    match form {
-        DataForm::Auto => Form::Auto,
-        DataForm::SharegptRanking => Form::ShareGptRanking,
-        DataForm::Sppo => Form::Sppo,
-        DataForm::UltrafeedbackBinarized => Form::UltraFeedbackBinarized,
-        DataForm::Preference => Form::Preference,
-        DataForm::Ultrafeedback => Form::UltraFeedback,
-        DataForm::Rated => Form::Rated,
-        DataForm::Problems => Form::Problems,
-        DataForm::Prompts | DataForm::Conversations => Form::Prompts,
-    }
-}
-
 fn read(path: &str, data: &DataConfig) -> Result<(dataset::Dataset, Vec<String>), FinetuneError> {
-    let read = dataset::read(Path::new(path), form(data.form))?;
+    let read = dataset::read(Path::new(path), data.form.name().parse()?)?;
     let mut notes = Vec::new();
     if read.counts.dropped > 0 || !read.problems.is_empty() {
         let listed: Vec<String> = read

@@ -12,6 +12,7 @@ use super::data::PromptRow;
 use super::files::{finished, write_all};
 use super::journal::{Journal, Order};
 use super::stages::{Answered, Selected};
+use crate::evaluation::statistics::wilson;
 use crate::failure::FinetuneError;
 use crate::oracles::verifiers::Verifier;
 use crate::oracles::{Candidates, PreferenceOracle};
@@ -45,22 +46,6 @@ pub struct Evaluation<'a> {
     pub verifier: Verifier,
     /// How many prompts are shown as samples.
     pub shown: usize,
-}
-
-/// 95 % interval of a share (Wilson 1927), `wins` of `trials`, which may be fractions.
-pub fn wilson(wins: f64, trials: f64) -> (f64, f64) {
-    const Z: f64 = 1.959_963_984_540_054;
-    if trials <= 0.0 {
-        return (0.0, 1.0);
-    }
-    let share = wins / trials;
-    let scale = 1.0 + Z * Z / trials;
-    let centre = (share + Z * Z / (2.0 * trials)) / scale;
-    let spread = Z / scale
-        * (share * (1.0 - share) / trials + Z * Z / (4.0 * trials * trials))
-            .max(0.0)
-            .sqrt();
-    ((centre - spread).max(0.0), (centre + spread).min(1.0))
 }
 
 impl Evaluation<'_> {
@@ -173,14 +158,12 @@ impl Evaluation<'_> {
             Some(oracle) => Some(comparisons(rows, start, oracle)?),
             None => None,
         };
-        if let Some(won) = &won {
-            let trials = won.len() as f64;
-            let wins: f64 = won.iter().sum();
-            let (low, high) = wilson(wins, trials);
+        if let Some(won) = won.as_ref().filter(|won| !won.is_empty()) {
+            let interval = wilson(won.iter().sum(), won.len());
             for (name, value) in [
-                ("preference/win_rate", wins / trials.max(1.0)),
-                ("preference/win_rate_low", low),
-                ("preference/win_rate_high", high),
+                ("preference/win_rate", interval.estimate),
+                ("preference/win_rate_low", interval.low),
+                ("preference/win_rate_high", interval.high),
             ] {
                 scores.curves.insert(name.to_owned(), value);
             }
@@ -349,23 +332,4 @@ fn comparisons(
             .filter_map(|judgement| judgement.wins.get(0, 1)),
     );
     Ok(won)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wilsons_interval_is_that_of_the_textbooks() {
-        // scipy.stats.binomtest(k, n).proportion_ci(method="wilson")
-        for (wins, trials, low, high) in [
-            (5.0, 10.0, 0.236_593_1, 0.763_406_9),
-            (0.0, 20.0, 0.0, 0.161_125_2),
-            (60.0, 100.0, 0.502_002_6, 0.690_598_7),
-        ] {
-            let (found_low, found_high) = wilson(wins, trials);
-            assert!((found_low - low).abs() < 1e-6, "{found_low}");
-            assert!((found_high - high).abs() < 1e-6, "{found_high}");
-        }
-    }
 }

@@ -6,9 +6,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use configs::finetune::FinetuneConfig;
+use configs::finetune::{ARITHMETIC, FinetuneConfig};
 
-use super::data::ARITHMETIC;
 use crate::failure::FinetuneError;
 use crate::text_model::locate;
 

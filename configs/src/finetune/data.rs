@@ -36,6 +36,9 @@ pub struct DataConfig {
     pub shuffle: bool,
 }
 
+/// In place of a file: made-up problems.
+pub const ARITHMETIC: &str = "arithmetic";
+
 /// The columns of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,6 +64,24 @@ pub enum DataForm {
     Prompts,
     /// `messages` that end with an assistant turn.
     Conversations,
+}
+
+impl DataForm {
+    /// The form's name where files are read. Conversations are prompts that end with an answer.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::SharegptRanking => "sharegpt-ranking",
+            Self::Sppo => "sppo",
+            Self::UltrafeedbackBinarized => "ultrafeedback-binarized",
+            Self::Preference => "preference",
+            Self::Ultrafeedback => "ultrafeedback",
+            Self::Rated => "rated",
+            Self::Problems => "problems",
+            Self::Prompts | Self::Conversations => "prompts",
+        }
+    }
 }
 
 /// Whether the template opens a thinking trace.

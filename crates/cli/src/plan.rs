@@ -15,7 +15,7 @@ use crate::settings;
 
 mod finetune;
 
-pub(crate) use finetune::{ARITHMETIC, Counted, LARGEST, located};
+pub(crate) use finetune::{Counted, LARGEST, located};
 
 /// Runs that are looked at for their speed, newest first.
 const EARLIER: usize = 200;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use configs::finetune::ARITHMETIC;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -14,7 +15,7 @@ use crate::figures::printable;
 use crate::keys::Move;
 use crate::plan::bytes;
 use crate::screens::launcher::fuzzy::ranked;
-use crate::screens::launcher::requests::{Entry, Folder, MADE_UP};
+use crate::screens::launcher::requests::{Entry, Folder};
 use crate::theme::{Role, Theme};
 use crate::view::{first_row, fit};
 use crate::widgets::input::Input;
@@ -107,7 +108,7 @@ impl Files {
             shown && kind
         };
         let made_up = (self.choosing == Choosing::Data).then(|| Entry {
-            name: MADE_UP.to_owned(),
+            name: ARITHMETIC.to_owned(),
             ..Entry::default()
         });
         let files = folder.entries.iter().filter(fits).cloned();
@@ -121,8 +122,8 @@ impl Files {
 
     /// The path of an entry; made-up problems are no file.
     fn path_of(&self, entry: &Entry) -> PathBuf {
-        if self.choosing == Choosing::Data && !entry.is_folder && entry.name == MADE_UP {
-            PathBuf::from(MADE_UP)
+        if self.choosing == Choosing::Data && !entry.is_folder && entry.name == ARITHMETIC {
+            PathBuf::from(ARITHMETIC)
         } else {
             self.path.join(&entry.name)
         }
@@ -307,7 +308,7 @@ fn draw_list(files: &Files, theme: &Theme, frame: &mut Frame, area: Rect) {
                         } else {
                             entry.name.clone()
                         };
-                        let made_up = files.choosing == Choosing::Data && entry.name == MADE_UP;
+                        let made_up = files.choosing == Choosing::Data && entry.name == ARITHMETIC;
                         let size = if made_up {
                             "made up".to_owned()
                         } else if entry.is_folder {

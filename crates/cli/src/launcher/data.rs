@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use configs::finetune::ARITHMETIC;
 use dataset::arithmetic::{self, Split};
 use dataset::{Content, Counts, Dataset, FileKind, Form, Message, Prompt, Rows};
 use hub::{
@@ -13,7 +14,7 @@ use tui::plan::bytes;
 use tui::screens::launcher::requests::{DataAsk, DataPreview};
 use tui::screens::models::requests::Preview;
 
-use crate::plan::{ARITHMETIC, LARGEST, located};
+use crate::plan::{LARGEST, located};
 
 /// Rows that are shown.
 const SHOWN: usize = 5;

@@ -7,10 +7,9 @@ use std::time::SystemTime;
 
 use configs::Problem;
 use configs::finetune::{
-    Activations as ActivationsSetting, AdapterKind, DataForm, FinetuneConfig, NumberKind,
-    OptimiserKind, Source,
+    ARITHMETIC, Activations as ActivationsSetting, AdapterKind, DataForm, FinetuneConfig,
+    NumberKind, OptimiserKind, Source,
 };
-use dataset::Form;
 use hub::memory::{
     Activations, Adaptation, MemoryEstimate, ModelShape, Numbers, Rule, Task, Training, estimate,
 };
@@ -35,7 +34,7 @@ type Stamp = (u64, Option<SystemTime>);
 
 impl Counted {
     /// Rows of a file that can be used, or what is wrong with it.
-    fn rows(&mut self, path: &Path, form: Form, about: &Metadata) -> Result<u64, String> {
+    fn rows(&mut self, path: &Path, form: DataForm, about: &Metadata) -> Result<u64, String> {
         let stamp = (about.len(), about.modified().ok());
         let key = (path.to_owned(), form.name());
         if let Some((known, rows)) = self.0.get(&key)
@@ -43,7 +42,11 @@ impl Counted {
         {
             return rows.clone();
         }
-        let rows = match dataset::read(path, form) {
+        let read = form
+            .name()
+            .parse()
+            .and_then(|form| dataset::read(path, form));
+        let rows = match read {
             Ok(read) => Ok(read.rows.len() as u64),
             Err(error) => Err(error.to_string()),
         };
@@ -51,24 +54,6 @@ impl Counted {
         rows
     }
 }
-
-/// The form that a setting names.
-fn form(form: DataForm) -> Form {
-    match form {
-        DataForm::Auto => Form::Auto,
-        DataForm::SharegptRanking => Form::ShareGptRanking,
-        DataForm::Sppo => Form::Sppo,
-        DataForm::UltrafeedbackBinarized => Form::UltraFeedbackBinarized,
-        DataForm::Preference => Form::Preference,
-        DataForm::Ultrafeedback => Form::UltraFeedback,
-        DataForm::Rated => Form::Rated,
-        DataForm::Problems => Form::Problems,
-        DataForm::Prompts | DataForm::Conversations => Form::Prompts,
-    }
-}
-
-/// The name of made-up problems in place of a file.
-pub(crate) const ARITHMETIC: &str = "arithmetic";
 
 /// Reads what the plan needs.
 ///
@@ -86,7 +71,7 @@ pub(super) fn sizes(
     let mut problems = Vec::new();
     let mut look = |path: &'static str, file: &Option<String>| match rows(
         file.as_deref(),
-        form(config.data.form),
+        config.data.form,
         counted,
     ) {
         Ok(told) => told,
@@ -114,7 +99,7 @@ fn named(config: &FinetuneConfig) -> String {
 
 fn rows(
     path: Option<&str>,
-    form: Form,
+    form: DataForm,
     counted: &mut Counted,
 ) -> Result<(Option<u64>, String), String> {
     let Some(path) = path else {

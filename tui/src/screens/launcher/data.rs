@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use configs::finetune::ARITHMETIC;
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -12,7 +13,7 @@ use ratatui::widgets::{Clear, Paragraph};
 use super::form::Form;
 use super::look;
 use super::popup::Popup;
-use super::requests::{DataAsk, DataPreview, Folder, MADE_UP, Request};
+use super::requests::{DataAsk, DataPreview, Folder, Request};
 use super::{ask, set};
 use crate::model::Model;
 use crate::screens::models::pieces;
@@ -159,7 +160,7 @@ pub(super) fn draw(model: &Model, data: &Data, frame: &mut Frame, area: Rect) {
     frame.render_widget(Clear, rows);
     let chosen = data.files.chosen_file();
     let title = match &chosen {
-        Some(path) if path == Path::new(MADE_UP) => "made-up problems".to_owned(),
+        Some(path) if path == Path::new(ARITHMETIC) => "made-up problems".to_owned(),
         Some(path) => data.written(path),
         None => "rows".to_owned(),
     };

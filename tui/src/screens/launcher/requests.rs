@@ -62,7 +62,7 @@ pub enum Answer {
 /// empty where a setting is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataAsk {
-    /// The file, or [`MADE_UP`].
+    /// The file, or [`configs::finetune::ARITHMETIC`].
     pub path: PathBuf,
     /// Whether it is held out: prompts and no answers are read.
     pub held_out: bool,
@@ -83,9 +83,6 @@ pub struct DataAsk {
     /// `iterations.count`.
     pub iterations: String,
 }
-
-/// What stands in place of a file for made-up problems.
-pub const MADE_UP: &str = "arithmetic";
 
 /// What a file of data holds.
 #[derive(Clone, Debug, Default, PartialEq)]

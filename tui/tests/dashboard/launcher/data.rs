@@ -1,7 +1,8 @@
 //! Fine-tuning in the launcher: its plan, and picking the data.
 
+use configs::finetune::ARITHMETIC;
 use tui::plan::{FinetuneSizes, Item};
-use tui::screens::launcher::requests::{DataAsk, DataPreview, MADE_UP};
+use tui::screens::launcher::requests::{DataAsk, DataPreview};
 use tui::screens::models::requests::Preview;
 
 use super::*;
@@ -29,7 +30,7 @@ pub(super) fn sizes() -> FinetuneSizes {
 }
 
 pub(super) fn preview(asked: &DataAsk) -> Result<DataPreview, String> {
-    if asked.path == Path::new(MADE_UP) {
+    if asked.path == Path::new(ARITHMETIC) {
         return Ok(DataPreview {
             facts: vec!["made-up problems".to_owned()],
             ..DataPreview::default()

@@ -7,6 +7,7 @@ mod targets;
 use std::ffi::OsString;
 use std::process::Stdio;
 
+use configs::finetune::ARITHMETIC;
 use configs::{Job, LoadRequest, RunConfig, load};
 use serde_json::{Value, json};
 
@@ -135,7 +136,7 @@ fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failu
     let mut sets = vec![
         format!("model.name={}", quoted("evaluated")),
         "model.create=none".to_owned(),
-        format!("data.path={}", quoted(data.unwrap_or("arithmetic"))),
+        format!("data.path={}", quoted(data.unwrap_or(ARITHMETIC))),
         "data.rows=1".to_owned(),
         "algorithm.kind=sppo".to_owned(),
         "generation.kind=policy".to_owned(),

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use alignment::failure::FinetuneError;
 use alignment::responding::{Ask, PolicyResponder, Responder, TRACE_TOKENS, is_unclosed};
-use alignment::run::data::{self, ARITHMETIC, PromptRow};
+use alignment::run::data::{self, PromptRow};
 use alignment::text_model::TextModel;
-use configs::finetune::GenerationConfig;
+use configs::finetune::{ARITHMETIC, GenerationConfig};
 use dataset::Response;
 use serde_json::{Value, json};
 
