@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::failure::FinetuneError;
-use crate::text_model::{Speech, TextModel};
+use crate::text_model::{Speech, TextModel, wide};
 use crate::thinking::ThinkMarks;
 
 /// The argument by which templates are told whether a trace is wanted.
@@ -91,15 +91,6 @@ impl Example {
             Self::Both { trace, empty } => (Some(trace), Some(empty)),
         };
         first.into_iter().chain(second)
-    }
-
-    /// Tokens of its longest text.
-    pub fn longest(&self) -> usize {
-        let of_pair = |pair: &Pair| pair.chosen.ids.len().max(pair.rejected.ids.len());
-        match self {
-            Self::Lesson(sequence) => sequence.ids.len(),
-            _ => self.pairs().map(of_pair).max().unwrap_or(0),
-        }
     }
 }
 
@@ -188,10 +179,7 @@ impl<'a> Preparation<'a> {
         let context = model.decoder.config().max_positions;
         Self {
             model: model.speech(),
-            marks: ThinkMarks {
-                open: data.think_open.clone(),
-                close: data.think_close.clone(),
-            },
+            marks: ThinkMarks::from(data),
             system: data.system.clone(),
             max_prompt_tokens: data.max_prompt_tokens.min(context - 1),
             max_tokens: data.max_tokens.min(context),
@@ -441,10 +429,6 @@ impl<'a> Preparation<'a> {
         }
         Ok(Some(sequence))
     }
-}
-
-fn wide(ids: &[u32]) -> Vec<i64> {
-    ids.iter().map(|id| i64::from(*id)).collect()
 }
 
 fn as_json(message: &Message) -> OrderedJson {

@@ -305,10 +305,7 @@ impl<'a> FinetuneRun<'a> {
     }
 
     fn marks(&self) -> ThinkMarks {
-        ThinkMarks {
-            open: self.config.data.think_open.clone(),
-            close: self.config.data.think_close.clone(),
-        }
+        ThinkMarks::from(&self.config.data)
     }
 
     /// What an iteration learns from; none when told to stop.

@@ -112,14 +112,6 @@ impl TextModel {
     pub fn chat_template(&self) -> Result<&ChatTemplate, HubError> {
         self.speech().chat_template()
     }
-
-    /// Ids of text that holds its special tokens already.
-    ///
-    /// # Errors
-    /// The tokenizer's.
-    pub fn ids_of(&self, rendered: &str) -> Result<Vec<i64>, HubError> {
-        self.speech().ids_of(rendered)
-    }
 }
 
 impl<'a> Speech<'a> {
@@ -144,6 +136,11 @@ impl<'a> Speech<'a> {
         let tokens = self.tokenizer.encode_rendered(rendered)?;
         Ok(tokens.iter().map(|(id, _)| i64::from(*id)).collect())
     }
+}
+
+/// Ids as the decoder takes them.
+pub fn wide(ids: &[u32]) -> Vec<i64> {
+    ids.iter().map(|id| i64::from(*id)).collect()
 }
 
 /// The folder that a setting names: a folder of this machine, or a cached model of the hub.

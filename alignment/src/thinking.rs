@@ -4,6 +4,8 @@
 //! it), some write a closed empty block where no trace is wanted (Qwen3 with
 //! `enable_thinking = false`), most know nothing of traces.
 
+use configs::finetune::DataConfig;
+
 /// The strings around a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThinkMarks {
@@ -31,6 +33,15 @@ pub struct Split {
     pub answer: String,
     /// Whether a trace that was begun was also closed; true without a trace.
     pub closed: bool,
+}
+
+impl From<&DataConfig> for ThinkMarks {
+    fn from(data: &DataConfig) -> Self {
+        Self {
+            open: data.think_open.clone(),
+            close: data.think_close.clone(),
+        }
+    }
 }
 
 impl ThinkMarks {

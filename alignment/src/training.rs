@@ -70,8 +70,6 @@ pub struct PassSettings {
 /// Means over the pairs of a half of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PairFigures {
-    /// Pairs.
-    pub pairs: f64,
     /// The loss.
     pub loss: f64,
     /// Log-probability of the chosen response, a sum in nats.

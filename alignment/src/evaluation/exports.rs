@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use dataset::{Record, records};
 use serde_json::Value;
+use tracking::evaluation::contender::Fnv;
 
 use super::{alpaca_eval, arena_hard, mt_bench};
 
@@ -251,10 +252,12 @@ pub(super) fn id(record: &Record, name: &str) -> Result<Value, String> {
 pub(super) fn short_id(parts: &[&str]) -> String {
     const LETTERS: &[u8; 57] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     // FNV-1a of the parts is the seed of a SplitMix64 stream.
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in parts.iter().flat_map(|part| part.bytes().chain([0])) {
-        state = (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let mut hash = Fnv::default();
+    for part in parts {
+        hash.add(part.as_bytes());
+        hash.add(&[0]);
     }
+    let mut state = hash.finish();
     let mut next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = state;

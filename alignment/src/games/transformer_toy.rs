@@ -13,7 +13,7 @@ use crate::AlignmentError;
 use crate::losses::bvpo::mixed_loss;
 use crate::losses::dpo::dpo_loss;
 use crate::losses::log_ratios::{PairLogRatios, log_ratios};
-use crate::losses::mixing::Moments;
+use crate::losses::mixing::{Moments, log_sum};
 use crate::oracles::aggregation::sigmoid;
 
 /// Deviation of the weights, times the root of a matrix's columns; at 1 all traces are about as likely.
@@ -375,16 +375,6 @@ fn listed_log(policy: &Tensor, terms: &Texts) -> Result<Vec<f64>, AlignmentError
 fn posterior(log: &[f64]) -> Vec<f64> {
     let total = log_sum(log);
     log.iter().map(|log| (log - total).exp()).collect()
-}
-
-fn log_sum(log: &[f64]) -> f64 {
-    let largest = log.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    largest
-        + log
-            .iter()
-            .map(|log| (log - largest).exp())
-            .sum::<f64>()
-            .ln()
 }
 
 fn dot(left: &[f64], right: &[f64]) -> f64 {

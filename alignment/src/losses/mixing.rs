@@ -256,6 +256,13 @@ pub fn importance_mean(
     Ok(mean)
 }
 
+/// `log sum_k exp(log_k)`, without overflow.
+pub(crate) fn log_sum(logs: &[f64]) -> f64 {
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
+    largest + sum.ln()
+}
+
 fn lengths(left: usize, right: usize) -> AlignmentError {
     AlignmentError::Shape {
         what: "gradients of one batch",

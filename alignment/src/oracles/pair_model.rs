@@ -13,11 +13,12 @@ use lm::encoder::{
 };
 use tch::{Device, Kind};
 
-use super::reward_model::{finite, wide};
+use super::reward_model::finite;
 use super::{
     Aggregation, Candidates, Judgement, OracleError, OracleKind, PairLogits, PreferenceOracle, Raw,
     distinct,
 };
+use crate::text_model::wide;
 
 /// An oracle over a folder in the form of `llm-blender/PairRM-hf`.
 pub struct PairModel {

@@ -17,6 +17,7 @@ use tch::{Device, Kind};
 
 use super::aggregation::bradley_terry;
 use super::{Candidates, Judgement, OracleError, OracleKind, PreferenceOracle, Raw};
+use crate::text_model::wide;
 
 /// An oracle over a reward model's folder.
 pub struct RewardModel {
@@ -226,10 +227,6 @@ pub(super) fn finite(id: &str, what: &str, values: &[f64]) -> Result<(), OracleE
             ),
         }),
     }
-}
-
-pub(super) fn wide(ids: &[u32]) -> Vec<i64> {
-    ids.iter().map(|id| i64::from(*id)).collect()
 }
 
 /// A turn with its keys in the order of the file.

@@ -47,10 +47,7 @@ impl<'a> ServerResponder<'a> {
             model,
             client,
             system: data.system.clone(),
-            marks: ThinkMarks {
-                open: data.think_open.clone(),
-                close: data.think_close.clone(),
-            },
+            marks: ThinkMarks::from(data),
             generation: generation.clone(),
         })
     }

@@ -16,7 +16,7 @@ use crate::evaluation::statistics::wilson;
 use crate::failure::FinetuneError;
 use crate::oracles::verifiers::Verifier;
 use crate::oracles::{Candidates, PreferenceOracle};
-use crate::responding::{Ask, Responder, TRACE_TOKENS, is_unclosed};
+use crate::responding::{Ask, Responder, is_unclosed, trace_length};
 
 /// The random streams of an evaluation are the same every time, and of no iteration.
 const SEED: u64 = 0x0e7a_15ed;
@@ -137,10 +137,7 @@ impl Evaluation<'_> {
                 })
                 .collect()
         };
-        let trace = |response: &Response| {
-            let tokens = response.extra.get(TRACE_TOKENS);
-            tokens.and_then(serde_json::Value::as_f64).unwrap_or(0.0)
-        };
+        let trace = |response: &Response| trace_length(response).unwrap_or(0) as f64;
         let length = mean(&|response| response.tokens.unwrap_or(0) as f64);
         self.by_mode("evaluation/length", rows, &length, &mut scores.curves);
         if rows
@@ -242,18 +239,22 @@ impl Evaluation<'_> {
             .answer
             .as_deref()
             .map(|answer| self.verifier.check(&response.text, answer) == Some(true));
-        let trace_tokens = response.extra.get(TRACE_TOKENS);
         tracking::samples::Response {
-            text: response.text.clone(),
-            trace: response.trace.clone().unwrap_or_default(),
             reward: right.map(|right| f64::from(u8::from(right))),
-            tokens: response.tokens.unwrap_or(0),
-            trace_tokens: trace_tokens
-                .and_then(serde_json::Value::as_u64)
-                .unwrap_or(0),
-            cut: response.finish.as_deref() == Some("length"),
-            ..tracking::samples::Response::default()
+            ..shown(response)
         }
+    }
+}
+
+/// A response as people look at it.
+fn shown(response: &Response) -> tracking::samples::Response {
+    tracking::samples::Response {
+        text: response.text.clone(),
+        trace: response.trace.clone().unwrap_or_default(),
+        tokens: response.tokens.unwrap_or(0),
+        trace_tokens: trace_length(response).unwrap_or(0) as u64,
+        cut: response.finish.as_deref() == Some("length"),
+        ..tracking::samples::Response::default()
     }
 }
 
@@ -264,21 +265,10 @@ pub(super) fn pair_sample(
     update: u64,
     iteration: usize,
 ) -> Sample {
-    let response = |at: usize, label: Label, win_rate: f64| {
-        let response = &answered.responses[at];
-        let trace_tokens = response.extra.get(TRACE_TOKENS);
-        tracking::samples::Response {
-            text: response.text.clone(),
-            trace: response.trace.clone().unwrap_or_default(),
-            label: Some(label),
-            win_rate: Some(win_rate),
-            tokens: response.tokens.unwrap_or(0),
-            trace_tokens: trace_tokens
-                .and_then(serde_json::Value::as_u64)
-                .unwrap_or(0),
-            cut: response.finish.as_deref() == Some("length"),
-            ..tracking::samples::Response::default()
-        }
+    let response = |at: usize, label: Label, win_rate: f64| tracking::samples::Response {
+        label: Some(label),
+        win_rate: Some(win_rate),
+        ..shown(&answered.responses[at])
     };
     Sample {
         axis: tracking::Axis::LearnerUpdates,

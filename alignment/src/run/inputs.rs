@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use configs::finetune::{ARITHMETIC, FinetuneConfig};
+use tracking::evaluation::contender::Fnv;
 
 use crate::failure::FinetuneError;
 use crate::text_model::locate;
@@ -142,14 +143,9 @@ fn of_file(path: &Path, whole: bool) -> Result<String, FinetuneError> {
             .map_err(failed)?;
         file.read_to_end(&mut bytes).map_err(failed)?;
     }
-    Ok(format!("{size}:{:016x}", fnv(&bytes)))
-}
-
-/// FNV-1a, 64 bits: told apart, not protected.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let mut hash = Fnv::default();
+    hash.add(&bytes);
+    Ok(format!("{size}:{:016x}", hash.finish()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor};
 use super::PassSettings;
 use super::pass::{Passes, forward, pair_batch, tensor};
 use crate::failure::FinetuneError;
-use crate::losses::mixing::Sketch;
+use crate::losses::mixing::{Sketch, log_sum};
 use crate::losses::preference::PreferenceLoss;
 use crate::preparation::{Example, Pair, Sequence};
 
@@ -315,16 +315,6 @@ fn marginal(
         passes.add(&texts, &derivative, gradient)?;
     }
     Ok(weights.map(|weights| 1.0 / weights.iter().map(|weight| weight * weight).sum::<f64>()))
-}
-
-fn log_sum(logs: &[f64]) -> f64 {
-    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    largest
-        + logs
-            .iter()
-            .map(|log| (log - largest).exp())
-            .sum::<f64>()
-            .ln()
 }
 
 impl Passes<'_> {

@@ -1,7 +1,7 @@
 //! One pass of a few texts through the model, forwards and backwards.
 
 use lm::decoder::{Batch, Decoder};
-use lm::scoring::{Activations, Gradient, ScoreSettings, Scored};
+use lm::scoring::{Gradient, ScoreSettings, Scored};
 use nn::random::RandomStream;
 use tch::{Device, Kind, Tensor};
 
@@ -123,9 +123,6 @@ impl<'a> Passes<'a> {
         per_text: &Tensor,
         gradient: &mut Gradient,
     ) -> Result<(), FinetuneError> {
-        if self.settings.activations == Activations::Dropped {
-            return Ok(());
-        }
         let derivative = per_text
             .f_to_device(forward.owners.device())
             .and_then(|per_text| per_text.f_index_select(0, &forward.owners))
@@ -256,7 +253,6 @@ impl PairFigures {
                 *sum = Some(sum.unwrap_or(0.0) + share * value);
             }
         };
-        self.pairs += count;
         add(&mut self.loss, mean(losses));
         add(&mut self.chosen_log_prob, mean(&batch.policy.chosen));
         add(&mut self.rejected_log_prob, mean(&batch.policy.rejected));

@@ -14,7 +14,7 @@ mod speech;
 
 use std::path::{Path, PathBuf};
 
-use alignment::text_model::{TextModel, TextParts};
+use alignment::text_model::{TextModel, TextParts, wide};
 use clap::{Args, ValueEnum};
 use lm::adapters::{Adapter, Keep};
 use lm::config::ModelConfig;
@@ -139,9 +139,4 @@ fn template_arguments(given: &[String]) -> Result<Map<String, Value>, Failure> {
         Ok((name.to_owned(), value))
     };
     given.iter().map(read).collect()
-}
-
-/// Ids as the decoder takes them.
-fn wide(ids: &[u32]) -> Vec<i64> {
-    ids.iter().map(|id| i64::from(*id)).collect()
 }

@@ -232,12 +232,13 @@ pub fn fingerprint(folder: &Path) -> Result<String, TrackingError> {
         hash.add(&(bytes.len() as u64).to_le_bytes());
         hash.add(&bytes);
     }
-    Ok(format!("{:016x}", hash.0))
+    Ok(format!("{:016x}", hash.finish()))
 }
 
 /// FNV-1a in 64 bits: it tells files apart that nobody made alike on purpose, and needs no
 /// crate.
-struct Fnv(u64);
+#[derive(Debug, Clone)]
+pub struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -246,10 +247,17 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
+    /// Takes bytes in.
+    pub fn add(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
+    }
+
+    /// The hash of what was taken in.
+    #[must_use]
+    pub fn finish(&self) -> u64 {
+        self.0
     }
 }
 
