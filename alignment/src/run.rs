@@ -465,15 +465,24 @@ impl<'a> FinetuneRun<'a> {
     /// Keeps what an iteration trained.
     fn keep(&mut self, iteration: usize) -> Result<(), FinetuneError> {
         if !self.config.iterates() {
-            let result = self.journal.folder.path().join("model");
-            return model::write_merged(&mut self.model, &result);
+            // The end of the run writes `model/`; until then its checkpoint is what a resume has.
+            return Ok(());
         }
         let folder = iteration_folder(self.journal.folder.path(), iteration);
         self.journal.progress();
         model::keep(&self.model, self.config, &folder, self.journal.counters)?;
-        if !self.config.iterations.keep_models && iteration > 1 {
-            let old = self.path(iteration - 1, "model");
-            fs::remove_dir_all(&old).map_err(FinetuneError::file("remove", &old))?;
+        self.remove_models_before(iteration)
+    }
+
+    /// Where they are not to stay: those that a kill left among them.
+    fn remove_models_before(&self, iteration: usize) -> Result<(), FinetuneError> {
+        if self.config.iterations.keep_models {
+            return Ok(());
+        }
+        for old in (1..iteration).map(|iteration| self.path(iteration, "model")) {
+            if old.exists() {
+                fs::remove_dir_all(&old).map_err(FinetuneError::file("remove", &old))?;
+            }
         }
         Ok(())
     }

@@ -235,8 +235,8 @@ fn every_preference_loss_learns_and_a_demonstration_is_learnt() {
 
 #[test]
 fn at_its_ends_the_mixture_is_the_base_loss_bit_for_bit() {
-    use alignment::run::method::objective;
-    use configs::finetune::{Algorithm, AlgorithmConfig};
+    use alignment::run::method::{modes, objective};
+    use configs::finetune::{Algorithm, AlgorithmConfig, FinetuneConfig};
     let (traces, empty) = (pairs(6, 4), pairs(6, 5));
     let bvpo = |trace_share| {
         objective(&AlgorithmConfig {
@@ -247,6 +247,10 @@ fn at_its_ends_the_mixture_is_the_base_loss_bit_for_bit() {
     };
     let plain = Objective::Preference(dpo());
     for (share, pairs) in [(1.0, &traces), (0.0, &empty)] {
+        let mut config = FinetuneConfig::default();
+        config.algorithm.kind = Algorithm::Bvpo;
+        config.algorithm.trace_share = share;
+        assert_eq!(modes(&config), [Some(share == 1.0)]);
         let (_, expected) = trained(as_examples(pairs), &plain, &settings(4), 4, 1e-3);
         let (figures, found) = trained(as_examples(pairs), &bvpo(share), &settings(4), 4, 1e-3);
         assert_eq!(expected, found);

@@ -37,6 +37,9 @@ pub struct Position {
     /// BVPO's estimate of its share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<ShareEstimator>,
+    /// Updates that the learning rate is laid out for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<u64>,
 }
 
 impl Position {
@@ -46,6 +49,7 @@ impl Position {
         updates: u64,
         counters: Counters,
         share: Option<ShareEstimator>,
+        schedule: u64,
     ) -> Self {
         Self {
             version: VERSION,
@@ -53,6 +57,7 @@ impl Position {
             updates,
             counters,
             share,
+            schedule: Some(schedule),
         }
     }
 }

@@ -10,11 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::FinetuneError;
 
-/// Where a row says whether its answer has a trace; or as an argument of the chat template.
-const THINKING: &str = "thinking";
-const TEMPLATE_ARGUMENTS: &str = "chat_template_kwargs";
-const ENABLE_THINKING: &str = "enable_thinking";
-
 /// A prompt as the stages pass it on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PromptRow {
@@ -63,14 +58,6 @@ fn read(path: &str, data: &DataConfig) -> Result<(dataset::Dataset, Vec<String>)
         ));
     }
     Ok((read, notes))
-}
-
-/// Whether a row says that its answer has a trace.
-fn told(prompt: &Prompt) -> Option<bool> {
-    let argument = prompt.extra.get(TEMPLATE_ARGUMENTS);
-    let argument = argument.and_then(|arguments| arguments.get(ENABLE_THINKING));
-    let flag = prompt.extra.get(THINKING).or(argument);
-    flag.and_then(serde_json::Value::as_bool)
 }
 
 fn made_up_prompts(count: usize, held_out: bool, seed: u64) -> Vec<Prompt> {
@@ -174,7 +161,7 @@ pub fn demonstrations(
     }
     let (read, notes) = read(path, data)?;
     let thinking = asked(data.thinking);
-    let flag = |prompt: &Prompt| told(prompt).or(thinking);
+    let flag = |prompt: &Prompt| prompt.thinking().or(thinking);
     let answered = |prompt: &Prompt, answer: &Content| {
         let mut messages = prompt.content.messages("user");
         messages.extend(answer.messages("assistant"));
@@ -198,12 +185,7 @@ pub fn demonstrations(
         Rows::Rated(rows) => rows
             .iter()
             .filter_map(|row| {
-                let scores = row.scores.as_deref().unwrap_or_default();
-                let best = (0..row.responses.len()).max_by(|left, right| {
-                    let score = |at: &usize| scores.get(*at).copied().unwrap_or(0.0);
-                    score(left).total_cmp(&score(right)).then(right.cmp(left))
-                })?;
-                let text = Content::Text(row.responses[best].text.clone());
+                let text = Content::Text(row.responses[row.best()?].text.clone());
                 Some(Demonstration {
                     messages: answered(&row.prompt, &text),
                     thinking: flag(&row.prompt),
@@ -240,7 +222,7 @@ pub fn preferences(path: &str, data: &DataConfig) -> Result<Read<Preference>, Fi
         .into_preferences()?
         .into_iter()
         .map(|row| Preference {
-            thinking: told(&row.prompt).or(thinking),
+            thinking: row.prompt.thinking().or(thinking),
             row,
         })
         .collect();

@@ -290,7 +290,7 @@ pub(super) fn pair_sample(
     }
 }
 
-/// How surely each prompt's first response beats the start's, by the oracle.
+/// How surely each prompt's first response beats the start's, by the oracle; in the order of the rows.
 fn comparisons(
     rows: &[Answered],
     start: &[Answered],
@@ -300,26 +300,29 @@ fn comparisons(
     let mut candidates = Vec::new();
     for (row, before) in rows.iter().zip(start) {
         let (Some(now), Some(then)) = (row.responses.first(), before.responses.first()) else {
+            won.push(Some(0.5));
             continue;
         };
-        match (is_unclosed(now), is_unclosed(then)) {
-            (false, false) => candidates.push(Candidates {
-                id: row.id.clone(),
-                prompt: row.prompt.last_text().to_owned(),
-                messages: row.prompt.messages("user"),
-                answer: row.answer.clone(),
-                responses: vec![now.text.clone(), then.text.clone()],
-            }),
-            (false, true) => won.push(1.0),
-            (true, false) => won.push(0.0),
-            (true, true) => won.push(0.5),
-        }
+        won.push(match (is_unclosed(now), is_unclosed(then)) {
+            (false, false) => {
+                candidates.push(Candidates {
+                    id: row.id.clone(),
+                    prompt: row.prompt.last_text().to_owned(),
+                    messages: row.prompt.messages("user"),
+                    answer: row.answer.clone(),
+                    responses: vec![now.text.clone(), then.text.clone()],
+                });
+                None
+            }
+            (false, true) => Some(1.0),
+            (true, false) => Some(0.0),
+            (true, true) => Some(0.5),
+        });
     }
     let judgements = oracle.judge(&candidates)?;
-    won.extend(
-        judgements
-            .iter()
-            .filter_map(|judgement| judgement.wins.get(0, 1)),
-    );
-    Ok(won)
+    let mut judged = judgements
+        .iter()
+        .map(|judgement| judgement.wins.get(0, 1).unwrap_or(0.5));
+    let known = |won: Option<f64>| won.or_else(|| judged.next()).unwrap_or(0.5);
+    Ok(won.into_iter().map(known).collect())
 }

@@ -120,7 +120,10 @@ pub fn of_iteration(
     let mut waiting: HashMap<&str, (Option<bool>, Pair)> = HashMap::new();
     let mut alone = selected.len();
     for (row, pair) in selected.iter().zip(pairs) {
-        let Some(pair) = pair else { continue };
+        let Some(pair) = pair else {
+            alone -= 1;
+            continue;
+        };
         if !mixes {
             examples.push(Example::Pair(pair));
             continue;

@@ -39,6 +39,7 @@ pub fn of(config: &FinetuneConfig) -> Result<Inputs, FinetuneError> {
         ("data.path", &config.data.path),
         ("data.evaluation", &config.data.evaluation),
         ("oracle.path", &config.oracle.path),
+        ("oracle.prompt", &config.oracle.prompt),
     ] {
         if let Some(path) = path.as_deref().filter(|path| *path != ARITHMETIC) {
             inputs.insert(name.to_owned(), of_file(Path::new(path), true)?);
@@ -118,12 +119,19 @@ fn of_folder(folder: &Path) -> Result<String, FinetuneError> {
 
 /// Of what makes ids of text, where it is there.
 fn of_text_files(folder: &Path) -> Result<Vec<String>, FinetuneError> {
-    ["tokenizer.json", "chat_template.jinja"]
-        .iter()
-        .map(|name| folder.join(name))
-        .filter(|path| path.exists())
-        .map(|path| of_file(&path, true))
-        .collect()
+    [
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "chat_template.jinja",
+        "chat_template.json",
+        "generation_config.json",
+    ]
+    .iter()
+    .map(|name| folder.join(name))
+    .filter(|path| path.exists())
+    .map(|path| of_file(&path, true))
+    .collect()
 }
 
 /// Size and hash of a file, of all of it or of both its ends.

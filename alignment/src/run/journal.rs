@@ -206,11 +206,11 @@ impl<'a> Journal<'a> {
             match command {
                 ControlCommand::Stop => return Order::Stop,
                 ControlCommand::CheckpointNow => order = Order::Checkpoint,
-                ControlCommand::Pause => {
-                    if self.wait_for_resume() == Order::Stop {
-                        return Order::Stop;
-                    }
-                }
+                ControlCommand::Pause => match self.wait_for_resume() {
+                    Order::Stop => return Order::Stop,
+                    Order::Checkpoint => order = Order::Checkpoint,
+                    Order::GoOn => {}
+                },
                 ControlCommand::Resume | ControlCommand::Ping => {}
             }
         }
@@ -232,9 +232,12 @@ impl<'a> Journal<'a> {
     fn wait_for_resume(&mut self) -> Order {
         self.state(RunState::Paused, "");
         let parked = Instant::now();
+        // A checkpoint that is asked for meanwhile is written as soon as the work goes on.
+        let mut asked = Order::GoOn;
         let order = loop {
             match self.commands.recv_timeout(self.interval) {
-                Ok(ControlCommand::Resume) => break Order::GoOn,
+                Ok(ControlCommand::Resume) => break asked,
+                Ok(ControlCommand::CheckpointNow) => asked = Order::Checkpoint,
                 Ok(ControlCommand::Stop) => break Order::Stop,
                 Ok(_) => {}
                 Err(error) if error.is_disconnected() => break Order::Stop,

@@ -83,14 +83,17 @@ impl FinetuneRun<'_> {
                 .counters
                 .updates
                 .is_multiple_of(config.checkpoint.every_updates);
-            if told != Told::GoOn || due || done == updates {
+            let kept = told != Told::GoOn || due || done == updates;
+            if kept {
                 self.write_checkpoint(&trainer, iteration, done)?;
             }
             if told == Told::Stop && done < updates {
                 return Ok(false);
             }
             if done < updates && self.evaluation_is_due() && !self.evaluate(iteration)? {
-                self.write_checkpoint(&trainer, iteration, done)?;
+                if !kept {
+                    self.write_checkpoint(&trainer, iteration, done)?;
+                }
                 return Ok(false);
             }
         }
@@ -132,6 +135,13 @@ impl FinetuneRun<'_> {
             .map_or(of_iteration * carried, |most| {
                 most.min(of_iteration * carried)
             });
+        // An optimiser that is carried keeps the schedule it began with.
+        let schedule = self
+            .position
+            .as_ref()
+            .filter(|(_, at)| optimiser.carry_state || at.iteration == iteration)
+            .and_then(|(_, at)| at.schedule)
+            .unwrap_or(schedule);
         let mut trainer = match self.trainer.take() {
             Some(trainer) => trainer,
             None => Trainer::new(
@@ -163,7 +173,13 @@ impl FinetuneRun<'_> {
             self.journal.folder,
             &self.model.decoder,
             trainer,
-            &Position::new(iteration, updates, self.journal.counters, self.share),
+            &Position::new(
+                iteration,
+                updates,
+                self.journal.counters,
+                self.share,
+                trainer.settings().schedule.total_steps,
+            ),
             self.config.checkpoint.keep_last,
         )?;
         self.journal.checkpoint(path);

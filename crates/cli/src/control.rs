@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
+use configs::Job;
 use tracking::{ControlCommand, RunFolder, RunState, queue};
 
 use crate::failure::{ENVIRONMENT, Failure};
@@ -206,14 +207,16 @@ fn newest_checkpoint(run: &RunFolder) -> Option<(u64, u64, i64)> {
 pub(crate) fn resumable(run: &RunFolder) -> Result<bool, Failure> {
     let id = run.id();
     let state = worker::state(run);
-    // A fine-tuning goes on from whatever stage it has finished.
-    let begun = !run.checkpoints().is_empty() || run.path().join("iterations").is_dir();
     let job = run
         .meta()
-        .map_or_else(|_| "train".to_owned(), |meta| meta.job);
+        .map_or_else(|_| Job::Train.name().to_owned(), |meta| meta.job);
+    let finetunes = job == Job::Finetune.name();
+    // A fine-tuning goes on from whatever stage it has finished, from none where its data had to be
+    // mended first.
+    let begun = !run.checkpoints().is_empty() || (finetunes && run.events().exists());
     match state {
-        RunState::Finished if job == "finetune" => Err(Failure::arguments(format!(
-            "cannot resume {id}: it is finished - only an interrupted, failed or lost run can go on - go on from its model with `concord finetune {} --set model.name={}`",
+        RunState::Finished if finetunes => Err(Failure::arguments(format!(
+            "cannot resume {id}: it is finished - only an interrupted, failed or lost run can go on - go on from its model with `concord finetune {} --set model.create=none --set model.name={}`",
             run.config().display(),
             run.path().join("model").display()
         ))),

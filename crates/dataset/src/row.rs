@@ -98,6 +98,18 @@ pub struct Prompt {
     pub extra: Record,
 }
 
+impl Prompt {
+    /// Whether the row says that its answer has a thinking trace: by itself, or as an argument of the
+    /// chat template as `transformers` and TRL have it.
+    #[must_use]
+    pub fn thinking(&self) -> Option<bool> {
+        let argument = self.extra.get("chat_template_kwargs");
+        let argument = argument.and_then(|arguments| arguments.get("enable_thinking"));
+        let flag = self.extra.get("thinking").or(argument);
+        flag.and_then(Value::as_bool)
+    }
+}
+
 /// A prompt with the completion that was preferred and the one that was not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreferenceRow {
@@ -147,4 +159,16 @@ pub struct RatedRow {
     pub win_matrix: Option<Vec<Vec<f64>>>,
     /// What the oracle said before it was a probability, `[K][K]`.
     pub raw_logits: Option<Vec<Vec<f64>>>,
+}
+
+impl RatedRow {
+    /// The place of the answer with the highest score, the first of those that are equal; none
+    /// without answers.
+    #[must_use]
+    pub fn best(&self) -> Option<usize> {
+        let scores = self.scores.as_deref().unwrap_or_default();
+        let score = |at: usize| scores.get(at).copied().unwrap_or(0.0);
+        (0..self.responses.len())
+            .max_by(|left, right| score(*left).total_cmp(&score(*right)).then(right.cmp(left)))
+    }
 }

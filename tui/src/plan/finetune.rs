@@ -90,7 +90,7 @@ impl FinetunePlan {
             1
         };
         let rows = rows(config, sizes.rows, iterations, samples);
-        let modes = u64::from(mixes(config)) + 1;
+        let modes = u64::from(config.algorithm.mixes()) + 1;
         let responses = config.generation.responses as u64;
         let of_iteration = |rows: u64| rows.saturating_mul(modes).saturating_mul(responses);
         let responses_per_iteration = rows.filter(|_| samples).map(of_iteration);
@@ -290,18 +290,12 @@ fn updates(config: &FinetuneConfig, rows: u64) -> u64 {
         .div_ceil(config.optimiser.rows_per_update.max(1) as u64)
 }
 
-/// Whether prompts are answered with a trace and without.
-fn mixes(config: &FinetuneConfig) -> bool {
-    let share = config.algorithm.trace_share;
-    config.algorithm.kind == Algorithm::Bvpo && share > 0.0 && share < 1.0
-}
-
 /// Texts of a row: a demonstration, a pair, or a pair in both modes.
 #[must_use]
 pub fn texts(config: &FinetuneConfig) -> u64 {
     match config.algorithm.kind {
         Algorithm::Sft => 1,
-        _ if mixes(config) => 4,
+        _ if config.algorithm.mixes() => 4,
         _ => 2,
     }
 }

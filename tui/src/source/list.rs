@@ -28,6 +28,8 @@ const AHEAD_SECS: f64 = 5.0;
 
 /// Share of comparisons won, of a fine-tuning.
 const WIN_RATE: &str = "preference/win_rate";
+/// Where a run has it, its score is this and not the win rate.
+const ACCURACY: &str = "evaluation/accuracy";
 /// Bytes of a log that are looked through for it.
 const TAIL: u64 = 64 * 1024;
 
@@ -283,16 +285,18 @@ impl Known {
 fn latest_win_rate(events: &Path) -> Option<f64> {
     let length = fs::metadata(events).ok()?.len();
     let mut reader = EventReader::open_at(events, length.saturating_sub(TAIL));
-    let mut latest = None;
+    let (mut latest, mut accuracy) = (None, false);
     let mut take = |line: Line<'_>| {
-        if let Line::Scalar(scalar) = line
-            && scalar.name == WIN_RATE
-        {
-            latest = Some(scalar.value);
+        if let Line::Scalar(scalar) = line {
+            accuracy |= scalar.name == ACCURACY;
+            if scalar.name == WIN_RATE {
+                latest = Some(scalar.value);
+            }
         }
     };
     reader.poll_lines(u64::MAX, &mut take).ok()?;
-    latest
+    // Accuracy before win rate, as everywhere else; the status has it.
+    latest.filter(|_| !accuracy)
 }
 
 fn is_elsewhere(status: &Status, here: &str) -> bool {

@@ -187,6 +187,8 @@ fn unfit(rows: &Rows, wanted: &DataAsk) -> Option<String> {
 }
 
 fn of_prompt(number: &str, row: Prompt, wanted: &DataAsk) -> Shown {
+    let own = row.thinking().filter(|_| imitates(wanted));
+    let thinking = own.or(asked(wanted));
     let answer = row.answer.map(|answer| format!(", answer {answer}"));
     let mut what = format!("{number}{}", answer.unwrap_or_default());
     let mut messages = match row.content {
@@ -196,7 +198,7 @@ fn of_prompt(number: &str, row: Prompt, wanted: &DataAsk) -> Shown {
                 what,
                 prompt: text,
                 answer: None,
-                thinking: asked(wanted),
+                thinking,
             };
         }
     };
@@ -213,7 +215,7 @@ fn of_prompt(number: &str, row: Prompt, wanted: &DataAsk) -> Shown {
         answer: last
             .filter(|_| imitates(wanted))
             .map(|last| Content::Messages(vec![last])),
-        thinking: asked(wanted),
+        thinking,
     }
 }
 
@@ -233,11 +235,12 @@ fn rows(rows: Rows, wanted: &DataAsk) -> Vec<Shown> {
             .take(SHOWN)
             .enumerate()
             .flat_map(|(index, row)| {
+                let own = row.prompt.thinking().filter(|_| answers);
                 let shown = |what: &str, answer: Option<Content>| Shown {
                     what: format!("{}{what}", number(index)),
                     prompt: row.prompt.content.clone(),
                     answer,
-                    thinking,
+                    thinking: own.or(thinking),
                 };
                 match (answers, imitates(wanted)) {
                     (false, _) => vec![shown(", the prompt alone", None)],
@@ -255,14 +258,12 @@ fn rows(rows: Rows, wanted: &DataAsk) -> Vec<Shown> {
             .enumerate()
             .map(|(index, row)| Shown {
                 what: format!("{}, {} answers", number(index), row.responses.len()),
-                prompt: row.prompt.content,
                 answer: row
-                    .responses
-                    .into_iter()
-                    .next()
+                    .best()
                     .filter(|_| answers)
-                    .map(|one| Content::Text(one.text)),
-                thinking,
+                    .map(|best| Content::Text(row.responses[best].text.clone())),
+                thinking: row.prompt.thinking().filter(|_| answers).or(thinking),
+                prompt: row.prompt.content,
             })
             .collect(),
     }

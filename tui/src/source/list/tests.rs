@@ -269,4 +269,9 @@ fn a_fine_tuning_tells_its_latest_win_rate() {
     std::fs::write(run.events(), text + &line(2_000, 0.75)).expect("a log");
     let summary = seen(&mut RunList::new(root.path()), NOW);
     assert_eq!(summary.win_rate, Some(0.75));
+    // With accuracies the status has the score, as everywhere else.
+    let text = line(0, 0.75) + &line(1, 0.5).replace(WIN_RATE, ACCURACY);
+    std::fs::write(run.events(), text).expect("a log");
+    let summary = seen(&mut RunList::new(root.path()), NOW);
+    assert_eq!(summary.win_rate, None);
 }

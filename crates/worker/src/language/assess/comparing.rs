@@ -39,6 +39,11 @@ pub(super) fn compare(
     // What is wrong with the oracle is told before anything is generated.
     let scalars = ModelConfig::read(&arguments.model.model)?.scalars();
     let mut oracle = opening::open(&settings.oracle, arguments.model.place(scalars)?)?;
+    for row in &rows {
+        oracle
+            .knows(&row.id, row.answer.as_deref(), 2 * arguments.samples)
+            .map_err(FinetuneError::from)?;
+    }
     let others = ModelArguments {
         model: other.to_owned(),
         adapter: arguments.against_adapter.clone(),

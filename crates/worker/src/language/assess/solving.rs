@@ -1,9 +1,9 @@
 //! Problems whose right answer is known.
 
 use alignment::evaluation::problems::{Sample, Solved, summaries};
+use alignment::oracles::PreferenceOracle;
 use alignment::oracles::opening;
 use alignment::oracles::verifiers::Verifier;
-use alignment::oracles::{Candidates, PreferenceOracle};
 use alignment::responding::Ask;
 use alignment::run::data::PromptRow;
 use dataset::Response;
@@ -104,7 +104,7 @@ fn sample(response: Response) -> Sample {
 pub(super) fn check_answers(
     path: &str,
     rows: &[PromptRow],
-    mut verifier: Verifier,
+    verifier: Verifier,
 ) -> Result<(), Failure> {
     let without = rows.iter().filter(|row| row.answer.is_none()).count();
     if without > 0 {
@@ -116,14 +116,8 @@ pub(super) fn check_answers(
             ),
         ));
     }
-    let asked = rows.iter().map(|row| Candidates {
-        id: row.id.clone(),
-        answer: row.answer.clone(),
-        responses: vec![String::new()],
-        ..Candidates::default()
-    });
-    let asked: Vec<Candidates> = asked.collect();
-    verifier.judge(&asked).map(drop).map_err(|error| {
+    let known = |row: &PromptRow| verifier.knows(&row.id, row.answer.as_deref(), 1);
+    rows.iter().try_for_each(known).map_err(|error| {
         Failure::new(
             BAD_CONFIG,
             format!("{path}: {error} - or choose --verifier exact"),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, SystemTime};
 
+use serde_json::json;
 use tracking::{ControlClient, ControlCommand, EventKind, RunState};
 
 use super::{Place, finished, tree};
@@ -203,6 +204,31 @@ fn so_does_one_that_ends_early() {
     let run = killed(&straight, &all[..model], &all[model]);
     assert_eq!(outcome(&run.resume()), (0, String::new()));
     equal(&straight, &run, "killed before the model was kept");
+}
+
+/// The result is written last, so that whatever else is missing still comes from the checkpoint.
+#[test]
+fn a_run_on_rows_of_the_data_killed_before_its_last_evaluation_ends_alike() {
+    let place = Place::new();
+    let lesson = |number: usize| {
+        json!({"messages": [
+            {"role": "user", "content": format!("say {number}")},
+            {"role": "assistant", "content": "hello again"},
+        ]})
+    };
+    place.write("lessons.jsonl", (0..8).map(lesson));
+    let sets = ["algorithm.kind=sft", "optimiser.learning_rate=0.01"];
+    let straight = finished(place.run_of("lessons.jsonl", &sets));
+    let all = made(&straight, 1);
+    let last = all
+        .iter()
+        .rposition(|name| name.starts_with("evaluations"))
+        .unwrap();
+    let path = |name: &str| straight.folder.path().join(name);
+    assert!(last > 0 && written(path(&all[last])) <= written(path("model/model.safetensors")));
+    let run = killed(&straight, &all[..last], &all[last]);
+    assert_eq!(outcome(&run.resume()), (0, String::new()));
+    equal(&straight, &run, "killed before its last evaluation");
 }
 
 /// What the message about a damaged checkpoint offers, where it was the only one.

@@ -54,7 +54,7 @@ impl Target {
                 ))
             })?;
             let (folder, adapter) = if newest.join(ADAPTER_FILE).is_file() {
-                (model(&base_of(&config)?)?, Some(newest))
+                (folder_of(&base_of(&config, wanted)?)?, Some(newest))
             } else {
                 (newest, None)
             };
@@ -151,7 +151,7 @@ fn newest_model(run: &RunFolder) -> Option<PathBuf> {
 }
 
 /// The model that a run began with.
-fn base_of(config: &Path) -> Result<String, Failure> {
+fn base_of(config: &Path, wanted: &LanguageEvaluation) -> Result<ModelArgument, Failure> {
     let request = LoadRequest {
         job: Some(Job::Finetune),
         file: Some(config.to_owned()),
@@ -159,7 +159,13 @@ fn base_of(config: &Path) -> Result<String, Failure> {
     };
     let loaded = load(&request).ok();
     let name = loaded.and_then(|loaded| match loaded.config {
-        RunConfig::Finetune(config) => config.model.name,
+        RunConfig::Finetune(config) => Some(ModelArgument {
+            model: config.model.name?,
+            revision: config
+                .model
+                .revision
+                .unwrap_or_else(|| wanted.revision.clone()),
+        }),
         _ => None,
     });
     name.ok_or_else(|| {
