@@ -101,4 +101,14 @@ pub enum SearchError {
         /// The number.
         uniform: f64,
     },
+    /// A number that the convergence theorem has no meaning for.
+    #[error("steps that suffice: {what} {value} - allowed are {allowed}")]
+    Theorem {
+        /// Which number.
+        what: &'static str,
+        /// The number.
+        value: f64,
+        /// Its range, in words.
+        allowed: &'static str,
+    },
 }

@@ -5,6 +5,7 @@
 //! | [`resource`] | what a search may spend: tokens, tool calls, model calls, time, money |
 //! | [`ledger`] | budgets that are never overspent: reserve, commit, refund |
 //! | [`selection`] | which node to expand: value to the power of one over the budget left |
+//! | [`theorem`] | how large a budget suffices |
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
 
@@ -12,5 +13,6 @@ pub mod error;
 pub mod ledger;
 pub mod resource;
 pub mod selection;
+pub mod theorem;
 
 pub use error::SearchError;
