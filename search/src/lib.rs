@@ -4,15 +4,21 @@
 //! |---|---|
 //! | [`resource`] | what a search may spend: tokens, tool calls, model calls, time, money |
 //! | [`ledger`] | budgets that are never overspent: reserve, commit, refund |
+//! | [`job`] | what is asked of a model or a tool, and what comes back |
+//! | [`serving`] | who serves the jobs |
+//! | [`tree`] | nodes, in an arena |
 //! | [`selection`] | which node to expand: value to the power of one over the budget left |
 //! | [`theorem`] | how large a budget suffices |
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
 
 pub mod error;
+pub mod job;
 pub mod ledger;
 pub mod resource;
 pub mod selection;
+pub mod serving;
 pub mod theorem;
+pub mod tree;
 
 pub use error::SearchError;
