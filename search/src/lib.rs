@@ -9,12 +9,14 @@
 //! | [`tree`] | nodes, in an arena |
 //! | [`selection`] | which node to expand: value to the power of one over the budget left |
 //! | [`theorem`] | how large a budget suffices |
+//! | [`report`] | HTML, DOT, Mermaid and JSON of a recorded search |
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
 
 pub mod error;
 pub mod job;
 pub mod ledger;
+pub mod report;
 pub mod resource;
 pub mod selection;
 pub mod serving;
