@@ -80,5 +80,8 @@ fn tool_of(value: &Value) -> Option<String> {
 }
 
 fn named_tool(object: &Map<String, Value>) -> Option<String> {
-    object.get("tool").and_then(Value::as_str).map(str::to_owned)
+    object
+        .get("tool")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
