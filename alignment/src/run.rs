@@ -11,6 +11,7 @@
 //! | `iterations/<n>/counters.json` | how far the run was then |
 //! | `iterations/<n>/model/` | what it became: a model, or peft's adapter |
 //! | `evaluations/update-<u>.jsonl` | answers to held-out prompts after `u` updates |
+//! | `evaluations/wins-<u>.jsonl` | how surely they beat those of the model that the run began with |
 //! | `ckpt/step-<u>/` | the newest moment that a training can go on from |
 //! | `model/` | the result: a folder that `transformers` loads |
 //!
@@ -23,6 +24,7 @@ pub mod evaluation;
 mod evaluation_stage;
 pub mod examples;
 mod files;
+mod held_out_wins;
 mod inputs;
 mod journal;
 pub mod method;

@@ -15,7 +15,6 @@ use super::stages::{Answered, Selected};
 use crate::evaluation::statistics::wilson;
 use crate::failure::FinetuneError;
 use crate::oracles::verifiers::Verifier;
-use crate::oracles::{Candidates, PreferenceOracle};
 use crate::responding::{Ask, Responder, is_unclosed, trace_length};
 
 /// The random streams of an evaluation are the same every time, and of no iteration.
@@ -115,16 +114,8 @@ impl Evaluation<'_> {
         Ok(Some(rows))
     }
 
-    /// Scores answers; `start` are those of the model that the run began with.
-    ///
-    /// # Errors
-    /// What keeps the oracle from judging.
-    pub fn score(
-        &self,
-        rows: &[Answered],
-        start: &[Answered],
-        oracle: Option<&mut dyn PreferenceOracle>,
-    ) -> Result<Scores, FinetuneError> {
+    /// Scores answers; `won` are their comparisons with the model that the run began with, one for each row.
+    pub fn score(&self, rows: &[Answered], won: Option<Vec<f64>>) -> Scores {
         let mut scores = Scores::default();
         let right: Option<Vec<f64>> = rows.iter().map(|row| self.share_right(row)).collect();
         if let Some(right) = &right {
@@ -151,10 +142,6 @@ impl Evaluation<'_> {
         }
         let cut = mean(&|one| f64::from(u8::from(one.finish.as_deref() == Some("length"))));
         self.by_mode("evaluation/cut", rows, &cut, &mut scores.curves);
-        let won = match oracle {
-            Some(oracle) => Some(comparisons(rows, start, oracle)?),
-            None => None,
-        };
         if let Some(won) = won.as_ref().filter(|won| !won.is_empty()) {
             let interval = wilson(won.iter().sum(), won.len());
             for (name, value) in [
@@ -177,7 +164,7 @@ impl Evaluation<'_> {
         }
         scores.returns = right.or(won).unwrap_or_else(|| vec![0.0; rows.len()]);
         scores.lengths = length.iter().map(|length| length.round() as u64).collect();
-        Ok(scores)
+        scores
     }
 
     fn share_right(&self, row: &Answered) -> Option<f64> {
@@ -288,41 +275,4 @@ pub(super) fn pair_sample(
             ),
         ],
     }
-}
-
-/// How surely each prompt's first response beats the start's, by the oracle; in the order of the rows.
-fn comparisons(
-    rows: &[Answered],
-    start: &[Answered],
-    oracle: &mut dyn PreferenceOracle,
-) -> Result<Vec<f64>, FinetuneError> {
-    let mut won = Vec::new();
-    let mut candidates = Vec::new();
-    for (row, before) in rows.iter().zip(start) {
-        let (Some(now), Some(then)) = (row.responses.first(), before.responses.first()) else {
-            won.push(Some(0.5));
-            continue;
-        };
-        won.push(match (is_unclosed(now), is_unclosed(then)) {
-            (false, false) => {
-                candidates.push(Candidates {
-                    id: row.id.clone(),
-                    prompt: row.prompt.last_text().to_owned(),
-                    messages: row.prompt.messages("user"),
-                    answer: row.answer.clone(),
-                    responses: vec![now.text.clone(), then.text.clone()],
-                });
-                None
-            }
-            (false, true) => Some(1.0),
-            (true, false) => Some(0.0),
-            (true, true) => Some(0.5),
-        });
-    }
-    let judgements = oracle.judge(&candidates)?;
-    let mut judged = judgements
-        .iter()
-        .map(|judgement| judgement.wins.get(0, 1).unwrap_or(0.5));
-    let known = |won: Option<f64>| won.or_else(|| judged.next()).unwrap_or(0.5);
-    Ok(won.into_iter().map(known).collect())
 }

@@ -4,6 +4,7 @@ use tracking::EvaluationPurpose;
 
 use super::data::PromptRow;
 use super::evaluation::Evaluation;
+use super::held_out_wins::held_out_wins;
 use super::{FinetuneRun, files, method, model};
 use crate::failure::FinetuneError;
 use crate::oracles::{PreferenceOracle, opening};
@@ -72,7 +73,18 @@ impl FinetuneRun<'_> {
             Some(oracle) if judges(oracle.as_ref()) => Some(oracle.as_mut()),
             _ => None,
         };
-        let scores = evaluation.score(&answers, &self.start_answers, oracle)?;
+        let won = match oracle {
+            Some(oracle) => {
+                let path = folder.join(format!("wins-{updates}.jsonl"));
+                let start = &self.start_answers;
+                match held_out_wins(&path, &answers, start, oracle, &mut self.journal)? {
+                    Some(won) => Some(won),
+                    None => return Ok(false),
+                }
+            }
+            None => None,
+        };
+        let scores = evaluation.score(&answers, won);
         for sample in evaluation.samples(&answers, updates, iteration) {
             self.journal.tracker().sample(sample);
         }

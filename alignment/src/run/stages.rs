@@ -20,7 +20,7 @@ use crate::responding::{Ask, Responder, is_unclosed};
 use crate::thinking::ThinkMarks;
 
 /// Prompts that an oracle judges at once.
-const JUDGED_AT_ONCE: usize = 16;
+pub(super) const JUDGED_AT_ONCE: usize = 16;
 
 /// A line of `responses.jsonl`: a prompt in one mode with what was sampled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

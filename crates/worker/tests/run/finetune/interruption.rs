@@ -33,7 +33,8 @@ fn made(run: &TestRun, iterations: usize) -> Vec<String> {
         .collect();
     steps.sort_unstable();
     let evaluation = |step: u64| format!("evaluations/update-{step}.jsonl");
-    let mut names = vec![evaluation(0)];
+    let wins = |step: u64| format!("evaluations/wins-{step}.jsonl");
+    let mut names = vec![evaluation(0), wins(0)];
     for iteration in 1..=iterations {
         for stage in ["responses", "judgements", "pairs", "reference"] {
             names.push(format!("iterations/{iteration}/{stage}.jsonl"));
@@ -46,14 +47,15 @@ fn made(run: &TestRun, iterations: usize) -> Vec<String> {
             names.push(format!("ckpt/step-{step}"));
             last = *step;
             if folder.join(evaluation(last)).exists() {
-                names.push(evaluation(last));
+                names.extend([evaluation(last), wins(last)]);
             }
         }
         // The one after the iteration comes after its model.
+        let wins_after = names.pop_if(|name| *name == wins(last));
         let after = names.pop_if(|name| *name == evaluation(last));
         names.push(format!("iterations/{iteration}/counters.json"));
         names.push(format!("iterations/{iteration}/model"));
-        names.extend(after);
+        names.extend(after.into_iter().chain(wins_after));
     }
     names.push("model".to_owned());
     names.retain(|name| folder.join(name).exists());
@@ -84,7 +86,8 @@ fn killed(straight: &TestRun, made: &[String], next: &str) -> TestRun {
     for name in made {
         copy(&from.join(name), &to.join(name));
     }
-    if next.ends_with("responses.jsonl") || next.ends_with("judgements.jsonl") {
+    let grows = ["responses", "judgements", "/wins-"];
+    if grows.iter().any(|stage| next.contains(stage)) {
         let whole = fs::read_to_string(from.join(next)).unwrap();
         let mut lines: Vec<&str> = whole.lines().take(4).collect();
         let half = lines.pop().unwrap();
