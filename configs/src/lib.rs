@@ -23,6 +23,7 @@ mod problem;
 mod resolve;
 mod run;
 mod schema;
+pub mod search;
 mod set;
 pub mod train;
 mod validate;

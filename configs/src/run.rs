@@ -10,6 +10,7 @@ use crate::field::Field;
 use crate::finetune::FinetuneConfig;
 use crate::load::{LoadRequest, load_text};
 use crate::problem::Problem;
+use crate::search::SearchConfig;
 use crate::train::TrainConfig;
 
 /// Version of the format; files name it as `version = 1`.
@@ -24,11 +25,13 @@ pub enum Job {
     Train,
     /// Language models from demonstrations and preferences.
     Finetune,
+    /// Budget-aware tree search over questions.
+    Search,
 }
 
 impl Job {
     /// Every job.
-    pub const ALL: &'static [Job] = &[Job::Train, Job::Finetune];
+    pub const ALL: &'static [Job] = &[Job::Train, Job::Finetune, Job::Search];
 
     /// The word in `job = "..."`, also the command that runs it.
     #[must_use]
@@ -36,6 +39,7 @@ impl Job {
         match self {
             Self::Train => "train",
             Self::Finetune => "finetune",
+            Self::Search => "search",
         }
     }
 
@@ -51,6 +55,7 @@ impl Job {
         match self {
             Self::Train => TrainConfig::fields(),
             Self::Finetune => FinetuneConfig::fields(),
+            Self::Search => SearchConfig::fields(),
         }
     }
 
@@ -60,6 +65,7 @@ impl Job {
         match self {
             Self::Train => RunConfig::Train(TrainConfig::default()),
             Self::Finetune => RunConfig::Finetune(FinetuneConfig::default()),
+            Self::Search => RunConfig::Search(SearchConfig::default()),
         }
     }
 
@@ -68,6 +74,7 @@ impl Job {
         match self {
             Self::Train => Value::Table(table).try_into().map(RunConfig::Train),
             Self::Finetune => Value::Table(table).try_into().map(RunConfig::Finetune),
+            Self::Search => Value::Table(table).try_into().map(RunConfig::Search),
         }
     }
 }
@@ -90,6 +97,8 @@ pub enum RunConfig {
     Train(TrainConfig),
     /// `job = "finetune"`.
     Finetune(FinetuneConfig),
+    /// `job = "search"`.
+    Search(SearchConfig),
 }
 
 impl RunConfig {
@@ -99,6 +108,7 @@ impl RunConfig {
         match self {
             Self::Train(_) => Job::Train,
             Self::Finetune(_) => Job::Finetune,
+            Self::Search(_) => Job::Search,
         }
     }
 
@@ -108,6 +118,7 @@ impl RunConfig {
         match self {
             Self::Train(config) => config.seed,
             Self::Finetune(config) => config.seed,
+            Self::Search(config) => config.seed,
         }
     }
 
@@ -117,6 +128,7 @@ impl RunConfig {
         match &mut self {
             Self::Train(config) => config.seed = seed,
             Self::Finetune(config) => config.seed = seed,
+            Self::Search(config) => config.seed = seed,
         }
         self
     }
@@ -128,6 +140,7 @@ impl RunConfig {
         let settings = match self {
             Self::Train(config) => toml::to_string(config),
             Self::Finetune(config) => toml::to_string(config),
+            Self::Search(config) => toml::to_string(config),
         }
         .expect("the structs hold only what TOML can say");
         let mut document: toml_edit::DocumentMut =
@@ -170,6 +183,7 @@ impl RunConfig {
         match self {
             Self::Train(config) => Table::try_from(config),
             Self::Finetune(config) => Table::try_from(config),
+            Self::Search(config) => Table::try_from(config),
         }
         .expect("the structs hold only what TOML can say")
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::problem::Problem;
 use crate::run::RunConfig;
 use crate::schema::Schema;
-use crate::{finetune, train};
+use crate::{finetune, search, train};
 
 /// All problems of a configuration, however it was made: values out of range
 /// and contradictions.
@@ -33,6 +33,7 @@ pub fn validate_with(
     let contradictions = match config {
         RunConfig::Train(config) => train::contradictions(config),
         RunConfig::Finetune(config) => finetune::contradictions(config),
+        RunConfig::Search(config) => search::contradictions(config),
     };
     problems.extend(
         contradictions
@@ -40,7 +41,7 @@ pub fn validate_with(
             .filter(|problem| !depends_on(problem, &faulty)),
     );
     match config {
-        RunConfig::Finetune(_) => {}
+        RunConfig::Finetune(_) | RunConfig::Search(_) => {}
         RunConfig::Train(config) => {
             if let Some(mut problem) = environment_id(&config.environment.id) {
                 problem.path = "environment.id".to_owned();

@@ -13,6 +13,7 @@ fn example(field: &Field) -> String {
     match field.path {
         path if path.ends_with(".url") => return "http://localhost:8000/v1".to_owned(),
         "optimiser.schedule_epochs" => return "2".to_owned(),
+        "budget.tokens" => return "2000".to_owned(),
         _ => {}
     }
     match field.kind {
@@ -41,58 +42,72 @@ fn with(job: Job, sets: Vec<String>) -> RunConfig {
 /// present.
 fn every_shape(job: Job) -> Vec<RunConfig> {
     let fields = job.fields();
-    let optional = |without: &str| -> Vec<String> {
-        let optional = fields.iter().filter(|field| field.optional);
-        let there = optional.filter(|field| {
-            let condition = field.when;
-            field.path != without
-                // What exists for another kind than the default is set where that kind is.
-                && condition.is_none_or(|condition| !condition.path.starts_with("oracle"))
-                && condition.is_none_or(|condition| !condition.path.starts_with("generation"))
-        });
-        there
-            .map(|field| format!("{}={}", field.path, example(field)))
-            .collect()
-    };
-    // A checkpoint and a new model exclude each other.
-    let mut shapes = vec![with(job, optional("model.create"))];
-    if job == Job::Finetune {
-        shapes.push(with(job, optional("model.name")));
+    let mut defaults = BTreeMap::new();
+    for (path, value) in job.default_config().values() {
+        let tag = fields.iter().find(|field| field.path == path);
+        if tag.is_some_and(|field| matches!(field.kind, FieldKind::Variant { .. })) {
+            defaults.insert(path, value.as_str().unwrap().to_owned());
+        }
     }
-    let optional = optional("model.create");
+    // A checkpoint and a new model exclude each other.
+    let mut shapes = vec![shape(job, &fields, &defaults, &[], "model.create")];
+    if job == Job::Finetune {
+        shapes.push(shape(job, &fields, &defaults, &[], "model.name"));
+    }
     for &field in &fields {
         if let FieldKind::Variant { values } = field.kind {
             for word in values {
-                let mut sets = optional.clone();
-                sets.push(format!("{}={word}", field.path));
+                let mut chosen = vec![(field.path, *word)];
                 let mut inner = field;
                 while let Some(condition) = inner.when {
-                    sets.push(format!(
-                        "{}={}",
-                        condition.path,
-                        condition.one_of.last().unwrap()
-                    ));
+                    chosen.push((condition.path, condition.one_of.last().unwrap()));
                     inner = fields.iter().find(|f| f.path == condition.path).unwrap();
                 }
-                let of_the_word = fields.iter().filter(|other| {
-                    let condition = other.when;
-                    other.optional
-                        && condition.is_some_and(|condition| {
-                            condition.path == field.path && condition.one_of.contains(word)
-                        })
-                        && !sets
-                            .iter()
-                            .any(|set| set.starts_with(&format!("{}=", other.path)))
-                });
-                let more: Vec<String> = of_the_word
-                    .map(|other| format!("{}={}", other.path, example(other)))
-                    .collect();
-                sets.extend(more);
-                shapes.push(with(job, sets));
+                shapes.push(shape(job, &fields, &defaults, &chosen, "model.create"));
             }
         }
     }
     shapes
+}
+
+/// The default with the `chosen` tags and every optional setting that exists with them, save one.
+fn shape(
+    job: Job,
+    fields: &[&Field],
+    defaults: &BTreeMap<String, String>,
+    chosen: &[(&str, &str)],
+    without: &str,
+) -> RunConfig {
+    let mut tags = defaults.clone();
+    tags.extend(
+        chosen
+            .iter()
+            .map(|(tag, word)| ((*tag).to_owned(), (*word).to_owned())),
+    );
+    let mut sets: Vec<String> = chosen
+        .iter()
+        .map(|(tag, word)| format!("{tag}={word}"))
+        .collect();
+    for field in fields
+        .iter()
+        .filter(|field| field.optional && field.path != without)
+    {
+        let mut conditions = std::iter::successors(field.when, |condition| {
+            fields
+                .iter()
+                .find(|tag| tag.path == condition.path)
+                .unwrap()
+                .when
+        });
+        let exists = conditions.all(|condition| {
+            let word = tags.get(condition.path);
+            word.is_some_and(|word| condition.one_of.contains(&word.as_str()))
+        });
+        if exists {
+            sets.push(format!("{}={}", field.path, example(field)));
+        }
+    }
+    with(job, sets)
 }
 
 #[test]
@@ -136,6 +151,7 @@ fn every_default_is_within_its_own_range() {
         let needed: &[&str] = match job {
             Job::Train => &[],
             Job::Finetune => &["model.name", "data.path"],
+            Job::Search => &["model.name", "budget.tokens"],
         };
         assert_eq!(paths, needed);
     }

@@ -48,7 +48,7 @@ target_update = { kind = "hard", interval_updates = 0 }
 lr = 3e-4
 "#;
     let expected = [
-        "job: unknown job: \"trian\" (mine.toml:2:1) - allowed: train, finetune - did you mean `train`?",
+        "job: unknown job: \"trian\" (mine.toml:2:1) - allowed: train, finetune, search - did you mean `train`?",
         "sed: unknown setting (mine.toml:3:1) - did you mean `seed`?",
         "replay.batch_episode: unknown setting (mine.toml:6:1) - did you mean \
          `replay.batch_episodes`?",

@@ -42,6 +42,7 @@ pub(crate) fn create_from(
                 .unwrap_or_else(|| word("model.create")),
             0,
         ),
+        RunConfig::Search(_) => (word("questions.kind"), 0),
         _ => {
             return Err(Failure::arguments(
                 "this job cannot be run yet - see `concord --help`",
@@ -51,12 +52,16 @@ pub(crate) fn create_from(
     let family = match config {
         RunConfig::Train(_) if task.to_ascii_lowercase().contains("foraging") => "lbf",
         RunConfig::Train(_) => "concord",
+        RunConfig::Search(_) => "search",
         _ => "language",
     };
     let new = NewRun {
         name,
         job: config.job().name().to_owned(),
-        algorithm: word("algorithm.kind"),
+        algorithm: match config {
+            RunConfig::Search(_) => word("method.kind"),
+            _ => word("algorithm.kind"),
+        },
         environment: family.to_owned(),
         task,
         seed: config.seed(),
