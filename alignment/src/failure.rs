@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::AlignmentError;
-use crate::openai::ServerError;
+use openai::ServerError;
 use crate::oracles::OracleError;
 
 /// Errors of fine-tuning, each a sentence with what to do.

@@ -5,7 +5,6 @@
 //! |---|---|
 //! | [`losses`] | preference losses of sequence log-probabilities: SPPO, DPO, IPO, SimPO, SFT, BVPO's mixture |
 //! | [`oracles`] | who says which response is better: win matrices, win rates, verifiers, models, files of scores |
-//! | [`openai`] | a client of OpenAI-compatible servers |
 //! | [`games`] | preference games and the trace model small enough to be solved exactly |
 //! | [`evaluation`] | figures with intervals, answer files of other tools |
 //! | [`text_model`] | a decoder with tokenizer and chat template |
@@ -20,7 +19,6 @@ pub mod evaluation;
 pub mod failure;
 pub mod games;
 pub mod losses;
-pub mod openai;
 pub mod oracles;
 pub mod preparation;
 pub mod responding;

@@ -29,7 +29,7 @@ use std::ops::ControlFlow;
 use dataset::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::openai::ServerError;
+use openai::ServerError;
 
 pub use aggregation::{Aggregation, PairLogits};
 pub use win_matrix::{SelfTerm, WinMatrix};

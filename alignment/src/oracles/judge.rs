@@ -14,7 +14,7 @@ use dataset::Message;
 use super::{
     Candidates, Judgement, OracleError, OracleKind, PreferenceOracle, Raw, WinMatrix, distinct,
 };
-use crate::openai::{Answer, Ask, Client, Event, ServerError, Usage};
+use openai::{Answer, Ask, Client, Event, ServerError, Usage};
 
 pub use prompt::{BUILT_IN, JudgePrompt, verdict};
 

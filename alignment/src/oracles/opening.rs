@@ -14,7 +14,7 @@ use super::text_games::TextGame;
 use super::verifiers::Verifier;
 use super::{Aggregation, PreferenceOracle};
 use crate::failure::FinetuneError;
-use crate::openai::Client;
+use openai::Client;
 use crate::text_model::locate;
 
 /// Relative distance within which numbers are the same answer.

@@ -8,11 +8,11 @@ use std::ops::ControlFlow;
 use configs::env::Environment;
 use configs::finetune::{DataConfig, GenerationConfig};
 use dataset::{Message, Response};
+use openai::{Choice, Client, Event, ServerError};
 use serde_json::json;
 
 use super::{Ask, Responder, TRACE_TOKENS, Told, UNCLOSED};
 use crate::failure::FinetuneError;
-use crate::openai::{self, Choice, Client, Event, ServerError};
 use crate::text_model::TextModel;
 use crate::thinking::ThinkMarks;
 
@@ -78,7 +78,7 @@ impl<'a> ServerResponder<'a> {
             top_k: Some(self.generation.top_k).filter(|most| *most > 0),
             max_tokens: Some(self.generation.max_new_tokens),
             enable_thinking: ask.thinking,
-            lenient: false,
+            ..openai::Ask::default()
         }
     }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 use tch::Device;
 use testkit::chat_model::ChatModel;
 
-use crate::scripted::{Reply, Server, good, refuse, say};
+use crate::scripted::{Reply, Server, config, good, refuse, say};
 
 /// A model that counts tokens; the server is the one that answers.
 pub fn model(template: bool) -> TextModel {
@@ -39,7 +39,7 @@ fn generation(server: &Server) -> GenerationConfig {
         temperature: 0.8,
         top_p: 0.95,
         max_new_tokens: 33,
-        server: server.config(),
+        server: config(server),
         ..GenerationConfig::default()
     }
 }

@@ -9,7 +9,7 @@ use alignment::oracles::{Candidates, OracleError, OracleKind, PreferenceOracle, 
 use configs::finetune::ServerConfig;
 use serde_json::{Value, json};
 
-use crate::scripted::{Reply, Server, client, good, refuse};
+use crate::scripted::{Reply, Server, client, config, good, refuse};
 
 fn candidates(id: &str, responses: &[&str]) -> Candidates {
     Candidates {
@@ -44,7 +44,7 @@ fn longer(body: &Value) -> Reply {
 }
 
 fn judge(server: &Server, max_failures: f64) -> Judge {
-    Judge::new(server.client(), JudgePrompt::default(), max_failures)
+    Judge::new(client(&config(server)), JudgePrompt::default(), max_failures)
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn nonsense_and_silence_are_ties_and_counted() {
     let config = ServerConfig {
         timeout_seconds: 0.3,
         retries: 0,
-        ..server.config()
+        ..config(&server)
     };
     let mut judge = Judge::new(client(&config), JudgePrompt::default(), 0.5);
     let batch = [
@@ -205,7 +205,7 @@ fn too_many_failures_stop_with_counts_and_the_first() {
     let server = Server::new(|_, _| good(&["hm"]));
     let config = ServerConfig {
         concurrency: 2,
-        ..server.config()
+        ..config(&server)
     };
     let batch: Vec<Candidates> = (0..40)
         .map(|number: usize| candidates(&number.to_string(), &["a", "b"]))
@@ -307,7 +307,7 @@ fn instructions_of_ones_own() {
         _ => refuse(400, &json!({"error": "not what was agreed"})),
     });
     let prompt = read("{prompt}: {first} or {second}? [[A]] [[B]]").unwrap();
-    let mut judge = Judge::new(server.client(), prompt, 0.0);
+    let mut judge = Judge::new(client(&config(&server)), prompt, 0.0);
     let found = judge.judge(&[candidates("p", &["a", "b"])]).unwrap();
     assert_eq!(found[0].wins.get(0, 1), Some(1.0));
 }

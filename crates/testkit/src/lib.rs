@@ -2,3 +2,4 @@
 
 pub mod chat_model;
 pub mod loopback_hub;
+pub mod scripted_server;

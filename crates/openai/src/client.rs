@@ -1,6 +1,7 @@
 //! One request, until it is answered or given up.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
 
-use super::wire::{Adaptation, Refusal, body, excerpt, read};
-use super::{Answer, Ask, ServerError};
+use crate::adaptation::{Adaptation, Refusal, excerpt};
+use crate::ask::body;
+use crate::{Answer, Ask, Dialect, ServerError, answer, stream};
 
 /// Before a request is sent a second time; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -21,6 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 const CONNECT: Duration = Duration::from_secs(20);
 /// More would be no completion.
 const LONGEST_ANSWER: u64 = 64 << 20;
+const LONGEST_LIST: u64 = 4 << 20;
 
 /// A server, a model there, and how patiently they are asked.
 pub struct Client {
@@ -33,6 +36,7 @@ pub struct Client {
     timeout: Duration,
     retries: u32,
     first_pause: Duration,
+    pays_once: bool,
     pub(super) concurrency: usize,
     adaptation: Mutex<Adaptation>,
 }
@@ -118,6 +122,7 @@ impl Client {
             timeout,
             retries: config.retries,
             first_pause: FIRST_PAUSE,
+            pays_once: false,
             concurrency: config.concurrency.max(1),
             adaptation: Mutex::default(),
         })
@@ -127,6 +132,14 @@ impl Client {
     #[must_use]
     pub fn with_first_pause(mut self, pause: Duration) -> Self {
         self.first_pause = pause;
+        self
+    }
+
+    /// The same for answers that are paid for: a request that the server may have answered, be it that
+    /// nobody heard it, is given up and not sent again.
+    #[must_use]
+    pub fn paying_once(mut self) -> Self {
+        self.pays_once = true;
         self
     }
 
@@ -140,6 +153,21 @@ impl Client {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shown
+    }
+
+    /// What kind of server it is, by the models that it lists; [`Dialect::Plain`] where it does not say.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        let address = self.address.replace("/chat/completions", "/models");
+        let mut request = self.agent().get(&address);
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let models = request.call().ok().and_then(|mut response| {
+            let body = response.body_mut().with_config().limit(LONGEST_LIST);
+            serde_json::from_str(&body.read_to_string().ok()?).ok()
+        });
+        models.map_or(Dialect::Plain, |models| Dialect::of_models(&models))
     }
 
     pub(super) fn agent(&self) -> Agent {
@@ -174,10 +202,11 @@ impl Client {
             let one = singly || known.single;
             let count = if one { 1 } else { wanted - given };
             let text = body(&self.model, ask, count, given, known);
-            match self.patiently(agent, &text, stop) {
+            match self.patiently(agent, &text, !ask.tools.is_empty(), stop) {
                 Ok(part) => {
                     answer.choices.extend(part.choices);
                     answer.usage.add(part.usage);
+                    answer.untold_usages += part.untold_usages;
                     if singly {
                         self.know(known.singly());
                     }
@@ -211,14 +240,21 @@ impl Client {
     }
 
     /// Sends a request as often as the settings allow.
-    fn patiently(&self, agent: &Agent, body: &str, stop: &Receiver<()>) -> Result<Answer, Failed> {
+    fn patiently(
+        &self,
+        agent: &Agent,
+        body: &str,
+        with_tools: bool,
+        stop: &Receiver<()>,
+    ) -> Result<Answer, Failed> {
         let mut attempt = 0;
         loop {
-            let (error, named) = match self.once(agent, body, attempt + 1) {
+            let (error, named) = match self.once(agent, body, with_tools, attempt + 1) {
                 Err(Failed::ForNow(error, named)) => (error, named),
                 ended => return ended,
             };
-            if attempt >= self.retries {
+            let paid = self.pays_once && error.may_be_answered();
+            if attempt >= self.retries || paid {
                 return Err(Failed::Finally(error));
             }
             let doubled = self.first_pause.saturating_mul(1 << attempt.min(16));
@@ -233,7 +269,13 @@ impl Client {
         }
     }
 
-    fn once(&self, agent: &Agent, body: &str, attempts: u32) -> Result<Answer, Failed> {
+    fn once(
+        &self,
+        agent: &Agent,
+        body: &str,
+        with_tools: bool,
+        attempts: u32,
+    ) -> Result<Answer, Failed> {
         let mut request = agent
             .post(&self.address)
             .header("Content-Type", "application/json")
@@ -242,7 +284,7 @@ impl Client {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
         let response = request.send(body);
-        let mut response = response.map_err(|error| self.broken(&error, attempts))?;
+        let mut response = response.map_err(|error| self.unsent(&error, attempts))?;
         let text = response
             .body_mut()
             .with_config()
@@ -251,9 +293,16 @@ impl Client {
             .read_to_string()
             .map_err(|error| self.broken(&error, attempts))?;
         if !response.status().is_success() {
-            return Err(self.refused(&response, &text, attempts));
+            return Err(self.refused(&response, &text, with_tools, attempts));
         }
-        read(&text).map_err(|why| {
+        // A server may answer at once what was asked for in pieces.
+        let whole = text.trim_start().starts_with(['{', '<', '[']) || text.trim().is_empty();
+        let answer = if whole {
+            answer::read(&text)
+        } else {
+            stream::read(&text)
+        };
+        answer.map_err(|why| {
             let error = ServerError::BadAnswer {
                 url: self.shown.clone(),
                 why: format!("{why}, in {}", excerpt(&text, self.key.as_deref())),
@@ -262,31 +311,56 @@ impl Client {
         })
     }
 
-    /// A failure of the connection.
+    /// A failure before a word of the answer came.
+    fn unsent(&self, error: &ureq::Error, attempts: u32) -> Failed {
+        let why = match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+                "no connection in time".to_owned()
+            }
+            ureq::Error::HostNotFound => "its name is unknown".to_owned(),
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                error.to_string()
+            }
+            other => return self.broken(other, attempts),
+        };
+        let url = self.shown.clone();
+        Failed::ForNow(ServerError::Unreachable { url, why, attempts }, None)
+    }
+
+    /// A failure of the connection once there was one.
     fn broken(&self, error: &ureq::Error, attempts: u32) -> Failed {
         let url = self.shown.clone();
-        let unreachable = |why: String| {
-            let url = url.clone();
-            ServerError::Unreachable { url, why, attempts }
-        };
         let error = match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                unreachable("no connection in time".to_owned())
-            }
             ureq::Error::Timeout(_) => ServerError::Timeout {
                 url,
                 seconds: self.timeout.as_secs_f64(),
                 attempts,
             },
-            ureq::Error::HostNotFound => unreachable("its name is unknown".to_owned()),
-            other => unreachable(excerpt(&other.to_string(), self.key.as_deref())),
+            other => ServerError::Broken {
+                url,
+                why: excerpt(&other.to_string(), self.key.as_deref()),
+                attempts,
+            },
         };
         Failed::ForNow(error, None)
     }
 
-    fn refused<B>(&self, response: &Response<B>, text: &str, attempts: u32) -> Failed {
+    fn refused<B>(
+        &self,
+        response: &Response<B>,
+        text: &str,
+        with_tools: bool,
+        attempts: u32,
+    ) -> Failed {
         let status = response.status().as_u16();
         let refusal = Refusal::read(text, self.key.as_deref());
+        if with_tools && matches!(status, 400 | 422 | 500 | 501) && refusal.is_of_tools() {
+            return Failed::Finally(ServerError::ToolsRefused {
+                url: self.shown.clone(),
+                status,
+                said: refusal.said,
+            });
+        }
         let finally = |advice: &'static str| ServerError::Refused {
             url: self.shown.clone(),
             status,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, TryRecvError, bounded};
 
-use super::{Answer, Ask, Client, ServerError};
+use crate::{Answer, Ask, Client, ServerError};
 
 /// How often the caller is told that nothing came.
 const TICK: Duration = Duration::from_millis(100);

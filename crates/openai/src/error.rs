@@ -24,6 +24,18 @@ pub enum ServerError {
         /// Requests that were sent.
         attempts: u32,
     },
+    /// The connection broke once there was one, after all retries.
+    #[error(
+        "{url}: no answer, {why} - see the server's log; {attempts} requests were sent"
+    )]
+    Broken {
+        /// The address.
+        url: String,
+        /// Why.
+        why: String,
+        /// Requests that were sent.
+        attempts: u32,
+    },
     /// No answer in time, after all retries.
     #[error(
         "{url}: no answer within {seconds} s, {attempts} requests sent - raise timeout_seconds, or lower concurrency for a server that is overrun"
@@ -47,6 +59,18 @@ pub enum ServerError {
         said: String,
         /// What to do.
         advice: &'static str,
+    },
+    /// The server or its model has no tools.
+    #[error(
+        "{url}: status {status}, {said} - turn tools on at the server (vLLM: --enable-auto-tool-choice and a parser; llama.cpp: --jinja), choose a model that has them, or call tools in words"
+    )]
+    ToolsRefused {
+        /// The address.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The server's words.
+        said: String,
     },
     /// Busy or failing, after all retries.
     #[error("{url}: status {status}, {said} - {attempts} requests were sent; {advice}")]
@@ -86,12 +110,24 @@ impl ServerError {
     #[must_use]
     pub fn concerns_all(&self) -> bool {
         match self {
-            Self::Settings { .. } | Self::Unreachable { .. } | Self::Threads(_) | Self::Stopped => {
-                true
-            }
+            Self::Settings { .. }
+            | Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::ToolsRefused { .. }
+            | Self::Threads(_)
+            | Self::Stopped => true,
             Self::Refused { status, .. } => !matches!(status, 400 | 413 | 422),
             Self::Unavailable { status, .. } => *status == 429,
             Self::Timeout { .. } | Self::BadAnswer { .. } => false,
         }
+    }
+
+    /// Whether the server may have written an answer all the same, which nobody has read whole.
+    #[must_use]
+    pub fn may_be_answered(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout { .. } | Self::Broken { .. } | Self::BadAnswer { .. }
+        )
     }
 }

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use alignment::openai::{Ask, Client, Event, ServerError};
+use openai::{Ask, Client, Event, ServerError};
 use configs::env::Environment;
 use configs::finetune::ServerConfig;
 use dataset::Message;
 use serde_json::{Value, json};
 
-use crate::scripted::{KEY, Reply, Server, ask, client, good, one, refuse, say};
+use crate::scripted::{KEY, Reply, Server, ask, client, client_of, config, good, one, refuse, say};
 
 #[test]
 fn a_request_has_openais_form_and_its_answer_is_read() {
@@ -36,9 +36,9 @@ fn a_request_has_openais_form_and_its_answer_is_read() {
         top_k: Some(3),
         max_tokens: Some(64),
         enable_thinking: Some(false),
-        lenient: false,
+        ..Ask::default()
     };
-    let answer = one(&server.client(), &asked).unwrap();
+    let answer = one(&client_of(&server), &asked).unwrap();
     let texts: Vec<_> = answer
         .choices
         .iter()
@@ -70,7 +70,7 @@ fn a_request_has_openais_form_and_its_answer_is_read() {
     });
     assert_eq!(requests[0].body, expected);
     // What is not set is not sent.
-    one(&server.client(), &ask("hi")).unwrap();
+    one(&client_of(&server), &ask("hi")).unwrap();
     let keys: HashSet<String> = server.requests()[1]
         .body
         .as_object()
@@ -87,7 +87,7 @@ fn a_request_has_openais_form_and_its_answer_is_read() {
 /// Runs one request against a script of its attempts.
 fn attempts(script: fn(usize) -> Reply) -> (Result<String, String>, usize) {
     let server = Server::new(move |number, _| script(number));
-    let answer = one(&server.client(), &ask("hi"));
+    let answer = one(&client_of(&server), &ask("hi"));
     let said = answer
         .map(|answer| answer.choices[0].text.clone())
         .map_err(|error| error.to_string());
@@ -156,7 +156,7 @@ fn the_pause_that_a_server_names_is_made() {
         _ => good(&["yes"]),
     });
     let start = Instant::now();
-    one(&server.client(), &ask("hi")).unwrap();
+    one(&client_of(&server), &ask("hi")).unwrap();
     // The client's own pause is a millisecond.
     assert!(start.elapsed() >= Duration::from_millis(300));
 }
@@ -203,7 +203,7 @@ fn what_will_not_pass_is_refused_with_the_servers_words() {
                 body.to_string(),
             )
         });
-        let error = one(&server.client(), &ask("hi")).unwrap_err();
+        let error = one(&client_of(&server), &ask("hi")).unwrap_err();
         let said = error.to_string();
         assert_eq!(server.requests().len(), 1, "{said}");
         for part in parts {
@@ -218,7 +218,7 @@ fn what_will_not_pass_is_refused_with_the_servers_words() {
     }
     // Without a key the sentence says so.
     let server = Server::new(|_, _| refuse(401, &json!({"error": "who are you?"})));
-    let client = Client::new("oracle.server", &server.config(), &Environment::default()).unwrap();
+    let client = Client::new("oracle.server", &config(&server), &Environment::default()).unwrap();
     let said = one(&client, &ask("hi")).unwrap_err().to_string();
     assert!(said.contains("no key was sent"), "{said}");
     assert!(
@@ -227,7 +227,7 @@ fn what_will_not_pass_is_refused_with_the_servers_words() {
             .iter()
             .any(|header| header.to_lowercase().starts_with("authorization"))
     );
-    assert!(!format!("{:?}", server.client()).contains(KEY));
+    assert!(!format!("{:?}", client_of(&server)).contains(KEY));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn silence_ends_after_the_timeout_and_no_server_is_told() {
     let config = ServerConfig {
         timeout_seconds: 0.2,
         retries: 1,
-        ..server.config()
+        ..config(&server)
     };
     let start = Instant::now();
     let error = one(&client(&config), &ask("hi")).unwrap_err();
@@ -259,7 +259,7 @@ fn silence_ends_after_the_timeout_and_no_server_is_told() {
         .unwrap();
     let config = ServerConfig {
         url: Some(format!("http://user:secret@{port}/v1/")),
-        ..server.config()
+        ..crate::scripted::config(&server)
     };
     let error = one(&client(&config), &ask("hi")).unwrap_err();
     let said = error.to_string();
@@ -287,7 +287,7 @@ fn fewer_answers_than_wanted_are_made_up_for() {
             .map(|request| request.body[name].clone())
             .collect()
     };
-    let texts = |answer: alignment::openai::Answer| -> Vec<String> {
+    let texts = |answer: openai::Answer| -> Vec<String> {
         answer
             .choices
             .into_iter()
@@ -296,7 +296,7 @@ fn fewer_answers_than_wanted_are_made_up_for() {
     };
     // One at a time, whatever is asked for.
     let server = Server::new(|number, _| good(&[["a", "b", "c"][number]]));
-    let answer = one(&server.client(), &wanted(3)).unwrap();
+    let answer = one(&client_of(&server), &wanted(3)).unwrap();
     assert_eq!(answer.usage.prompt_tokens, 21);
     assert_eq!(texts(answer), ["a", "b", "c"]);
     assert_eq!(numbers(&server, "n"), [json!(3), json!(2), Value::Null]);
@@ -312,7 +312,7 @@ fn fewer_answers_than_wanted_are_made_up_for() {
             )
         }
     });
-    let client = server.client();
+    let client = client_of(&server);
     assert_eq!(texts(one(&client, &wanted(2)).unwrap()), ["a", "b"]);
     assert_eq!(texts(one(&client, &wanted(1)).unwrap()), ["c"]);
     assert_eq!(
@@ -322,12 +322,12 @@ fn fewer_answers_than_wanted_are_made_up_for() {
     // More than wanted.
     let server = Server::new(|_, _| good(&["a", "b", "c"]));
     assert_eq!(
-        texts(one(&server.client(), &wanted(2)).unwrap()),
+        texts(one(&client_of(&server), &wanted(2)).unwrap()),
         ["a", "b"]
     );
     // Another 400 stays one.
     let server = Server::new(|_, _| refuse(400, &json!({"error": {"message": "too long"}})));
-    let said = one(&server.client(), &wanted(2)).unwrap_err().to_string();
+    let said = one(&client_of(&server), &wanted(2)).unwrap_err().to_string();
     assert!(said.contains("too long"), "{said}");
     assert_eq!(server.requests().len(), 2);
 }
@@ -356,7 +356,7 @@ fn settings_that_a_server_refuses_are_changed_where_that_is_allowed() {
         lenient: true,
         ..ask("hi")
     };
-    let client = server.client();
+    let client = client_of(&server);
     for _ in 0..2 {
         assert_eq!(one(&client, &lenient).unwrap().choices[0].text, "yes");
     }
@@ -370,7 +370,7 @@ fn settings_that_a_server_refuses_are_changed_where_that_is_allowed() {
         ..lenient
     };
     let server = Server::new(newer);
-    let said = one(&server.client(), &strict).unwrap_err().to_string();
+    let said = one(&client_of(&server), &strict).unwrap_err().to_string();
     assert!(
         said.contains("Unsupported parameter: 'temperature'"),
         "{said}"
@@ -389,7 +389,7 @@ fn many_are_under_way_but_no_more_than_allowed() {
     });
     let config = ServerConfig {
         concurrency: 4,
-        ..server.config()
+        ..config(&server)
     };
     let asks: Vec<Ask> = (0..24).map(|number| ask(&number.to_string())).collect();
     let mut answers = vec![String::new(); asks.len()];
@@ -423,7 +423,7 @@ fn a_break_ends_requests_and_pauses_at_once() {
         let config = ServerConfig {
             timeout_seconds: 300.0,
             concurrency: 3,
-            ..server.config()
+            ..config(&server)
         };
         let asks: Vec<Ask> = (0..9).map(|number| ask(&number.to_string())).collect();
         let start = Instant::now();
