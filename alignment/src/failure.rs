@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::AlignmentError;
-use openai::ServerError;
 use crate::oracles::OracleError;
+use openai::ServerError;
 
 /// Errors of fine-tuning, each a sentence with what to do.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,9 @@
 //! How a job is put to a language model, and how its reply is read.
 //!
-//! | style | for |
-//! |---|---|
-//! | [`chat`] | models that follow instructions, with tools in words or by the server's own protocol |
-//!
 //! Every prompt begins with what stays the same (rules, question, plan), goes on along the path
 //! from the root, and ends with what changes from job to job (the budget left, what was tried):
 //! a model that keeps the computed beginnings of prompts then computes only the end, and jobs of
 //! one node share everything before it.
-
-pub mod chat;
 
 use crate::job::{Action, Job};
 

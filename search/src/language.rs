@@ -71,10 +71,7 @@ pub struct ModelError {
 pub trait CompletionModel {
     /// A reply or an error for each request, in their order. Requests are served side by side
     /// where that is faster. Always returns, and never later than the model's own time limit.
-    fn complete(
-        &mut self,
-        requests: &[CompletionRequest],
-    ) -> Vec<Result<Completion, ModelError>>;
+    fn complete(&mut self, requests: &[CompletionRequest]) -> Vec<Result<Completion, ModelError>>;
 
     /// Tokens of a text, for replies whose server does not say; an estimate where the model's
     /// tokenizer is not at hand.

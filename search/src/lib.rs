@@ -6,6 +6,8 @@
 //! | [`ledger`] | budgets that are never overspent: reserve, commit, refund |
 //! | [`job`] | what is asked of a model or a tool, and what comes back |
 //! | [`serving`] | who serves the jobs |
+//! | [`language`] | a language model that serves them |
+//! | [`dialogue`] | how a job is put to a model, and how its reply is read |
 //! | [`tree`] | nodes, in an arena |
 //! | [`selection`] | which node to expand: value to the power of one over the budget left |
 //! | [`theorem`] | how large a budget suffices |
@@ -13,8 +15,10 @@
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
 
+pub mod dialogue;
 pub mod error;
 pub mod job;
+pub mod language;
 pub mod ledger;
 pub mod report;
 pub mod resource;

@@ -14,8 +14,8 @@ use super::text_games::TextGame;
 use super::verifiers::Verifier;
 use super::{Aggregation, PreferenceOracle};
 use crate::failure::FinetuneError;
-use openai::Client;
 use crate::text_model::locate;
+use openai::Client;
 
 /// Relative distance within which numbers are the same answer.
 const TOLERANCE: f64 = 1e-6;

@@ -44,7 +44,11 @@ fn longer(body: &Value) -> Reply {
 }
 
 fn judge(server: &Server, max_failures: f64) -> Judge {
-    Judge::new(client(&config(server)), JudgePrompt::default(), max_failures)
+    Judge::new(
+        client(&config(server)),
+        JudgePrompt::default(),
+        max_failures,
+    )
 }
 
 #[test]

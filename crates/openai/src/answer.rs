@@ -181,7 +181,8 @@ pub(crate) struct WireFunction {
 pub(crate) fn read(text: &str) -> Result<Answer, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let usage = Usage::told(&value);
-    let completion: Completion = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let completion: Completion =
+        serde_json::from_value(value).map_err(|error| error.to_string())?;
     let mut choices = completion.choices;
     if choices.is_empty() {
         return Err("`choices` is empty".to_owned());

@@ -25,9 +25,7 @@ pub enum ServerError {
         attempts: u32,
     },
     /// The connection broke once there was one, after all retries.
-    #[error(
-        "{url}: no answer, {why} - see the server's log; {attempts} requests were sent"
-    )]
+    #[error("{url}: no answer, {why} - see the server's log; {attempts} requests were sent")]
     Broken {
         /// The address.
         url: String,

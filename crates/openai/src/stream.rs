@@ -97,7 +97,10 @@ fn take(choices: &mut Vec<Choice>, piece: PieceOfChoice) -> Result<(), String> {
 
 fn entry<T: Default>(list: &mut Vec<T>, place: usize) -> Result<&mut T, String> {
     if place >= MOST {
-        return Err(format!("part {place} of an answer - allowed: 0 to {}", MOST - 1));
+        return Err(format!(
+            "part {place} of an answer - allowed: 0 to {}",
+            MOST - 1
+        ));
     }
     while list.len() <= place {
         list.push(T::default());

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use openai::{Ask, Client, Event, ServerError};
 use configs::env::Environment;
 use configs::finetune::ServerConfig;
 use dataset::Message;
+use openai::{Ask, Client, Event, ServerError};
 use serde_json::{Value, json};
 
 use crate::scripted::{KEY, Reply, Server, ask, client, client_of, config, good, one, refuse, say};
@@ -327,7 +327,9 @@ fn fewer_answers_than_wanted_are_made_up_for() {
     );
     // Another 400 stays one.
     let server = Server::new(|_, _| refuse(400, &json!({"error": {"message": "too long"}})));
-    let said = one(&client_of(&server), &wanted(2)).unwrap_err().to_string();
+    let said = one(&client_of(&server), &wanted(2))
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("too long"), "{said}");
     assert_eq!(server.requests().len(), 2);
 }
