@@ -16,7 +16,7 @@ use testkit::chat_model::ChatModel;
 use tracking::Tracker;
 use tracking::run_folder::{NewRun, RunFolder};
 
-use crate::scripted::{Reply, Server, config, good, refuse};
+use crate::scripted::{self, Reply, Server, good, refuse};
 
 /// Four answers of unlike length.
 fn answering(body: &Value) -> Reply {
@@ -60,12 +60,12 @@ fn config(folder: &Path, generator: &Server, judge: &Server) -> FinetuneConfig {
             kind: Source::Server,
             responses: 3,
             max_new_tokens: 16,
-            server: config(&generator),
+            server: scripted::config(generator),
             ..GenerationConfig::default()
         },
         oracle: OracleConfig {
             kind: OracleKind::Judge,
-            server: config(&judge),
+            server: scripted::config(judge),
             ..OracleConfig::default()
         },
         iterations: IterationsConfig {
