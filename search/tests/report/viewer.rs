@@ -11,6 +11,7 @@ use super::hostile;
 const BROWSER: &str = include_str!("browser.js");
 
 /// Plays keys on a page; what `told` says afterwards. None without node.
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn played(recorded: &Recorded, keys: &[&str], told: &str) -> Option<String> {
     if Command::new("node").arg("--version").output().is_err() {
         eprintln!("skipped: no node on this machine to play the page's script");
