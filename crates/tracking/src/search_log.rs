@@ -28,11 +28,15 @@ use serde::{Deserialize, Serialize};
 use crate::event::encoding::{number, optional_number};
 
 mod log;
+mod outcome;
+mod pairing;
 mod reader;
 mod replay;
 mod rows;
 
 pub use log::{Answer, Change, NodeInfo, Question, SearchLog};
+pub use outcome::{Outcome, Outcomes, Spent};
+pub use pairing::{Paired, Side, pair};
 pub use reader::{SLICE, SearchReader, Slice, questions};
 pub use replay::{Budget, Order, Replay};
 pub use rows::Row;
@@ -152,6 +156,13 @@ pub enum SearchEventKind {
         /// Whether it is correct, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         correct: Option<bool>,
+        /// Token F1 against the best of the expected answers, 0 to 1, where it is known.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            with = "optional_number"
+        )]
+        f1: Option<f64>,
     },
     /// The search is over.
     End {

@@ -58,6 +58,7 @@ fn answer(node: u64, chosen: bool) -> Kind {
         chosen,
         backstop: false,
         correct: Some(true),
+        f1: None,
     }
 }
 

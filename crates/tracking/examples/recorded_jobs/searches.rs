@@ -244,6 +244,7 @@ impl Search {
             chosen: true,
             backstop,
             correct: Some(correct),
+            f1: Some(f64::from(correct)),
         });
     }
 }

@@ -187,6 +187,7 @@ mod tests {
                 chosen: true,
                 backstop: false,
                 correct: Some(correct),
+                f1: None,
             });
         }
         if over {

@@ -57,6 +57,8 @@ pub struct Answer {
     pub backstop: bool,
     /// Whether it is correct, where that is known.
     pub correct: Option<bool>,
+    /// Token F1 against the expected answers, where that is known.
+    pub f1: Option<f64>,
     /// The change that gave it.
     pub at: usize,
 }
@@ -263,6 +265,7 @@ impl SearchLog {
                 chosen,
                 backstop,
                 correct,
+                f1,
             } => {
                 let node = node.map(|id| self.known(id, "answer")).transpose()?;
                 self.answers.push(Answer {
@@ -271,6 +274,7 @@ impl SearchLog {
                     chosen,
                     backstop,
                     correct,
+                    f1: f1.filter(|f1| f1.is_finite()),
                     at: self.changes.len(),
                 });
                 plain(Change::Answer(self.answers.len() - 1))

@@ -21,6 +21,8 @@ pub struct Slice {
     pub more: bool,
     /// The file was replaced: everything read before is void.
     pub anew: bool,
+    /// Bytes that were read.
+    pub bytes: usize,
 }
 
 /// Follows one search log. Keeps its place between polls, leaves a half-written last
@@ -79,6 +81,7 @@ impl SearchReader {
             .read_to_end(&mut self.rest)
             .map_err(failed)?;
         self.offset += read as u64;
+        slice.bytes = read;
         slice.more = self.offset < length;
         self.take_lines(&mut slice.events);
         Ok(slice)
