@@ -68,6 +68,14 @@ fn questions(config: &SearchConfig, problems: &mut Vec<Problem>) {
                 .related("questions.kind"),
         );
     }
+    if real && questions.kind == QuestionsKind::Text && questions.text.is_none() {
+        problems.push(
+            Problem::error("questions.text", "no question written")
+                .allowed("a question in plain words")
+                .hint("set questions.text, or questions.kind = file for a file of them")
+                .related("questions.kind"),
+        );
+    }
 }
 
 fn limits(config: &SearchConfig, problems: &mut Vec<Problem>) {

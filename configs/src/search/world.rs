@@ -61,7 +61,7 @@ impl WorldConfig {
             },
             "Seed that the world is made from.",
         )
-        .when("questions.kind", &["world"]),
+        .when("questions.kind", &["world", "text"]),
         Field::new(
             "world.entities",
             "Entities",
@@ -71,7 +71,7 @@ impl WorldConfig {
             },
             "Entities of the graph.",
         )
-        .when("questions.kind", &["world"]),
+        .when("questions.kind", &["world", "text"]),
         Field::new(
             "world.min_hops",
             "Fewest hops",
@@ -97,7 +97,7 @@ impl WorldConfig {
             "Misleading documents for every true one.",
         )
         .advanced()
-        .when("questions.kind", &["world"]),
+        .when("questions.kind", &["world", "text"]),
         Field::new(
             "world.unanswerable",
             "Unanswerable",
@@ -118,6 +118,6 @@ impl WorldConfig {
             },
             "Which entities and kinds of question: those of training, or those held out.",
         )
-        .when("questions.kind", &["world"]),
+        .when("questions.kind", &["world", "text"]),
     ];
 }
