@@ -10,6 +10,7 @@
 //! | [`dialogue`] | how a job is put to a model, and how its reply is read |
 //! | [`tree`] | nodes, in an arena |
 //! | [`selection`] | which node to expand: value to the power of one over the budget left |
+//! | [`scripted`] | a made-up policy and critic, for statistics |
 //! | [`theorem`] | how large a budget suffices |
 //! | [`report`] | HTML, DOT, Mermaid and JSON of a recorded search |
 //!
@@ -22,6 +23,7 @@ pub mod language;
 pub mod ledger;
 pub mod report;
 pub mod resource;
+pub mod scripted;
 pub mod selection;
 pub mod serving;
 pub mod theorem;
