@@ -1,9 +1,7 @@
-//! Intervals of shares and means, pass@k, correlation.
+//! Intervals of means, pass@k, correlation.
 
+pub use tracking::statistics::wilson;
 use tracking::statistics::{Bootstrap, Interval};
-
-/// The normal quantile of a two-sided interval of 95 %.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// The interval of nothing.
 const UNKNOWN: Interval = Interval {
@@ -11,25 +9,6 @@ const UNKNOWN: Interval = Interval {
     low: f64::NAN,
     high: f64::NAN,
 };
-
-/// Wilson's interval of 95 % of a share (Wilson 1927): stays inside 0 to 1 and has a width at 0
-/// and 1 too. `successes` may be a fraction, where ties count as half. NaN of no trials.
-pub fn wilson(successes: f64, trials: usize) -> Interval {
-    if trials == 0 {
-        return UNKNOWN;
-    }
-    let n = trials as f64;
-    let share = successes / n;
-    let scale = 1.0 + Z * Z / n;
-    let centre = (share + Z * Z / (2.0 * n)) / scale;
-    let half = Z / scale * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Interval {
-        estimate: share,
-        // At 0 and 1 the ends are exact, which rounding would miss.
-        low: if successes <= 0.0 { 0.0 } else { centre - half },
-        high: if successes >= n { share } else { centre + half },
-    }
-}
 
 /// The mean of one figure per prompt with a percentile interval of 95 % over prompts.
 ///
@@ -106,38 +85,6 @@ mod tests {
 
     fn near(left: f64, right: f64) -> bool {
         (left - right).abs() < 1e-9
-    }
-
-    #[test]
-    fn wilson_has_the_known_values() {
-        // Newcombe 1998, table I, method 3 (to four digits), and the half-way share.
-        for (right, of, low, high) in [
-            (81, 263, 0.2553, 0.3662),
-            (15, 148, 0.0624, 0.1605),
-            (0, 20, 0.0, 0.1611),
-            (1, 29, 0.0061, 0.1718),
-            (20, 20, 0.8389, 1.0),
-        ] {
-            let found = wilson(f64::from(right), of);
-            assert!((found.low - low).abs() < 5e-5, "{right} of {of}: {found:?}");
-            assert!(
-                (found.high - high).abs() < 5e-5,
-                "{right} of {of}: {found:?}"
-            );
-            assert!(near(found.estimate, f64::from(right) / of as f64));
-        }
-        // scipy.stats.binomtest(k, n).proportion_ci(method="wilson")
-        for (right, of, low, high) in [
-            (5.0, 10, 0.236_593_1, 0.763_406_9),
-            (0.0, 20, 0.0, 0.161_125_2),
-            (60.0, 100, 0.502_002_6, 0.690_598_7),
-        ] {
-            let found = wilson(right, of);
-            assert!((found.low - low).abs() < 1e-6, "{found:?}");
-            assert!((found.high - high).abs() < 1e-6, "{found:?}");
-        }
-        let none = wilson(0.0, 0);
-        assert!(none.estimate.is_nan() && none.low.is_nan() && none.high.is_nan());
     }
 
     #[test]

@@ -10,8 +10,10 @@
 //! An empty list gives NaN, and a NaN among the scores gives NaN.
 
 mod bootstrap;
+mod shares;
 
 pub use bootstrap::{Bootstrap, Interval};
+pub use shares::{mcnemar, wilson};
 
 /// Mean; NaN for none.
 pub fn mean(values: &[f64]) -> f64 {
