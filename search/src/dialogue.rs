@@ -1,9 +1,15 @@
 //! How a job is put to a language model, and how its reply is read.
 //!
+//! | style | for |
+//! |---|---|
+//! | [`compact`] | the small searcher of this repository |
+//!
 //! Every prompt begins with what stays the same (rules, question, plan), goes on along the path
 //! from the root, and ends with what changes from job to job (the budget left, what was tried):
 //! a model that keeps the computed beginnings of prompts then computes only the end, and jobs of
 //! one node share everything before it.
+
+pub mod compact;
 
 use crate::job::{Action, Job};
 

@@ -12,6 +12,8 @@
 //! | [`selection`] | which node to expand: value to the power of one over the budget left |
 //! | [`scripted`] | a made-up policy and critic, for statistics |
 //! | [`theorem`] | how large a budget suffices |
+//! | [`tools`] | what a search may call |
+//! | [`world`] | a made-up world with documents, questions and exact answers |
 //! | [`report`] | HTML, DOT, Mermaid and JSON of a recorded search |
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
@@ -27,6 +29,8 @@ pub mod scripted;
 pub mod selection;
 pub mod serving;
 pub mod theorem;
+pub mod tools;
 pub mod tree;
+pub mod world;
 
 pub use error::SearchError;

@@ -1,0 +1,3 @@
+//! Tools that a search may call.
+
+pub mod bm25;

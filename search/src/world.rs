@@ -1,0 +1,134 @@
+//! A made-up world that is known exactly: entities, facts, documents and questions of several hops with their
+//! evidence, so that accuracy, the cost of a perfect search and a critic's errors can be measured without a download.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`names`] | names of two words, which of them are held out |
+//! | [`relations`] | the relations, their two words, their sentences, held-out compositions |
+//! | [`graph`] | entities and facts of a seed |
+//! | [`documents`] | one sentence per fact, and how each relates to a question |
+//! | [`questions`] | bridges, comparisons, questions about a year; evidence and fewest calls |
+//! | [`progress`] | which hops a search has resolved, what its last step was worth |
+//! | [`traces`] | prompts and replies to train a searcher and critic on |
+//! | [`vocabulary`] | the words of all that, as a tokenizer |
+//!
+//! The same settings give the same world on every machine.
+
+pub mod documents;
+pub mod graph;
+pub mod names;
+pub mod progress;
+pub mod questions;
+pub mod random;
+pub mod relations;
+pub mod traces;
+pub mod vocabulary;
+
+use std::collections::HashMap;
+
+use documents::{Content, Document};
+use graph::Graph;
+use names::{Kind, Split};
+
+use crate::tools::bm25::Bm25;
+
+/// What a world is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorldSettings {
+    /// Of everything random.
+    pub seed: u64,
+    /// Whose names.
+    pub split: Split,
+    /// Entities in all: 64 % people, 14 % films, 12 % cities, 8 % companies, 2 % countries.
+    pub entities: usize,
+}
+
+impl Default for WorldSettings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            split: Split::HeldOut,
+            entities: 1_500,
+        }
+    }
+}
+
+/// What can be wrong with a world's settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WorldError {
+    /// There are not so many names.
+    #[error(
+        "a {} world of {entities} entities: {asked} of kind {kind:?} are needed, {names} names are there - \
+         ask for fewer entities", split.name()
+    )]
+    TooManyEntities {
+        /// Of which kind.
+        kind: Kind,
+        /// How many are needed.
+        asked: usize,
+        /// How many there are.
+        names: usize,
+        /// All entities asked for.
+        entities: usize,
+        /// Of which split.
+        split: Split,
+    },
+}
+
+/// A graph with its documents and their index.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// What it was made from.
+    pub settings: WorldSettings,
+    /// Entities and facts.
+    pub graph: Graph,
+    /// What is written about them.
+    pub documents: Vec<Document>,
+    /// Finds documents, by their position.
+    pub index: Bm25,
+    by_content: HashMap<Content, usize>,
+}
+
+impl World {
+    /// The world of these settings.
+    ///
+    /// # Errors
+    /// [`WorldError::TooManyEntities`].
+    pub fn new(settings: WorldSettings) -> Result<Self, WorldError> {
+        let graph = Graph::new(&settings)?;
+        let documents = documents::documents(&graph, settings.seed);
+        let index = Bm25::new(documents.iter().map(|document| document.text.as_str()));
+        let contents = documents.iter().enumerate();
+        let by_content = contents
+            .map(|(index, document)| (document.content, index))
+            .collect();
+        Ok(Self {
+            settings,
+            graph,
+            documents,
+            index,
+            by_content,
+        })
+    }
+
+    /// The document that says this; none for a fact that is told nowhere.
+    pub fn document_of(&self, content: Content) -> Option<&Document> {
+        self.by_content
+            .get(&content)
+            .map(|index| &self.documents[*index])
+    }
+
+    /// What a search for `query` shows: the `k` best sentences, best first, separated by spaces; `nothing found`
+    /// when no word of the query is in any document.
+    pub fn observe(&self, query: &str, k: usize) -> String {
+        let hits = self.index.search(query, k);
+        if hits.is_empty() {
+            return "nothing found".to_owned();
+        }
+        let texts: Vec<&str> = hits
+            .iter()
+            .map(|hit| self.documents[hit.document].text.as_str())
+            .collect();
+        texts.join(" ")
+    }
+}
