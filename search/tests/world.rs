@@ -1,4 +1,5 @@
 //! The symbolic world: the same from its seed, split by name and by composition, and judged exactly.
+#![expect(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 use std::collections::{HashMap, HashSet};
 
