@@ -14,6 +14,7 @@
 //! | [`theorem`] | how large a budget suffices |
 //! | [`tools`] | what a search may call |
 //! | [`world`] | a made-up world with documents, questions and exact answers |
+//! | [`metrics`] | whether an answer is right: exact match and F1 of the benchmarks |
 //! | [`report`] | HTML, DOT, Mermaid and JSON of a recorded search |
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
@@ -23,6 +24,7 @@ pub mod error;
 pub mod job;
 pub mod language;
 pub mod ledger;
+pub mod metrics;
 pub mod report;
 pub mod resource;
 pub mod scripted;
