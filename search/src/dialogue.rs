@@ -2,6 +2,7 @@
 //!
 //! | style | for |
 //! |---|---|
+//! | [`chat`] | models that follow instructions |
 //! | [`compact`] | the small searcher of this repository |
 //!
 //! Every prompt begins with what stays the same (rules, question, plan), goes on along the path
@@ -9,6 +10,7 @@
 //! a model that keeps the computed beginnings of prompts then computes only the end, and jobs of
 //! one node share everything before it.
 
+pub mod chat;
 pub mod compact;
 
 use crate::job::{Action, Job};
@@ -87,8 +89,11 @@ pub struct Prompt {
     pub turns: Vec<Turn>,
     /// Texts that end the reply and are no part of it.
     pub stop: Vec<String>,
-    /// Tools that may be called; those who cannot offer them as such use [`Prompt::in_words`].
+    /// Tools that there are, the same for all jobs since they stand at the beginning; those who
+    /// cannot offer them as such use [`Prompt::in_words`].
     pub tools: Vec<ToolDescription>,
+    /// Whether the reply may call one.
+    pub may_call: bool,
     /// How the last system turn goes on for a model that is to call tools in words.
     pub tools_in_words: String,
 }
@@ -155,8 +160,8 @@ pub struct Judgement {
 pub struct CriticChoice {
     /// How the reply goes on after the prompt.
     pub text: String,
-    /// What the last step added then, in points of 10.
-    pub delta: f64,
+    /// The points that it gives.
+    pub points: f64,
 }
 
 /// Jobs to prompts, replies to what they mean. No reply is an error: what cannot be read is a
@@ -180,6 +185,14 @@ pub trait PromptStyle {
     /// An answer; empty when there is none.
     fn read_answer(&self, reply: &str) -> String {
         reply.trim().to_owned()
+    }
+
+    /// What `points`, the expectation over [`PromptStyle::critic_choices`], say.
+    fn judged(&self, points: f64) -> Judgement {
+        Judgement {
+            delta: Some(points),
+            ..Judgement::default()
+        }
     }
 
     /// The critic's answers, one of which its reply is, where the model can weigh them; empty

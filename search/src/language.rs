@@ -1,6 +1,13 @@
-//! Jobs served by a language model.
+//! Jobs served by a language model and tools.
+//!
+//! [`LanguageBackend`] puts jobs to a [`CompletionModel`] in the words of a
+//! [`PromptStyle`](crate::dialogue::PromptStyle), and tools' jobs to a [`Toolbox`].
 
-use crate::dialogue::{Prompt, ToolCall};
+mod backend;
+
+pub use backend::{LanguageBackend, Manner};
+
+use crate::dialogue::{Prompt, ToolCall, ToolDescription};
 use crate::job::Usage;
 
 /// A prompt to be continued once.
@@ -83,4 +90,24 @@ pub trait CompletionModel {
 /// Four bytes to a token, rounded up: usual for English, too few for other scripts.
 pub fn estimated_tokens(text: &str) -> u64 {
     (text.len() as u64).div_ceil(4)
+}
+
+/// What a tool gave back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// What it found, or why it did not work.
+    pub text: String,
+    /// It did not work.
+    pub failed: bool,
+    /// What the call cost, in units of the tool budget.
+    pub units: u64,
+}
+
+/// The tools of a search. Calls may come from several threads at a time.
+pub trait Toolbox: Sync {
+    /// What a model is told of them.
+    fn descriptions(&self) -> Vec<ToolDescription>;
+
+    /// Calls one. Always returns, and never later than its own time limit.
+    fn call(&self, tool: &str, input: &str) -> Observation;
 }

@@ -55,6 +55,7 @@ impl PromptStyle for Compact {
                 .collect(),
             stop: vec![END.to_owned()],
             tools: Vec::new(),
+            may_call: false,
             tools_in_words: String::new(),
         }
     }
@@ -80,9 +81,9 @@ impl PromptStyle for Compact {
 
     fn critic_choices(&self) -> Vec<CriticChoice> {
         let choice = |text: &&str| {
-            let delta = read_delta(text)?;
+            let points = read_delta(text)?;
             let text = format!(" {text}");
-            Some(CriticChoice { text, delta })
+            Some(CriticChoice { text, points })
         };
         DELTAS.iter().filter_map(choice).collect()
     }
