@@ -349,8 +349,8 @@ mod tests {
         assert_eq!((prompt.form, prompt.turns.len()), (Form::Text, 1));
         assert!(prompt.turns[0].text.ends_with("<critic> <delta>"));
         let choices = Compact.critic_choices();
-        let deltas: Vec<f64> = choices.iter().map(|choice| choice.delta).collect();
-        assert_eq!(deltas, [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
+        let points: Vec<f64> = choices.iter().map(|choice| choice.points).collect();
+        assert_eq!(points, [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
         assert_eq!(Compact.read_judgement(&choices[8].text).delta, Some(4.0));
     }
 
