@@ -16,6 +16,7 @@ mod model_creation;
 mod model_files;
 mod model_memory;
 mod scoring;
+mod search;
 
 pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
@@ -30,6 +31,7 @@ pub(crate) use model_creation::CreateModel;
 pub(crate) use model_files::{ModelArgument, ModelFiles};
 pub(crate) use model_memory::{MemoryTask, ModelMemory};
 pub(crate) use scoring::ScoreTexts;
+pub(crate) use search::{CompareSearches, Report, ReportFormat, Search, SearchCommand, SearchRun};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Train(Train),
     /// Fine-tune a language model: a preset or a configuration file
     Finetune(Train),
+    /// Search for answers within a budget: a preset or a configuration file; replay, compare
+    Search(Search),
     /// Run an experiment: tasks x methods x seeds, or a sweep, with statistics and plots
     Experiment(Experiment),
     /// Score the policy of a run or checkpoint, alone or in teams with others; or a language model

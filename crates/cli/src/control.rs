@@ -211,10 +211,15 @@ pub(crate) fn resumable(run: &RunFolder) -> Result<bool, Failure> {
         .meta()
         .map_or_else(|_| Job::Train.name().to_owned(), |meta| meta.job);
     let finetunes = job == Job::Finetune.name();
+    let searches = job == Job::Search.name();
     // A fine-tuning goes on from whatever stage it has finished, from none where its data had to be
-    // mended first.
-    let begun = !run.checkpoints().is_empty() || (finetunes && run.events().exists());
+    // mended first; a search from the logs of its questions.
+    let begun = !run.checkpoints().is_empty() || ((finetunes || searches) && run.events().exists());
     match state {
+        RunState::Finished if searches => Err(Failure::arguments(format!(
+            "cannot resume {id}: it is finished - only an interrupted, failed or lost run can go on - search again with `concord search {}`",
+            run.config().display()
+        ))),
         RunState::Finished if finetunes => Err(Failure::arguments(format!(
             "cannot resume {id}: it is finished - only an interrupted, failed or lost run can go on - go on from its model with `concord finetune {} --set model.create=none --set model.name={}`",
             run.config().display(),

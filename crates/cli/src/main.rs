@@ -70,6 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(Command::Finetune(arguments)) => {
             commands::train::run(global, arguments, Job::Finetune)
         }
+        Some(Command::Search(search)) => commands::search::search(global, search),
         Some(Command::Experiment(arguments)) => commands::experiment::experiment(global, arguments),
         Some(Command::Eval(arguments)) => commands::eval::eval(global, arguments),
         Some(Command::Tournament(arguments)) => commands::tournament::tournament(global, arguments),

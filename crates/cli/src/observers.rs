@@ -60,20 +60,29 @@ pub(crate) enum Words {
     Steps,
     /// Updates and stages.
     Updates,
+    /// Questions.
+    Questions,
 }
 
 impl Words {
     /// Of a run; those of a training where it does not say.
     pub(crate) fn of(run: &RunFolder) -> Self {
-        match run.meta() {
-            Ok(meta) if meta.job == "finetune" => Self::Updates,
+        run.meta()
+            .map_or(Self::Steps, |meta| Self::of_job(&meta.job))
+    }
+
+    /// Of a kind of job.
+    pub(crate) fn of_job(job: &str) -> Self {
+        match job {
+            "finetune" => Self::Updates,
+            "search" => Self::Questions,
             _ => Self::Steps,
         }
     }
 
     /// The stage that a run is in, as it tells it itself.
     fn stage(self, status: &Status) -> Option<&str> {
-        let told = self == Self::Updates && !status.message.is_empty();
+        let told = self != Self::Steps && !status.message.is_empty();
         told.then_some(status.message.as_str())
     }
 }
@@ -84,7 +93,11 @@ fn rates(status: &Status, words: Words) -> String {
         .steps_per_second
         .filter(|rate| rate.is_finite() && *rate > 0.0)
     {
-        text.push_str(&format!("{} steps/s", count(rate.round())));
+        text.push_str(&match words {
+            // Often less than one.
+            Words::Questions => format!("{} questions/s", number(rate)),
+            _ => format!("{} steps/s", count(rate.round())),
+        });
         let rest = status.total_steps.saturating_sub(status.progress.step);
         if rest > 0 && status.total_steps > 0 {
             text.push_str(&format!(", {} left", duration(rest as f64 / rate)));
@@ -95,6 +108,7 @@ fn rates(status: &Status, words: Words) -> String {
         let what = match words {
             Words::Steps => "evaluation",
             Words::Updates => "score",
+            Words::Questions => "accuracy",
         };
         text.push_str(&format!("{comma}{what} {}", number(value)));
     }
@@ -106,8 +120,9 @@ fn progress(status: &Status, words: Words) -> String {
     let rates = rates(status, words);
     let unit = match words {
         Words::Steps => "steps",
-        Words::Updates if status.total_steps == 0 => return rates,
+        Words::Updates | Words::Questions if status.total_steps == 0 => return rates,
         Words::Updates => "updates",
+        Words::Questions => "questions",
     };
     let step = status.progress.step;
     let percent = 100.0 * step as f64 / status.total_steps.max(1) as f64;

@@ -10,19 +10,17 @@ use tracking::{History, Measure, Meta, RunFolder, RunState, Status, unix_seconds
 use tui::figures::{count, duration, number};
 
 use crate::failure::Failure;
+use crate::observers::Words;
 use crate::output::{json_number, json_option, tell};
 use crate::scene;
 
 /// Columns that every terminal has.
 const STRIP_WIDTH: usize = 76;
 
-/// The job of language models.
-const FINETUNE: &str = "finetune";
-
 /// What was done of what is planned, in the words of the job.
-pub(crate) fn amounts(finetune: bool, status: &Status) -> String {
+pub(crate) fn amounts(words: Words, status: &Status) -> String {
     let (progress, total) = (status.progress, status.total_steps);
-    if !finetune {
+    if words == Words::Steps {
         return format!(
             "{} of {} steps, {} updates",
             count(progress.step as f64),
@@ -34,9 +32,13 @@ pub(crate) fn amounts(finetune: bool, status: &Status) -> String {
         0 => String::new(),
         total => format!(" of {}", count(total as f64)),
     };
+    let (done, unit) = match words {
+        Words::Questions => (progress.step, "questions"),
+        _ => (progress.updates, "updates"),
+    };
     format!(
-        "{}{planned} updates, {} tokens",
-        count(progress.updates as f64),
+        "{}{planned} {unit}, {} tokens",
+        count(done as f64),
         count(progress.tokens as f64)
     )
 }
@@ -142,8 +144,9 @@ impl RunResult {
         })
     }
 
-    pub(crate) fn is_finetune(&self) -> bool {
-        self.meta.as_ref().is_some_and(|meta| meta.job == FINETUNE)
+    /// The words of its job.
+    pub(crate) fn words(&self) -> Words {
+        Words::of_job(self.meta.as_ref().map_or("", |meta| meta.job.as_str()))
     }
 
     pub(crate) fn last_evaluation(&self) -> Option<Score> {
@@ -291,10 +294,13 @@ impl RunResult {
         let mut lines = vec![
             ("run", format!("{}  {word}", self.run.id())),
             (
-                "trained",
+                match self.words() {
+                    Words::Questions => "searched",
+                    _ => "trained",
+                },
                 format!(
                     "{}, {}",
-                    amounts(self.is_finetune(), &self.status),
+                    amounts(self.words(), &self.status),
                     duration(self.seconds())
                 ),
             ),

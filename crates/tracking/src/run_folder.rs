@@ -252,6 +252,11 @@ impl RunFolder {
         self.path.join("search")
     }
 
+    /// `questions.jsonl`: what a search is asked.
+    pub fn questions(&self) -> PathBuf {
+        self.path.join("questions.jsonl")
+    }
+
     /// `lock`: the file that the writing process locks.
     pub fn lock_file(&self) -> PathBuf {
         self.path.join("lock")

@@ -1,27 +1,21 @@
 //! `concord train` and `concord finetune`: make run folders, start workers, show how they fare.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use configs::{Job, Loaded};
 use serde_json::json;
 use tracking::RunFolder;
 use tracking::statistics::Bootstrap;
 use tui::figures::number;
 
-use crate::arguments::{Format, Global, Settings, Train, Ui};
-use crate::creation;
-use crate::dashboard;
+use super::launching::{self, Launch};
+use crate::arguments::{Format, Global, Train, Ui};
 use crate::failure::{Failure, INTERRUPTED};
-use crate::follow::{Ending, Followed, Interrupts, Observer, OnInterrupt, explain, follow};
+use crate::follow::{Ending, Observer, explain};
 use crate::observers::{Bars, JsonLines, Lines, Silent, Words};
 use crate::output::{print, print_json, tell};
 use crate::plan;
 use crate::result::RunResult;
-use crate::scheduler;
 use crate::settings;
-use crate::surroundings::{has_bars, interface, runs_root};
-use crate::worker;
+use crate::surroundings::runs_root;
 
 /// Runs the command of a job.
 pub(crate) fn run(global: &Global, arguments: &Train, job: Job) -> Result<(), Failure> {
@@ -29,137 +23,14 @@ pub(crate) fn run(global: &Global, arguments: &Train, job: Job) -> Result<(), Fa
     if arguments.dry_run {
         return dry_run(global, arguments, &loaded);
     }
-    let worker = worker::locate(global)?;
-    let root = runs_root(global);
-    if arguments.detach {
-        return detach(global, arguments, &loaded, &worker, &root);
-    }
-    if arguments.queue {
-        return enqueue(global, arguments, &loaded, &worker, &root);
-    }
-    let mut ui = interface(arguments.ui)?;
-    if ui == Ui::Tui && arguments.seeds > 1 {
-        if arguments.ui == Some(Ui::Tui) {
-            tell(
-                "the dashboard watches several seeds from another terminal: `concord`; going on with --ui plain here",
-            );
-        }
-        ui = Ui::Plain;
-    }
-    if ui == Ui::Tui {
-        let run = create(&root, arguments, &loaded, 0)?;
-        return dashboard::launch(global, &worker, &root, &run, false, arguments.format.format);
-    }
-    let endings = run_all(arguments, &loaded, &worker, &root, ui)?;
-    conclude(&endings, ui, arguments.format.format)
-}
-
-/// Makes the run of every seed and lets it wait for its device.
-fn enqueue(
-    global: &Global,
-    arguments: &Train,
-    loaded: &Loaded,
-    worker: &Path,
-    root: &Path,
-) -> Result<(), Failure> {
-    let mut waiting = Vec::new();
-    for offset in 0..arguments.seeds {
-        let run = create(root, arguments, loaded, offset)?;
-        waiting.push(scheduler::enqueue(global, root, &run, worker)?);
-    }
-    super::queue::enqueued(&waiting, arguments.format.format)
-}
-
-fn detach(
-    global: &Global,
-    arguments: &Train,
-    loaded: &Loaded,
-    worker: &Path,
-    root: &Path,
-) -> Result<(), Failure> {
-    if arguments.seeds > 1 {
-        return Err(Failure::arguments(format!(
-            "--seeds {} with --detach: nobody would start the next seed - detach one seed at a time, or leave --detach out",
-            arguments.seeds
-        )));
-    }
-    let run = create(root, arguments, loaded, 0)?;
-    worker::spawn(worker, &run, false)?;
-    let id = run.id();
-    tell(&format!(
-        "{id} is running; follow it with: concord{} attach {id}",
-        dashboard::root_flag(global)
-    ));
-    match arguments.format.format {
-        Format::Json => print_json(&json!({"id": id, "folder": run.path()})),
-        Format::Table | Format::Csv => print(&run.path().display().to_string()),
-    }
-}
-
-/// The run's name without seed: what groups the seeds of one launch.
-fn group(arguments: &Train) -> String {
-    arguments
-        .name
-        .clone()
-        .unwrap_or_else(|| target_name(&arguments.settings))
-}
-
-fn target_name(settings: &Settings) -> String {
-    let path = Path::new(&settings.target);
-    path.file_stem().map_or_else(
-        || settings.target.clone(),
-        |stem| stem.to_string_lossy().into_owned(),
-    )
-}
-
-/// Makes the run folder of the n-th seed, from 0.
-fn create(
-    root: &Path,
-    arguments: &Train,
-    loaded: &Loaded,
-    offset: u32,
-) -> Result<RunFolder, Failure> {
-    let seed = loaded.config.seed().wrapping_add(u64::from(offset));
-    let config = loaded.config.clone().with_seed(seed);
-    let mut name = group(arguments);
-    if arguments.seeds > 1 {
-        name.push_str(&format!("-s{seed}"));
-    }
-    creation::create(root, name, &config, &loaded.origins, BTreeMap::new())
-}
-
-/// Trains every seed, at most `jobs` at a time.
-fn run_all(
-    arguments: &Train,
-    loaded: &Loaded,
-    worker: &Path,
-    root: &Path,
-    ui: Ui,
-) -> Result<Vec<(RunFolder, Ending)>, Failure> {
-    let bars = has_bars().then(Bars::new);
-    let mut interrupts = Interrupts::new(OnInterrupt::Stop)?;
-    let mut offset = 0;
-    follow(&mut interrupts, arguments.jobs as usize, || {
-        if offset >= arguments.seeds {
-            return Ok(None);
-        }
-        let run = create(root, arguments, loaded, offset)?;
-        offset += 1;
-        let label = if arguments.seeds > 1 {
-            format!(
-                "seed {}",
-                loaded.config.seed().wrapping_add(u64::from(offset - 1))
-            )
-        } else {
-            group(arguments)
-        };
-        let mut observer = observer(ui, bars.as_ref(), &label, Words::of(&run));
-        if ui == Ui::Plain {
-            observer.say(&format!("run folder: {}", run.path().display()));
-        }
-        let child = worker::spawn(worker, &run, false)?;
-        Ok(Some(Followed::new(run, Some(child), observer)))
-    })
+    let launch = Launch {
+        global,
+        arguments,
+        variants: launching::seeds(arguments, &loaded, &launching::group(arguments)),
+        prepare: &|_| Ok(()),
+        watch: None,
+    };
+    launch.run()
 }
 
 /// The observer of an interface without dashboard.
@@ -221,6 +92,9 @@ pub(crate) fn worse(left: u8, right: u8) -> u8 {
 }
 
 fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
+    if super::search::are_searches(results) {
+        return super::search::report(results, format);
+    }
     let scores: Vec<f64> = results
         .iter()
         .filter_map(|result| result.final_score().map(|score| score.mean))
@@ -259,7 +133,7 @@ fn report(results: &[RunResult], format: Format) -> Result<(), Failure> {
     }
 }
 
-fn dry_run(global: &Global, arguments: &Train, loaded: &Loaded) -> Result<(), Failure> {
+pub(crate) fn dry_run(global: &Global, arguments: &Train, loaded: &Loaded) -> Result<(), Failure> {
     let root = runs_root(global);
     let earlier = plan::earlier(&root);
     let plan =

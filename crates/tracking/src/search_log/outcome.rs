@@ -46,9 +46,32 @@ pub struct Outcome {
     pub seconds: f64,
     /// It is over.
     pub over: bool,
+    /// Why it is.
+    pub why: String,
 }
 
 impl Outcome {
+    /// Of the log in this file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read_file(path: &Path) -> Result<Self, TrackingError> {
+        let name = path.file_stem().unwrap_or_default();
+        let mut outcome = Self {
+            name: name.to_string_lossy().into_owned(),
+            ..Self::default()
+        };
+        let mut reader = SearchReader::open(path);
+        loop {
+            let slice = reader.poll(SLICE)?;
+            let events = slice.events.into_iter();
+            events.for_each(|event| outcome.take(event));
+            if !slice.more {
+                return Ok(outcome);
+            }
+        }
+    }
+
     /// Takes the next event of the question's log.
     pub fn take(&mut self, event: SearchEvent) {
         if event.time.is_finite() {
@@ -84,7 +107,7 @@ impl Outcome {
                 (self.backstop, self.correct) = (backstop, correct);
                 self.f1 = f1.filter(|f1| f1.is_finite());
             }
-            SearchEventKind::End { .. } => self.over = true,
+            SearchEventKind::End { why } => (self.over, self.why) = (true, why),
             _ => {}
         }
     }

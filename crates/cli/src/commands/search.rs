@@ -1,0 +1,22 @@
+//! `concord search`: answers within a budget, and what can be asked about searches.
+
+mod answers;
+mod comparison;
+mod growing;
+mod picture;
+mod starting;
+
+use crate::arguments::{Global, Search, SearchCommand};
+use crate::failure::Failure;
+
+pub(crate) use answers::{are_searches, report};
+
+/// Runs the command.
+pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {
+    match search {
+        Search::Run(arguments) => starting::run(global, arguments),
+        Search::About(SearchCommand::Compare(arguments)) => comparison::compare(global, arguments),
+        Search::About(SearchCommand::Report(arguments)) => picture::report(arguments),
+        Search::About(_) => Err(Failure::arguments("this is not there yet")),
+    }
+}
