@@ -14,7 +14,7 @@ use std::path::Path;
 
 use search::dialogue::compact::END;
 use search::world::names::Split;
-use search::world::questions::Questions;
+use search::world::questions::{QuestionSettings, Questions};
 use search::world::random::Draws;
 use search::world::traces::{Row, TraceSettings, trace};
 use search::world::vocabulary::{PAD, TEMPLATE, tokenizer, vocabulary};
@@ -53,7 +53,7 @@ fn gather(split: Split, seed: u64, upto: usize, rows: &mut Vec<Row>) -> Result<(
         entities: 1_500,
     };
     let world = World::new(settings)?;
-    let mut questions = Questions::new(&world, seed);
+    let mut questions = Questions::new(&world, &QuestionSettings::default(), seed)?;
     let mut draws = Draws::new(seed, "traces");
     while rows.len() < upto {
         rows.extend(trace(

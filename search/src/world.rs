@@ -25,12 +25,14 @@ pub mod traces;
 pub mod vocabulary;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use documents::{Content, Document};
 use graph::Graph;
 use names::{Kind, Split};
 
-use crate::tools::bm25::Bm25;
+use crate::tools::collection::{Collection, Passage};
+use crate::tools::document_search::NOTHING;
 
 /// What a world is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,14 @@ pub enum WorldError {
         /// Of which split.
         split: Split,
     },
+    /// No question has so many hops.
+    #[error("questions of {min} to {max} hops - allowed are 2 to 4, the fewest first - widen the range")]
+    Hops {
+        /// Fewest hops asked for.
+        min: usize,
+        /// Most hops asked for.
+        max: usize,
+    },
 }
 
 /// A graph with its documents and their index.
@@ -84,8 +94,8 @@ pub struct World {
     pub graph: Graph,
     /// What is written about them.
     pub documents: Vec<Document>,
-    /// Finds documents, by their position.
-    pub index: Bm25,
+    /// The documents in the same order, for tools.
+    pub collection: Arc<Collection>,
     by_content: HashMap<Content, usize>,
 }
 
@@ -97,7 +107,11 @@ impl World {
     pub fn new(settings: WorldSettings) -> Result<Self, WorldError> {
         let graph = Graph::new(&settings)?;
         let documents = documents::documents(&graph, settings.seed);
-        let index = Bm25::new(documents.iter().map(|document| document.text.as_str()));
+        let passage = |document: &Document| Passage {
+            title: document.title.clone(),
+            text: document.text.clone(),
+        };
+        let collection = Collection::new(documents.iter().map(passage).collect());
         let contents = documents.iter().enumerate();
         let by_content = contents
             .map(|(index, document)| (document.content, index))
@@ -106,7 +120,7 @@ impl World {
             settings,
             graph,
             documents,
-            index,
+            collection: Arc::new(collection),
             by_content,
         })
     }
@@ -118,17 +132,14 @@ impl World {
             .map(|index| &self.documents[*index])
     }
 
-    /// What a search for `query` shows: the `k` best sentences, best first, separated by spaces; `nothing found`
-    /// when no word of the query is in any document.
+    /// What a search for `query` shows: the `k` best sentences, best first, as the tool gives them but for the ends of
+    /// lines.
     pub fn observe(&self, query: &str, k: usize) -> String {
-        let hits = self.index.search(query, k);
+        let hits = self.collection.search(query, k);
         if hits.is_empty() {
-            return "nothing found".to_owned();
+            return NOTHING.to_owned();
         }
-        let texts: Vec<&str> = hits
-            .iter()
-            .map(|hit| self.documents[hit.document].text.as_str())
-            .collect();
+        let texts: Vec<&str> = hits.iter().map(|hit| self.documents[*hit].text.as_str()).collect();
         texts.join(" ")
     }
 }

@@ -7,7 +7,7 @@ use search::world::documents::{Content, Relevance, relevance};
 use search::world::graph::{FactId, Object};
 use search::world::names::{Kind, Split};
 use search::world::progress::{Aim, Progress, judge, worth};
-use search::world::questions::{Form, Questions, UNKNOWN, WorldQuestion};
+use search::world::questions::{Form, QuestionSettings, Questions, UNKNOWN, WorldQuestion};
 use search::world::random::Draws;
 use search::world::relations::{RELATIONS, Relation, composition_split};
 use search::world::traces::{Lesson, TraceSettings, trace};
@@ -25,8 +25,8 @@ fn world(seed: u64, split: Split) -> World {
 }
 
 fn questions(world: &World, count: usize) -> Vec<WorldQuestion> {
-    let mut questions = Questions::new(world, 7);
-    (0..count).map(|_| questions.make()).collect()
+    let mut questions = Questions::new(world, &QuestionSettings::default(), 7).unwrap();
+    (0..count).map(|_| questions.make().unwrap()).collect()
 }
 
 /// The query that names a hop as its document does.
@@ -142,6 +142,35 @@ fn questions_are_of_every_form_and_one_in_twenty_has_no_answer() {
     };
     let yes = said("yes") / (said("yes") + said("no"));
     assert!((0.3..0.6).contains(&yes), "{yes}");
+}
+
+#[test]
+fn hops_are_limited_and_an_empty_range_is_refused() {
+    let world = world(1, Split::HeldOut);
+    let three = QuestionSettings {
+        min_hops: 3,
+        max_hops: 3,
+        unanswerable: 1.0,
+    };
+    let mut questions = Questions::new(&world, &three, 1).unwrap();
+    for _ in 0..20 {
+        let question = questions.make().unwrap();
+        assert_eq!((question.hops.len(), question.answerable), (3, false));
+    }
+    let tiny = World::new(WorldSettings {
+        seed: 1,
+        split: Split::HeldOut,
+        entities: 0,
+    });
+    let tiny = tiny.unwrap();
+    let _ = Questions::new(&tiny, &three, 1).unwrap().make();
+    let none = QuestionSettings {
+        min_hops: 5,
+        max_hops: 8,
+        ..three
+    };
+    let error = Questions::new(&world, &none, 1).unwrap_err();
+    assert_eq!(error, WorldError::Hops { min: 5, max: 8 });
 }
 
 #[test]
@@ -274,8 +303,8 @@ fn searches_find_every_kind_of_distractor() {
     for question in questions(&world, 200) {
         let evidence: Vec<FactId> = question.hops.iter().map(|hop| hop.fact).collect();
         for hop in 0..question.hops.len() {
-            for hit in world.index.search(&query(&world, &question, hop), 3) {
-                let content = world.documents[hit.document].content;
+            for hit in world.collection.search(&query(&world, &question, hop), 3) {
+                let content = world.documents[hit].content;
                 seen.insert(relevance(&world.graph, &evidence, content));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::World;
+use super::{World, WorldError};
 use super::graph::{EntityId, FactId, Object, PRESENT};
 use super::names::{Kind, Split};
 use super::random::Draws;
@@ -12,6 +12,8 @@ use super::relations::{ObjectKind, RELATIONS, Relation, composition_split};
 pub const UNKNOWN: &str = "unknown";
 /// How often a question of the wanted form is tried for before another form is taken.
 const ATTEMPTS: usize = 200;
+/// Forms that are tried before none is found.
+const ROUNDS: usize = 100;
 
 /// The form of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +38,15 @@ impl Form {
         (Self::Comparison, 15.0),
         (Self::BridgeComparison, 12.0),
     ];
+
+    /// Facts that have to be found.
+    pub fn hops(self) -> usize {
+        match self {
+            Self::Bridge(hops) => hops,
+            Self::Temporal | Self::Comparison => 2,
+            Self::BridgeComparison => 4,
+        }
+    }
 
     /// The name in files.
     pub fn name(self) -> String {
@@ -93,6 +104,27 @@ impl WorldQuestion {
     }
 }
 
+/// Which questions are made up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuestionSettings {
+    /// Fewest hops, of 2 to 4.
+    pub min_hops: usize,
+    /// Most hops.
+    pub max_hops: usize,
+    /// Share of questions whose answer is in no document.
+    pub unanswerable: f64,
+}
+
+impl Default for QuestionSettings {
+    fn default() -> Self {
+        Self {
+            min_hops: 2,
+            max_hops: 4,
+            unanswerable: 0.05,
+        }
+    }
+}
+
 /// Makes up questions about a world.
 #[derive(Debug)]
 pub struct Questions<'a> {
@@ -100,12 +132,26 @@ pub struct Questions<'a> {
     draws: Draws,
     by_object: HashMap<(Relation, Object), Vec<EntityId>>,
     by_kind: HashMap<Kind, Vec<EntityId>>,
+    shares: [f64; Form::SHARES.len()],
+    unanswerable: f64,
     made: usize,
 }
 
 impl<'a> Questions<'a> {
     /// The questions of a world and a seed. Those about a [`Split::Train`] world have no held-out composition.
-    pub fn new(world: &'a World, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// [`WorldError::Hops`] where no question has so many hops.
+    pub fn new(world: &'a World, settings: &QuestionSettings, seed: u64) -> Result<Self, WorldError> {
+        let hops = settings.min_hops..=settings.max_hops;
+        let asked = |(form, share): (Form, f64)| if hops.contains(&form.hops()) { share } else { 0.0 };
+        let shares = Form::SHARES.map(asked);
+        if shares.iter().all(|share| *share == 0.0) {
+            return Err(WorldError::Hops {
+                min: settings.min_hops,
+                max: settings.max_hops,
+            });
+        }
         let mut by_object: HashMap<(Relation, Object), Vec<EntityId>> = HashMap::new();
         for fact in world.graph.facts.iter().filter(|fact| fact.holds(None)) {
             let subjects = by_object.entry((fact.relation, fact.object)).or_default();
@@ -116,21 +162,24 @@ impl<'a> Questions<'a> {
             let id = EntityId(index as u32);
             by_kind.entry(entity.kind).or_default().push(id);
         }
-        Self {
+        Ok(Self {
             world,
             draws: Draws::new(seed, "questions"),
             by_object,
             by_kind,
+            shares,
+            unanswerable: settings.unanswerable,
             made: 0,
-        }
+        })
     }
 
-    /// The next question: one in twenty has no answer in the documents.
-    pub fn make(&mut self) -> WorldQuestion {
-        let shares = Form::SHARES.map(|(_, share)| share);
-        let answerable = !self.draws.chance(0.05);
-        loop {
-            let (form, _) = Form::SHARES[self.draws.weighted(&shares)];
+    /// The next question; none where the world is too small for such questions. One without an answer becomes one with
+    /// an answer where no fact of the world is untold.
+    pub fn make(&mut self) -> Option<WorldQuestion> {
+        let answerable = !self.draws.chance(self.unanswerable);
+        for round in 0..ROUNDS {
+            let answerable = answerable || round >= ROUNDS / 2;
+            let (form, _) = Form::SHARES[self.draws.weighted(&self.shares)];
             for _ in 0..ATTEMPTS {
                 let question = match form {
                     Form::Bridge(hops) => self.bridge(hops, false),
@@ -140,10 +189,11 @@ impl<'a> Questions<'a> {
                 };
                 if let Some(question) = question.filter(|made| self.fits(made, answerable)) {
                     self.made += 1;
-                    return question;
+                    return Some(question);
                 }
             }
         }
+        None
     }
 
     fn fits(&self, question: &WorldQuestion, answerable: bool) -> bool {
