@@ -56,9 +56,10 @@ fn gather(split: Split, seed: u64, upto: usize, rows: &mut Vec<Row>) -> Result<(
     let mut questions = Questions::new(&world, &QuestionSettings::default(), seed)?;
     let mut draws = Draws::new(seed, "traces");
     while rows.len() < upto {
+        let question = questions.make().ok_or("the world is too small")?;
         rows.extend(trace(
             &world,
-            &questions.make(),
+            &question,
             &TraceSettings::default(),
             &mut draws,
         ));

@@ -188,7 +188,10 @@ impl Tools {
     /// Names and costs, in the order given.
     pub fn costs(&self) -> Vec<(&str, u64)> {
         let pair = |tool: &'_ Box<dyn Tool>| tool.cost();
-        self.tools.iter().map(|tool| (tool.name(), pair(tool))).collect()
+        self.tools
+            .iter()
+            .map(|tool| (tool.name(), pair(tool)))
+            .collect()
     }
 }
 

@@ -76,7 +76,9 @@ pub enum WorldError {
         split: Split,
     },
     /// No question has so many hops.
-    #[error("questions of {min} to {max} hops - allowed are 2 to 4, the fewest first - widen the range")]
+    #[error(
+        "questions of {min} to {max} hops - allowed are 2 to 4, the fewest first - widen the range"
+    )]
     Hops {
         /// Fewest hops asked for.
         min: usize,
@@ -139,7 +141,10 @@ impl World {
         if hits.is_empty() {
             return NOTHING.to_owned();
         }
-        let texts: Vec<&str> = hits.iter().map(|hit| self.documents[*hit].text.as_str()).collect();
+        let texts: Vec<&str> = hits
+            .iter()
+            .map(|hit| self.documents[*hit].text.as_str())
+            .collect();
         texts.join(" ")
     }
 }

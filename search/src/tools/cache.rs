@@ -23,7 +23,10 @@ impl<T: Tool> Cached<T> {
 
     /// How many replies are kept.
     pub fn len(&self) -> usize {
-        self.replies.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.replies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Whether none is.

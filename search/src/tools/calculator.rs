@@ -70,7 +70,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Takes one of these signs.
     fn take(&mut self, signs: &str) -> Option<char> {
-        let sign = self.rest.chars().next().filter(|sign| signs.contains(*sign))?;
+        let sign = self
+            .rest
+            .chars()
+            .next()
+            .filter(|sign| signs.contains(*sign))?;
         self.rest = self.rest[sign.len_utf8()..].trim_start();
         Some(sign)
     }
@@ -79,7 +83,11 @@ impl Reader<'_> {
         let mut value = self.product()?;
         while let Some(sign) = self.take("+-") {
             let other = self.product()?;
-            value = if sign == '+' { value + other } else { value - other };
+            value = if sign == '+' {
+                value + other
+            } else {
+                value - other
+            };
         }
         Some(value)
     }
@@ -88,7 +96,11 @@ impl Reader<'_> {
         let mut value = self.signed()?;
         while let Some(sign) = self.take("*/") {
             let other = self.signed()?;
-            value = if sign == '*' { value * other } else { value / other };
+            value = if sign == '*' {
+                value * other
+            } else {
+                value / other
+            };
         }
         Some(value)
     }
@@ -121,7 +133,9 @@ impl Reader<'_> {
             let value = self.sum()?;
             return self.take(")").map(|_| value);
         }
-        let end = self.rest.find(|sign: char| !sign.is_ascii_digit() && sign != '.');
+        let end = self
+            .rest
+            .find(|sign: char| !sign.is_ascii_digit() && sign != '.');
         let (number, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest.trim_start();
         number.parse().ok()

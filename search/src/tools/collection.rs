@@ -65,6 +65,9 @@ impl Collection {
     pub fn titled(&self, title: &str) -> Vec<&Passage> {
         let numbers = self.by_title.get(&title.trim().to_lowercase());
         let numbers = numbers.map_or(&[][..], Vec::as_slice);
-        numbers.iter().map(|number| &self.passages[*number]).collect()
+        numbers
+            .iter()
+            .map(|number| &self.passages[*number])
+            .collect()
     }
 }

@@ -52,7 +52,10 @@ impl Tool for DocumentSearch {
             return Ok(ToolReply::new(NOTHING));
         }
         let passages = self.collection.passages();
-        let lines: Vec<String> = found.into_iter().map(|number| passages[number].shown()).collect();
+        let lines: Vec<String> = found
+            .into_iter()
+            .map(|number| passages[number].shown())
+            .collect();
         Ok(ToolReply::new(lines.join("\n")))
     }
 }

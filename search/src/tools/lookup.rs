@@ -73,7 +73,10 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
             Some((*end, piece.len()))
         })
         .scan(0, |begin, (end, _)| {
-            let inside = text[end..].chars().next().is_some_and(|next| !next.is_whitespace());
+            let inside = text[end..]
+                .chars()
+                .next()
+                .is_some_and(|next| !next.is_whitespace());
             if inside {
                 return Some("");
             }

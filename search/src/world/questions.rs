@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{World, WorldError};
 use super::graph::{EntityId, FactId, Object, PRESENT};
 use super::names::{Kind, Split};
 use super::random::Draws;
 use super::relations::{ObjectKind, RELATIONS, Relation, composition_split};
+use super::{World, WorldError};
 
 /// What is answered where the documents do not tell.
 pub const UNKNOWN: &str = "unknown";
@@ -142,9 +142,19 @@ impl<'a> Questions<'a> {
     ///
     /// # Errors
     /// [`WorldError::Hops`] where no question has so many hops.
-    pub fn new(world: &'a World, settings: &QuestionSettings, seed: u64) -> Result<Self, WorldError> {
+    pub fn new(
+        world: &'a World,
+        settings: &QuestionSettings,
+        seed: u64,
+    ) -> Result<Self, WorldError> {
         let hops = settings.min_hops..=settings.max_hops;
-        let asked = |(form, share): (Form, f64)| if hops.contains(&form.hops()) { share } else { 0.0 };
+        let asked = |(form, share): (Form, f64)| {
+            if hops.contains(&form.hops()) {
+                share
+            } else {
+                0.0
+            }
+        };
         let shares = Form::SHARES.map(asked);
         if shares.iter().all(|share| *share == 0.0) {
             return Err(WorldError::Hops {
