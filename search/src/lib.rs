@@ -14,11 +14,13 @@
 //! | [`theorem`] | how large a budget suffices |
 //! | [`tools`] | what a search may call |
 //! | [`world`] | a made-up world with documents, questions and exact answers |
+//! | [`datasets`] | questions from files, with their documents |
 //! | [`metrics`] | whether an answer is right: exact match and F1 of the benchmarks |
 //! | [`report`] | HTML, DOT, Mermaid and JSON of a recorded search |
 //!
 //! Nothing here draws random numbers or reads a clock: the same calls give the same answers.
 
+pub mod datasets;
 pub mod dialogue;
 pub mod error;
 pub mod job;

@@ -187,22 +187,21 @@ impl Tools {
 
     /// Names and costs, in the order given.
     pub fn costs(&self) -> Vec<(&str, u64)> {
-        let pair = |tool: &'_ Box<dyn Tool>| tool.cost();
         self.tools
             .iter()
-            .map(|tool| (tool.name(), pair(tool)))
+            .map(|tool| (tool.name(), tool.cost()))
             .collect()
     }
 }
 
 impl Toolbox for Tools {
     fn descriptions(&self) -> Vec<ToolDescription> {
-        let describe = |tool: &Box<dyn Tool>| ToolDescription {
+        let described = self.tools.iter().map(|tool| ToolDescription {
             name: tool.name().to_owned(),
             purpose: tool.purpose().to_owned(),
             input: tool.input().to_owned(),
-        };
-        self.tools.iter().map(describe).collect()
+        });
+        described.collect()
     }
 
     fn call(&self, tool: &str, input: &str) -> Observation {

@@ -1,5 +1,4 @@
 //! Tools: what they find, what they refuse, and that nothing they say is too long.
-#![expect(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
