@@ -88,10 +88,6 @@ impl fmt::Display for Job {
 /// Everything one run needs to know.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a run has one of them, and few are held at a time"
-)]
 pub enum RunConfig {
     /// `job = "train"`.
     Train(TrainConfig),

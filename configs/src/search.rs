@@ -29,7 +29,8 @@ pub use dialogue::{DialogueConfig, DialogueStyle};
 pub use generation::GenerationConfig;
 pub use logging::LoggingConfig;
 pub use method::{
-    AnswerRule, DuplicateCheck, Frontier, Method, MethodConfig, StopRule, TriedActions,
+    AnswerRule, DuplicateCheck, Frontier, Method, MethodConfig, ResidualBase, StopRule,
+    TriedActions,
 };
 pub use model::{ModelConfig, ModelKind};
 pub use prices::PricesConfig;

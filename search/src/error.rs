@@ -72,6 +72,24 @@ pub enum SearchError {
         /// An open reservation at or above it.
         id: ReservationId,
     },
+    /// Budgets that never end a search.
+    #[error(
+        "budget: tokens, model calls, time and money have no limit - \
+         set one of them: tool calls alone end no search"
+    )]
+    Unlimited,
+    /// A budget below the cost of the smallest answer.
+    #[error(
+        "budget: {limit} {resource}, and an answer takes {least} - allowed are {least} and more"
+    )]
+    NoAnswer {
+        /// The resource.
+        resource: Resource,
+        /// The whole budget.
+        limit: u64,
+        /// What an answer takes at least.
+        least: u64,
+    },
     /// Nothing to select from.
     #[error("selecting a node: no candidates - stop the search when no node is open")]
     NoCandidates,

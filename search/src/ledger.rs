@@ -112,6 +112,24 @@ impl Ledger {
         Ok(())
     }
 
+    /// What an open reservation sets aside.
+    pub fn reservation(&self, id: ReservationId) -> Option<Amounts> {
+        self.open.get(&id).copied()
+    }
+
+    /// Replaces the whole budgets, raised to what is spent and reserved where they are below
+    /// that. Gives what they are now.
+    pub(crate) fn set_limits(&mut self, limits: Limits) -> Limits {
+        let mut raised = limits;
+        for resource in Resource::ALL {
+            let taken = self.spent.get(resource) + self.reserved.get(resource);
+            let limit = limits.get(resource).map(|limit| limit.max(taken));
+            raised = raised.with(resource, limit);
+        }
+        self.limits = raised;
+        raised
+    }
+
     /// The whole budgets.
     pub fn limits(&self) -> Limits {
         self.limits

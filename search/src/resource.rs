@@ -76,6 +76,19 @@ impl<T: Copy> PerResource<T> {
         }
     }
 
+    /// The same with one entry replaced.
+    #[must_use]
+    pub(crate) fn with(mut self, resource: Resource, entry: T) -> Self {
+        match resource {
+            Resource::Tokens => self.tokens = entry,
+            Resource::ToolCalls => self.tool_calls = entry,
+            Resource::ModelCalls => self.model_calls = entry,
+            Resource::Milliseconds => self.milliseconds = entry,
+            Resource::MicroDollars => self.micro_dollars = entry,
+        }
+        self
+    }
+
     /// Two of them, combined resource by resource.
     pub(crate) fn zip(self, other: Self, combine: impl Fn(T, T) -> T) -> Self {
         Self {

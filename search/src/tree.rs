@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::{Instruction, JobId, Step};
+use crate::job::{Action, Instruction, JobId, Step};
 
 /// Names a node: its place in the arena. The root is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +73,39 @@ pub struct Node {
     pub visits: u32,
     /// The job that made its step; none for the root.
     pub made_by: Option<JobId>,
+    /// Children under way: asked for, not judged yet.
+    pub pending: u32,
+    /// Children that are open, terminal or not judged yet.
+    pub live: u32,
+    /// Steps from here that failed, since the last one that did not.
+    pub failures: u32,
+    /// Characters of all steps down to here.
+    pub characters: u64,
+}
+
+impl Node {
+    /// The root, of a value.
+    pub(crate) fn root(value: f64) -> Self {
+        Self {
+            id: NodeId::ROOT,
+            parent: None,
+            children: Vec::new(),
+            depth: 0,
+            step: None,
+            value,
+            judged: value,
+            delta: None,
+            instruction: Instruction::Deepen,
+            status: Status::Open,
+            answer: None,
+            visits: 0,
+            made_by: None,
+            pending: 0,
+            live: 0,
+            failures: 0,
+            characters: 0,
+        }
+    }
 }
 
 /// All nodes of one search.
@@ -110,10 +143,81 @@ impl Tree {
         self.nodes.is_empty()
     }
 
+    pub(crate) fn with_root(value: f64) -> Self {
+        Self {
+            nodes: vec![Node::root(value)],
+        }
+    }
+
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.index()]
+    }
+
+    /// Adds a child that is not judged yet, of its parent's value.
+    pub(crate) fn push(&mut self, parent: NodeId, step: Step, made_by: JobId) -> NodeId {
+        // A node takes hundreds of bytes: memory ends before numbers do.
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        let above = self.node_mut(parent);
+        above.children.push(id);
+        above.live += 1;
+        above.failures = 0;
+        let (value, depth) = (above.value, above.depth + 1);
+        let characters = above.characters + characters(&step);
+        self.nodes.push(Node {
+            id,
+            parent: Some(parent),
+            depth,
+            step: Some(Arc::new(step)),
+            made_by: Some(made_by),
+            status: Status::Pending,
+            characters,
+            ..Node::root(value)
+        });
+        id
+    }
+
+    /// Gives a node another status and keeps its parent's count of live children.
+    pub(crate) fn set_status(&mut self, id: NodeId, status: Status) {
+        let lives = |status| !matches!(status, Status::Pruned | Status::Failed);
+        let node = self.node_mut(id);
+        let (before, after) = (lives(node.status), lives(status));
+        node.status = status;
+        if let Some(parent) = node.parent
+            && before != after
+        {
+            let above = self.node_mut(parent);
+            above.live = if after {
+                above.live + 1
+            } else {
+                above.live.saturating_sub(1)
+            };
+        }
+    }
+
+    /// The steps from the root to a node, the oldest first.
+    pub fn steps(&self, id: NodeId) -> Vec<Arc<Step>> {
+        let mut steps: Vec<Arc<Step>> = self
+            .path_up(id)
+            .filter_map(|node| node.step.clone())
+            .collect();
+        steps.reverse();
+        steps
+    }
+
     /// The node and its ancestors, the deepest first.
     pub fn path_up(&self, id: NodeId) -> impl Iterator<Item = &Node> {
         std::iter::successors(self.get(id), |node| {
             node.parent.and_then(|parent| self.get(parent))
         })
     }
+}
+
+fn characters(step: &Step) -> u64 {
+    let action = match &step.action {
+        Action::Think => 0,
+        Action::Call { tool, input } => tool.len() + input.len(),
+        Action::Answer { text } => text.len(),
+    };
+    let observation = step.observation.as_ref().map_or(0, String::len);
+    (step.thought.len() + action + observation) as u64
 }

@@ -134,7 +134,11 @@ fn answers(config: &SearchConfig, problems: &mut Vec<Problem>) {
     } else {
         0
     };
-    let step = config.generation.max_step_tokens.saturating_add(prompt);
+    let fewest = config
+        .generation
+        .min_step_tokens
+        .min(config.generation.max_step_tokens);
+    let step = fewest.saturating_add(prompt);
     let pair = step.saturating_add(judged);
     let left = tokens.saturating_sub(budget.reserve());
     if pair > left {
@@ -146,11 +150,11 @@ fn answers(config: &SearchConfig, problems: &mut Vec<Problem>) {
                     pair.saturating_add(tokens - left)
                 ))
                 .hint(
-                    "raise it, or lower generation.max_step_tokens, critic.max_tokens or \
+                    "raise it, or lower generation.min_step_tokens, critic.max_tokens or \
                      budget.answer_reserve",
                 )
                 .related("budget.answer_reserve")
-                .related("generation.max_step_tokens")
+                .related("generation.min_step_tokens")
                 .related("critic.max_tokens"),
         );
     }

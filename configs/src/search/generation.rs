@@ -16,6 +16,8 @@ pub struct GenerationConfig {
     pub top_k: u64,
     /// Tokens after which a step is cut.
     pub max_step_tokens: u64,
+    /// Fewest tokens that a step is still started with, near the end of the budget.
+    pub min_step_tokens: u64,
     /// Tokens after which the plan is cut.
     pub max_plan_tokens: u64,
     /// Tokens after which an answer is cut.
@@ -29,6 +31,7 @@ impl Default for GenerationConfig {
             top_p: 0.95,
             top_k: 0,
             max_step_tokens: 512,
+            min_step_tokens: 64,
             max_plan_tokens: 256,
             max_answer_tokens: 256,
         }
@@ -83,6 +86,17 @@ impl GenerationConfig {
         )
         .unit("tokens")
         .known_as(&["max_new_tokens"]),
+        Field::new(
+            "generation.min_step_tokens",
+            "Fewest tokens of a step",
+            FieldKind::Integer {
+                min: 1,
+                max: 1_000_000,
+            },
+            "Fewest tokens that a step is still started with, near the end of the budget.",
+        )
+        .unit("tokens")
+        .advanced(),
         Field::new(
             "generation.max_plan_tokens",
             "Most tokens of the plan",

@@ -58,6 +58,8 @@ pub struct MethodConfig {
     pub duplicate_check: DuplicateCheck,
     /// Share of equal words (Jaccard) from which two calls are one.
     pub duplicate_similarity: f64,
+    /// Which value of the parent a gain is added to: the smoothed one, or the one that the critic gave.
+    pub residual_base: ResidualBase,
     /// Whether an answer smooths the values of its ancestors.
     pub backpropagate: bool,
     /// Whether pruned children take part in that.
@@ -163,6 +165,17 @@ pub enum TriedActions {
     All,
 }
 
+/// Which value of the parent a gain is added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResidualBase {
+    /// The value now, smoothed by answers.
+    #[default]
+    Value,
+    /// The value that the critic gave.
+    Judged,
+}
+
 /// What a repeated call saves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -202,6 +215,7 @@ impl Default for MethodConfig {
             tried_actions: TriedActions::NoGain,
             duplicate_check: DuplicateCheck::Critic,
             duplicate_similarity: 0.9,
+            residual_base: ResidualBase::Value,
             backpropagate: true,
             backpropagate_pruned: true,
             judge_answers: true,
@@ -235,11 +249,12 @@ impl MethodConfig {
         Field::new("method.frontier", "Frontier", FieldKind::Choice { values: &["open_all", "leaves_only"] }, "Which nodes can be selected: every open one, or those without live children.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "value_of_information"]),
         Field::new("method.stop", "Stop", FieldKind::Choice { values: &["first_answer", "until_budget", "agreement"] }, "When the search ends with answers at hand.").when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
         Field::new("method.agreement", "Agreement", FieldKind::Integer { min: 2, max: 1_024 }, "Equal answers that end the search, where it stops by agreement.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
-        Field::new("method.answer", "Choice of the answer", FieldKind::Choice { values: &["sum_value", "best_value", "majority"] }, "Which of several answers is given: most value in sum, the best single one, or the most frequent."),
-        Field::new("method.prune_no_gain", "Prune without gain", FieldKind::Boolean, "Whether a step that gained nothing is not continued.").when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
+        Field::new("method.answer", "Choice of the answer", FieldKind::Choice { values: &["sum_value", "best_value", "majority"] }, "Which of several answers is given: most value in sum, the best single one, or the most frequent.").when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
+        Field::new("method.prune_no_gain", "Prune without gain", FieldKind::Boolean, "Whether a step that gained nothing is not continued.").when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "value_of_information", "bg_mcts"]),
         Field::new("method.tried_actions", "Tried actions", FieldKind::Choice { values: &["off", "no_gain", "all"] }, "Which of a node's earlier actions the policy is told of: none, those without gain, or all.").when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
         Field::new("method.duplicate_check", "Duplicates", FieldKind::Choice { values: &["off", "critic", "call"] }, "What a call nearly equal to an earlier one of its path or siblings saves: nothing, the critic, or the call too.").when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
         Field::new("method.duplicate_similarity", "Similarity of duplicates", FieldKind::Number { min: 0.0, max: 1.0, min_excluded: true }, "Share of equal words (Jaccard) from which two calls are one.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
+        Field::new("method.residual_base", "Base of the gain", FieldKind::Choice { values: &["value", "judged"] }, "Which value of the parent a gain is added to: the smoothed one, or the one that the critic gave.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "value_of_information"]),
         Field::new("method.backpropagate", "Back-propagate", FieldKind::Boolean, "Whether an answer smooths the values of its ancestors.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "value_of_information"]),
         Field::new("method.backpropagate_pruned", "Pruned ones too", FieldKind::Boolean, "Whether pruned children take part in that.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "value_of_information"]),
         Field::new("method.judge_answers", "Judge answers", FieldKind::Boolean, "Whether the critic judges an answer that the policy gave unasked; else it has its parent's value.").advanced().when("method.kind", &["bavt", "constant_exponent", "inverted_exponent", "greedy", "uniform", "bg_mcts", "value_of_information", "beam", "tree_of_thoughts", "mcts", "ab_mcts_a"]),
