@@ -2,21 +2,8 @@
 
 use configs::search::AnswerRule;
 
+use crate::metrics::normalise;
 use crate::tree::{NodeId, Tree};
-
-/// A text as answers are compared: lower case, no ASCII punctuation, no articles, single spaces
-/// (the normaliser of HotpotQA and SQuAD, in that order).
-pub fn normalised(text: &str) -> String {
-    let bare: String = text
-        .to_lowercase()
-        .chars()
-        .filter(|letter| !letter.is_ascii_punctuation())
-        .collect();
-    let words = bare
-        .split_whitespace()
-        .filter(|word| !matches!(*word, "a" | "an" | "the"));
-    words.collect::<Vec<_>>().join(" ")
-}
 
 /// Equal answers, in the order in which the first of each was given.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +28,7 @@ pub fn groups(tree: &Tree, terminals: &[NodeId]) -> Vec<Group> {
         let Some(answer) = &node.answer else {
             continue;
         };
-        let text = normalised(answer);
+        let text = normalise(answer);
         match groups.iter_mut().find(|group| group.normalised == text) {
             Some(group) => {
                 group.sum += node.value;

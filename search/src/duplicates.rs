@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::answers::normalised;
 use crate::job::Action;
+use crate::metrics::normalise;
 use crate::tree::{NodeId, Tree};
 
 /// The node of the path to `parent`, or of its children, whose call is that of `action`: the same
@@ -12,14 +12,14 @@ pub fn earlier(tree: &Tree, parent: NodeId, action: &Action, similarity: f64) ->
     let Action::Call { tool, input } = action else {
         return None;
     };
-    let wanted = normalised(input);
+    let wanted = normalise(input);
     let same = |id: NodeId| {
         let step = tree.node(id).step.as_ref();
         match step.map(|step| &step.action) {
             Some(Action::Call {
                 tool: other,
                 input: other_input,
-            }) => other == tool && alike(&wanted, &normalised(other_input), similarity),
+            }) => other == tool && alike(&wanted, &normalise(other_input), similarity),
             _ => false,
         }
     };
@@ -34,7 +34,7 @@ pub fn same_call(action: &Action, tool: &str, input: &str, similarity: f64) -> b
         Action::Call {
             tool: other,
             input: other_input,
-        } => other == tool && alike(&normalised(input), &normalised(other_input), similarity),
+        } => other == tool && alike(&normalise(input), &normalise(other_input), similarity),
         _ => false,
     }
 }
