@@ -16,8 +16,6 @@ pub struct WorldConfig {
     pub min_hops: usize,
     /// Most facts that a question needs.
     pub max_hops: usize,
-    /// Misleading documents for every true one.
-    pub distractors: f64,
     /// Share of questions that have no answer.
     pub unanswerable: f64,
     /// Which entities and kinds of question: those of training, or those held out.
@@ -39,10 +37,9 @@ impl Default for WorldConfig {
     fn default() -> Self {
         Self {
             seed: 1,
-            entities: 2_000,
+            entities: 1_500,
             min_hops: 2,
             max_hops: 4,
-            distractors: 0.5,
             unanswerable: 0.05,
             split: Split::Test,
         }
@@ -86,18 +83,6 @@ impl WorldConfig {
             "Most facts that a question needs.",
         )
         .when("questions.kind", &["world"]),
-        Field::new(
-            "world.distractors",
-            "Distractors",
-            FieldKind::Number {
-                min: 0.0,
-                max: 10.0,
-                min_excluded: false,
-            },
-            "Misleading documents for every true one.",
-        )
-        .advanced()
-        .when("questions.kind", &["world", "text"]),
         Field::new(
             "world.unanswerable",
             "Unanswerable",
