@@ -10,10 +10,12 @@ mod finetune;
 mod memory;
 mod networks;
 mod rows;
+mod search;
 mod time;
 
 pub use finetune::{FinetunePlan, FinetuneSizes, texts};
 pub use rows::Row;
+pub use search::{SearchPlan, questions};
 pub use time::{Earlier, Time};
 
 /// What the plan needs to know of an environment, which only the caller can make.
@@ -72,7 +74,7 @@ impl Estimate {
     }
 }
 
-/// The plan of a job of either kind.
+/// The plan of a job of any kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum JobPlan {
@@ -80,6 +82,8 @@ pub enum JobPlan {
     Train(Plan),
     /// Of a fine-tuning.
     Finetune(FinetunePlan),
+    /// Of searches.
+    Search(SearchPlan),
 }
 
 impl JobPlan {
@@ -89,6 +93,7 @@ impl JobPlan {
         match self {
             Self::Train(plan) => plan.rows(),
             Self::Finetune(plan) => plan.rows(),
+            Self::Search(plan) => plan.rows(),
         }
     }
 
@@ -98,6 +103,7 @@ impl JobPlan {
         match self {
             Self::Train(plan) => Some(&plan.memory),
             Self::Finetune(plan) => plan.memory.as_ref(),
+            Self::Search(_) => None,
         }
     }
 
@@ -107,6 +113,7 @@ impl JobPlan {
         match self {
             Self::Train(plan) => &plan.time,
             Self::Finetune(plan) => &plan.time,
+            Self::Search(plan) => &plan.time,
         }
     }
 }

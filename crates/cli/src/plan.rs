@@ -8,7 +8,7 @@ use configs::{Problem, RunConfig};
 use envs::EnvironmentError;
 use serde_json::json;
 use tracking::RunFolder;
-use tui::plan::{Earlier, FinetunePlan, JobPlan, Plan, Sizes};
+use tui::plan::{Earlier, FinetunePlan, JobPlan, Plan, SearchPlan, Sizes};
 
 use crate::output::{Table, json_option};
 use crate::settings;
@@ -44,6 +44,11 @@ pub(crate) fn of(
             let sizes = finetune::sizes(config, counted)?;
             Ok(JobPlan::Finetune(FinetunePlan::of(config, sizes, earlier)))
         }
+        RunConfig::Search(config) => Ok(JobPlan::Search(SearchPlan::of(
+            config,
+            tui::plan::questions(config),
+            earlier,
+        ))),
         _ => Err(vec![Problem::error(
             "job",
             "there is no plan for this job yet",

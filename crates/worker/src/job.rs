@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use configs::RunConfig;
+use configs::search::ModelKind;
 use crossbeam::channel::Receiver;
 use signal_hook::iterator::Signals;
 use tch::Device;
@@ -21,7 +22,7 @@ use crate::commands;
 use crate::exit::{
     BAD_CONFIG, DONE, ENVIRONMENT, Failure, INTERNAL, INTERRUPTED, LEFT_AT_ONCE, complain,
 };
-use crate::{finetune, train};
+use crate::{finetune, search, train};
 
 /// Who starts a worker holds the folder's lock until he has written so.
 const STARTER: Duration = Duration::from_secs(5);
@@ -114,9 +115,22 @@ fn surroundings(config: &RunConfig) -> Result<Surroundings, Failure> {
             tensorboard: config.logging.tensorboard,
             environments: 0,
         }),
+        RunConfig::Search(config) => Ok(Surroundings {
+            threads: match config.runtime.threads {
+                0 => std::thread::available_parallelism().map_or(1, usize::from),
+                threads => threads,
+            },
+            // Only a model on this machine computes.
+            device: match config.model.kind {
+                ModelKind::Local => config.runtime.device.to_string(),
+                ModelKind::Server | ModelKind::Scripted => "cpu".to_owned(),
+            },
+            tensorboard: config.logging.tensorboard,
+            environments: 0,
+        }),
         _ => Err(Failure::new(
             BAD_CONFIG,
-            "this worker runs jobs of kind `train` and `finetune` only",
+            "this worker runs jobs of kind `train`, `finetune` and `search` only",
         )),
     }
 }
@@ -177,6 +191,7 @@ fn prepared(run: &RunFolder, resume: bool, json: bool, signals: Signals) -> Resu
     let outcome = catch_unwind(AssertUnwindSafe(|| match &config {
         RunConfig::Train(config) => train::work(config, desk),
         RunConfig::Finetune(config) => finetune::work(config, desk),
+        RunConfig::Search(config) => search::work(config, desk),
         _ => Ok(Outcome::Stopped),
     }));
     let (state, code, message) = match outcome {

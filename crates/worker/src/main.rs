@@ -16,6 +16,7 @@ mod finetune;
 mod job;
 mod language;
 mod score;
+mod search;
 mod train;
 
 /// Runs one job on LibTorch; started by `concord`.

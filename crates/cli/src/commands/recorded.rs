@@ -296,7 +296,7 @@ fn question_row(name: &str, replay: &Replay) -> Vec<Value> {
     ]
 }
 
-fn print_tree(replay: &Replay, format: Format) -> Result<(), Failure> {
+pub(crate) fn print_tree(replay: &Replay, format: Format) -> Result<(), Failure> {
     match format {
         Format::Table => print(&tree_text(replay)),
         Format::Csv => print(&nodes(replay).to_csv()),

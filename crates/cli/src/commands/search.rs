@@ -4,6 +4,7 @@ mod answers;
 mod comparison;
 mod growing;
 mod picture;
+mod replaying;
 mod starting;
 
 use crate::arguments::{Global, Search, SearchCommand};
@@ -17,6 +18,7 @@ pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {
         Search::Run(arguments) => starting::run(global, arguments),
         Search::About(SearchCommand::Compare(arguments)) => comparison::compare(global, arguments),
         Search::About(SearchCommand::Report(arguments)) => picture::report(arguments),
+        Search::About(SearchCommand::Replay(arguments)) => replaying::replay(global, arguments),
         Search::About(_) => Err(Failure::arguments("this is not there yet")),
     }
 }

@@ -1,0 +1,86 @@
+//! A run of searches: questions, a budget for each, and a log for each.
+//!
+//! | file of the run folder | what |
+//! |---|---|
+//! | `questions.jsonl` | what is asked, with the answers that count |
+//! | `search/<question>.jsonl` | everything that happened, from which the search is replayed |
+//!
+//! The logs are all that a run needs to go on: finished questions are kept, others replayed.
+
+mod journal;
+mod judging;
+mod material;
+mod ongoing;
+mod questions;
+mod record;
+mod running;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use configs::search::SearchConfig;
+use search::settings::{self, Settings};
+use tracking::search_log::Outcome as Searched;
+
+use crate::exit::Failure;
+use crate::job::{Desk, Outcome};
+
+use journal::Journal;
+use ongoing::Common;
+use running::Running;
+
+/// Searches until all questions are finished, or until told to stop.
+pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
+    let run = desk.run;
+    let device_name = desk.device_name();
+    let given = questions::kept(run)?;
+    let material = material::load(config, given.as_deref())?;
+    if given.is_none() {
+        questions::keep(run, &material.asked)?;
+    }
+    let asked = material.asked.clone();
+    let logs: Vec<_> = questions::names(&asked)
+        .into_iter()
+        .map(|name| run.searches().join(format!("{name}.jsonl")))
+        .collect();
+    let mut waiting = VecDeque::new();
+    let mut finished = Vec::new();
+    for (place, log) in logs.iter().enumerate() {
+        match log.exists().then(|| Searched::read_file(log)).transpose()? {
+            Some(outcome) if outcome.over => finished.push(outcome),
+            _ => waiting.push_back(place),
+        }
+    }
+    let mut journal = Journal::new(
+        run,
+        desk.tracker,
+        desk.commands,
+        device_name,
+        Duration::from_secs_f64(config.logging.interval_secs),
+        asked.len() as u64,
+    );
+    if desk.resume {
+        let seconds = run.status().map_or(0.0, |status| status.progress.seconds);
+        journal.resume(finished, seconds);
+    }
+    for note in &material.notes {
+        journal.warning("questions", note.clone());
+    }
+    let backend = material::backend(config, material.documents, desk.device)?;
+    let running = Running {
+        asked,
+        logs,
+        waiting,
+        common: Common {
+            settings: Settings::of(config),
+            limits: settings::limits(config),
+            seed: config.seed,
+            variant: judging::variant(&config.questions),
+        },
+        backend,
+        journal,
+        parallel: config.runtime.parallel_questions,
+        jobs_each: config.runtime.jobs_per_question,
+    };
+    running.run()
+}

@@ -1,0 +1,185 @@
+//! Several questions side by side, so that the backend's batches stay full.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use search::job::{Job, JobId, JobKind, Outcome};
+use search::serving::Backend;
+use tracking::RunState;
+use tracking::search_log::Outcome as Searched;
+
+use crate::exit::{ENVIRONMENT, Failure, INTERNAL};
+use crate::job;
+
+use super::journal::{Journal, Order};
+use super::ongoing::{Common, Ongoing};
+use super::questions::Asked;
+
+/// How long to wait when the backend has nothing yet.
+const NOTHING_YET: Duration = Duration::from_millis(5);
+/// Bits of a job's identity within its search; those above are its question's place.
+const JOB_BITS: u32 = 32;
+
+/// A run over questions.
+pub struct Running {
+    /// What is asked, in the order in which it is searched.
+    pub asked: Vec<Asked>,
+    /// The log of each.
+    pub logs: Vec<PathBuf>,
+    /// Places of the questions that are not finished.
+    pub waiting: VecDeque<usize>,
+    /// What is the same for all of them.
+    pub common: Common,
+    /// Who serves the jobs.
+    pub backend: Box<dyn Backend>,
+    /// Who hears of it.
+    pub journal: Journal,
+    /// Questions that are searched at the same time.
+    pub parallel: usize,
+    /// Jobs of one question that are under way at the same time.
+    pub jobs_each: usize,
+}
+
+impl Running {
+    /// Searches until all questions are finished, or until told to stop.
+    ///
+    /// # Errors
+    /// A backend that cannot serve any more, a disk that cannot be written.
+    pub fn run(mut self) -> Result<job::Outcome, Failure> {
+        self.journal.state(RunState::Running);
+        let mut active: Vec<Ongoing> = Vec::new();
+        loop {
+            if self.journal.order() == Order::Stop {
+                return Ok(job::Outcome::Stopped);
+            }
+            self.fill(&mut active)?;
+            if active.is_empty() {
+                break;
+            }
+            for one in &mut active {
+                one.ask(self.jobs_each)?;
+            }
+            self.close(&mut active)?;
+            let jobs = batch(&active);
+            if !jobs.is_empty() {
+                self.serve(&mut active, &jobs)?;
+            } else if let Some(stuck) = active.first() {
+                return Err(Failure::new(
+                    INTERNAL,
+                    format!(
+                        "{}: the search neither ends nor asks for anything - please report it with this log",
+                        self.logs[stuck.place].display()
+                    ),
+                ));
+            }
+        }
+        self.journal.evaluation();
+        Ok(job::Outcome::Finished)
+    }
+
+    /// Takes up questions while there is room.
+    fn fill(&mut self, active: &mut Vec<Ongoing>) -> Result<(), Failure> {
+        while active.len() < self.parallel {
+            let Some(place) = self.waiting.pop_front() else {
+                break;
+            };
+            let (asked, log) = (&self.asked[place], &self.logs[place]);
+            active.push(Ongoing::open(place, asked, log, &self.common)?);
+        }
+        Ok(())
+    }
+
+    /// Tells what became of the questions that are over, and takes up others.
+    fn close(&mut self, active: &mut Vec<Ongoing>) -> Result<(), Failure> {
+        while let Some(at) = active.iter().position(Ongoing::is_over) {
+            let over = active.remove(at);
+            let outcome = Searched::read_file(&self.logs[over.place])?;
+            self.journal.finished(outcome, over.search().counters());
+            self.fill(active)?;
+            if let Some(one) = active.last_mut().filter(|one| one.jobs.is_empty()) {
+                one.ask(self.jobs_each)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, active: &mut [Ongoing], jobs: &[Job]) -> Result<(), Failure> {
+        let began = Instant::now();
+        let outcomes = self.backend.serve(jobs);
+        if !is_tool(&jobs[0]) {
+            let full = jobs.len() >= self.parallel * self.jobs_each;
+            self.journal.batch(began.elapsed(), full);
+        }
+        if outcomes.is_empty() {
+            std::thread::sleep(NOTHING_YET);
+        }
+        let mut fatal = None;
+        for (id, outcome) in outcomes {
+            let (place, id) = split(id);
+            if let Outcome::Failed {
+                why, fatal: true, ..
+            } = outcome
+            {
+                // Not told: the question goes on with this job when the run is resumed.
+                fatal.get_or_insert(why);
+                continue;
+            }
+            if let Some(one) = active.iter_mut().find(|one| one.place == place) {
+                one.tell(id, outcome)?;
+            }
+        }
+        match fatal {
+            Some(why) => Err(Failure::new(
+                ENVIRONMENT,
+                format!("{why} - what was searched is kept; mend it, then `concord resume`"),
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The jobs that are served next: calls of tools first, since those of the model are the dearer
+/// the fewer there are at once.
+fn batch(active: &[Ongoing]) -> Vec<Job> {
+    let named = |one: &Ongoing| -> Vec<Job> {
+        let place = one.place;
+        let jobs = one.jobs.iter().cloned();
+        jobs.map(|job| Job {
+            id: joined(place, job.id),
+            ..job
+        })
+        .collect()
+    };
+    let all: Vec<Job> = active.iter().flat_map(named).collect();
+    match all.iter().any(is_tool) {
+        true => all.into_iter().filter(is_tool).collect(),
+        false => all,
+    }
+}
+
+fn is_tool(job: &Job) -> bool {
+    matches!(job.kind, JobKind::Tool { .. })
+}
+
+/// An identity that no job of another question has.
+fn joined(place: usize, id: JobId) -> JobId {
+    JobId((place as u64) << JOB_BITS | id.0)
+}
+
+fn split(id: JobId) -> (usize, JobId) {
+    let within = id.0 & ((1 << JOB_BITS) - 1);
+    ((id.0 >> JOB_BITS) as usize, JobId(within))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_of_jobs_name_their_question() {
+        for (place, id) in [(0, 0), (3, 7), (4_000, u64::from(u32::MAX))] {
+            assert_eq!(split(joined(place, JobId(id))), (place, JobId(id)));
+        }
+    }
+}
