@@ -14,6 +14,7 @@ mod ongoing;
 mod questions;
 mod record;
 mod running;
+mod serving;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -66,7 +67,7 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
     for note in &material.notes {
         journal.warning("questions", note.clone());
     }
-    let backend = material::backend(config, material.documents, desk.device)?;
+    let backend = serving::open(config, &material.documents, desk.device)?;
     let running = Running {
         asked,
         logs,

@@ -1,31 +1,30 @@
-//! What a run is made of: questions, documents, and who serves the jobs.
+//! What a run is made of: questions, and the documents that tools search for them.
 
-use configs::search::{ModelKind, QuestionsConfig, SearchConfig};
-use search::scripted::{self, Coupling, Ending, Scripted};
-use search::serving::Backend;
-use tch::Device;
+use std::path::Path;
+use std::sync::Arc;
+
+use configs::search::{ModelKind, QuestionsConfig, QuestionsKind, SearchConfig, Split};
+use search::job::Question;
+use search::scripted;
+use search::tools::collection::Collection;
+use search::world::questions::{QuestionSettings, Questions};
+use search::world::{World, WorldSettings, names};
 
 use crate::exit::{BAD_CONFIG, Failure};
 
 use super::questions::Asked;
 
-/// Made-up chains that are asked where the configuration does not say how many.
-const CHAINS: u64 = 100;
+/// Made-up questions that are asked where the configuration does not say how many.
+const MADE_UP: u64 = 100;
 
 /// Questions, and what there is to be searched for them.
 pub struct Material {
     /// What is asked.
     pub asked: Vec<Asked>,
     /// What tools search.
-    pub documents: Documents,
+    pub documents: Arc<Collection>,
     /// What the user should know.
     pub notes: Vec<String>,
-}
-
-/// What tools search.
-pub enum Documents {
-    /// Nothing.
-    None,
 }
 
 /// Loads what the configuration names; `given` are other questions about the same documents.
@@ -33,13 +32,15 @@ pub enum Documents {
 /// # Errors
 /// A file that cannot be read, a world that cannot be made, no question at all.
 pub fn load(config: &SearchConfig, given: Option<&[Asked]>) -> Result<Material, Failure> {
-    let mut material = match config.model.kind {
-        ModelKind::Scripted => Material {
+    let mut material = match (config.model.kind, config.questions.kind) {
+        (ModelKind::Scripted, _) => Material {
             asked: chains(&config.questions),
-            documents: Documents::None,
+            documents: Arc::new(Collection::new(Vec::new())),
             notes: Vec::new(),
         },
-        _ => return Err(Failure::new(BAD_CONFIG, "not yet")),
+        (_, QuestionsKind::World) => of_world(config, given.is_none())?,
+        (_, QuestionsKind::File) => of_file(config)?,
+        (_, QuestionsKind::Text) => of_text(config)?,
     };
     if let Some(given) = given {
         material.asked = given.to_vec();
@@ -47,14 +48,25 @@ pub fn load(config: &SearchConfig, given: Option<&[Asked]>) -> Result<Material, 
     if material.asked.is_empty() {
         return Err(Failure::new(
             BAD_CONFIG,
-            "no question is left: questions.offset passes over all of them - lower it",
+            format!(
+                "no question is left: questions.offset = {} passes over all of them - lower it",
+                config.questions.offset
+            ),
         ));
     }
     Ok(material)
 }
 
+/// Those that are wanted, of all.
+fn chosen<T>(config: &QuestionsConfig, all: impl IntoIterator<Item = T>) -> Vec<T> {
+    let offset = usize::try_from(config.offset).unwrap_or(usize::MAX);
+    let count = config.count.unwrap_or(u64::MAX);
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    all.into_iter().skip(offset).take(count).collect()
+}
+
 fn chains(config: &QuestionsConfig) -> Vec<Asked> {
-    scripted::questions(config.offset, config.count.unwrap_or(CHAINS))
+    scripted::questions(config.offset, config.count.unwrap_or(MADE_UP))
         .map(|question| Asked {
             question,
             expected: vec![scripted::RIGHT.to_owned()],
@@ -62,30 +74,79 @@ fn chains(config: &QuestionsConfig) -> Vec<Asked> {
         .collect()
 }
 
-/// Opens who serves the jobs.
-///
-/// # Errors
-/// A model that is not here, a server that is not named.
-pub fn backend(
-    config: &SearchConfig,
-    documents: Documents,
-    device: Device,
-) -> Result<Box<dyn Backend>, Failure> {
-    let _ = (documents, device);
-    match config.model.kind {
-        ModelKind::Scripted => {
-            // Trajectories have no critic: their policy sees when it is done.
-            let ending = match config.method.kind.judges() {
-                true => Ending::Critic,
-                false => Ending::Policy,
-            };
-            Ok(Box::new(Scripted::new(
-                &config.scripted,
-                config.seed,
-                ending,
-                Coupling::Job,
-            )))
+/// The made-up world of the settings.
+pub fn world(config: &SearchConfig) -> Result<World, Failure> {
+    let world = &config.world;
+    World::new(WorldSettings {
+        seed: world.seed,
+        split: match world.split {
+            Split::Train => names::Split::Train,
+            Split::Test => names::Split::HeldOut,
+        },
+        entities: world.entities,
+    })
+    .map_err(|error| Failure::new(BAD_CONFIG, error.to_string()))
+}
+
+fn of_world(config: &SearchConfig, ask: bool) -> Result<Material, Failure> {
+    let world = world(config)?;
+    let mut notes = Vec::new();
+    let mut asked = Vec::new();
+    if ask {
+        let settings = QuestionSettings {
+            min_hops: config.world.min_hops,
+            max_hops: config.world.max_hops,
+            unanswerable: config.world.unanswerable,
+        };
+        let mut questions = Questions::new(&world, &settings, config.world.seed)
+            .map_err(|error| Failure::new(BAD_CONFIG, error.to_string()))?;
+        let wanted = config.questions.count.unwrap_or(MADE_UP);
+        let last = wanted.saturating_add(config.questions.offset);
+        let made = std::iter::from_fn(|| questions.make()).take(last as usize);
+        asked = chosen(&config.questions, made)
+            .into_iter()
+            .map(|made| Asked {
+                question: Question::new(&made.id, &made.text),
+                expected: made.answers,
+            })
+            .collect();
+        if (asked.len() as u64) < wanted {
+            notes.push(format!(
+                "the world has {} such questions, {wanted} were wanted - raise world.entities",
+                asked.len()
+            ));
         }
-        _ => Err(Failure::new(BAD_CONFIG, "not yet")),
     }
+    Ok(Material {
+        asked,
+        documents: Arc::clone(&world.collection),
+        notes,
+    })
+}
+
+fn of_text(config: &SearchConfig) -> Result<Material, Failure> {
+    let questions = &config.questions;
+    let text = questions.text.as_deref().unwrap_or_default();
+    let documents = match &questions.documents {
+        Some(path) => documents(Path::new(path))?,
+        None => Arc::clone(&world(config)?.collection),
+    };
+    Ok(Material {
+        asked: vec![Asked {
+            question: Question::new("q1", text),
+            expected: questions.expected.iter().cloned().collect(),
+        }],
+        documents,
+        notes: Vec::new(),
+    })
+}
+
+fn of_file(config: &SearchConfig) -> Result<Material, Failure> {
+    let _ = config;
+    Err(Failure::new(BAD_CONFIG, "not yet"))
+}
+
+fn documents(path: &Path) -> Result<Arc<Collection>, Failure> {
+    let _ = path;
+    Err(Failure::new(BAD_CONFIG, "not yet"))
 }

@@ -16,4 +16,5 @@ mod mansa;
 mod parking;
 mod rewards;
 mod scoring;
+mod search;
 mod text;

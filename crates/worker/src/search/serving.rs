@@ -1,0 +1,130 @@
+//! Who serves the jobs of a run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use configs::search::{CriticScore, DialogueStyle, ModelKind, SearchConfig, ToolsConfig};
+use search::dialogue::PromptStyle;
+use search::dialogue::chat::{Chat, Critic};
+use search::dialogue::compact::Compact;
+use search::language::{CompletionModel, LanguageBackend, Manner, Sampling, Toolbox};
+use search::scripted::{Coupling, Ending, Scripted};
+use search::serving::Backend;
+use search::tools::cache::Cached;
+use search::tools::calculator::Calculator;
+use search::tools::collection::Collection;
+use search::tools::document_search::DocumentSearch;
+use search::tools::failing::Failing;
+use search::tools::lookup::Lookup;
+use search::tools::{Tool, Tools};
+use tch::Device;
+
+use crate::exit::{BAD_CONFIG, Failure};
+
+use super::local;
+
+/// Opens the backend of the settings; its tools search these documents.
+///
+/// # Errors
+/// A model that is not here, a server that is not named.
+pub fn open(
+    config: &SearchConfig,
+    documents: &Arc<Collection>,
+    device: Device,
+) -> Result<Box<dyn Backend>, Failure> {
+    Ok(match config.model.kind {
+        ModelKind::Local => {
+            let model = local::model(config, device)?;
+            Box::new(language(config, model, documents)?)
+        }
+        ModelKind::Server => return Err(Failure::new(BAD_CONFIG, "not yet")),
+        ModelKind::Scripted => {
+            // Trajectories have no critic: their policy sees when it is done.
+            let ending = match config.method.kind.judges() {
+                true => Ending::Critic,
+                false => Ending::Policy,
+            };
+            let scripted = Scripted::new(&config.scripted, config.seed, ending, Coupling::Job);
+            Box::new(scripted)
+        }
+    })
+}
+
+fn language<M: CompletionModel>(
+    config: &SearchConfig,
+    model: M,
+    documents: &Arc<Collection>,
+) -> Result<LanguageBackend<M, Tools>, Failure> {
+    let tools = tools(&config.tools, documents, config.seed)?;
+    let style: Box<dyn PromptStyle> = match config.dialogue.style {
+        DialogueStyle::Compact => Box::new(Compact),
+        DialogueStyle::Chat => {
+            let critic = match config.critic.score {
+                CriticScore::Residual => Critic::Residual,
+                CriticScore::Absolute => Critic::Absolute,
+            };
+            let weighed = config.critic.constrained;
+            Box::new(Chat::new(tools.descriptions(), critic, weighed))
+        }
+    };
+    let generator = Sampling {
+        temperature: config.generation.temperature,
+        top_p: config.generation.top_p,
+        top_k: config.generation.top_k,
+    };
+    let critic = Sampling {
+        temperature: config.critic.temperature,
+        top_p: 1.0,
+        top_k: 0,
+    };
+    Ok(LanguageBackend::new(
+        model,
+        style,
+        tools,
+        Manner { generator, critic },
+        config.prices.clone(),
+    ))
+}
+
+/// The tools of the settings.
+fn tools(
+    config: &ToolsConfig,
+    documents: &Arc<Collection>,
+    seed: u64,
+) -> Result<Tools, Failure> {
+    let mut all: Vec<Box<dyn Tool>> = Vec::new();
+    if config.search {
+        let documents = Arc::clone(documents);
+        all.push(Box::new(DocumentSearch::new(
+            documents,
+            config.search_results,
+            config.search_cost,
+        )));
+    }
+    if config.lookup {
+        let documents = Arc::clone(documents);
+        all.push(Box::new(Lookup::new(documents, config.lookup_cost)));
+    }
+    if config.calculator {
+        all.push(Box::new(Calculator::new(config.calculator_cost)));
+    }
+    if config.failure_rate > 0.0 {
+        let failing = |tool| -> Box<dyn Tool> {
+            Box::new(Failing::new(
+                tool,
+                config.failure_rate,
+                Duration::ZERO,
+                seed,
+            ))
+        };
+        all = all.into_iter().map(failing).collect();
+    }
+    if config.cache {
+        all = all
+            .into_iter()
+            .map(|tool| -> Box<dyn Tool> { Box::new(Cached::new(tool)) })
+            .collect();
+    }
+    Tools::new(all, config.max_characters)
+        .map_err(|error| Failure::new(BAD_CONFIG, error.to_string()))
+}
