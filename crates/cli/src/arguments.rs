@@ -31,7 +31,9 @@ pub(crate) use model_creation::CreateModel;
 pub(crate) use model_files::{ModelArgument, ModelFiles};
 pub(crate) use model_memory::{MemoryTask, ModelMemory};
 pub(crate) use scoring::ScoreTexts;
-pub(crate) use search::{CompareSearches, Report, ReportFormat, Search, SearchCommand, SearchRun};
+pub(crate) use search::{
+    CompareSearches, Replay, Report, ReportFormat, Search, SearchCommand, SearchRun,
+};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]

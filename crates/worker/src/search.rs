@@ -82,6 +82,7 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
         journal,
         parallel: config.runtime.parallel_questions,
         jobs_each: config.runtime.jobs_per_question,
+        waits: 0,
     };
     running.run()
 }

@@ -238,11 +238,19 @@ impl Journal {
             (ACCURACY.to_owned(), returns.clone()),
             ("f1".to_owned(), of(&|line| line.f1().unwrap_or(f64::NAN))),
             ("backstop".to_owned(), of(&|line| share(line.backstop))),
-            ("violations".to_owned(), of(&|line| line.violations() as f64)),
-            ("tool_calls".to_owned(), of(&|line| line.spent_of("tool_calls"))),
+            (
+                "violations".to_owned(),
+                of(&|line| line.violations() as f64),
+            ),
+            (
+                "tool_calls".to_owned(),
+                of(&|line| line.spent_of("tool_calls")),
+            ),
             ("nodes".to_owned(), of(&|line| line.nodes as f64)),
         ]);
-        let lengths = judged.iter().map(|(_, line)| line.spent_of("tokens") as u64);
+        let lengths = judged
+            .iter()
+            .map(|(_, line)| line.spent_of("tokens") as u64);
         let event = EventKind::Evaluation {
             purpose: EvaluationPurpose::Absolute,
             progress: self.progress(),

@@ -16,8 +16,9 @@ use super::journal::{Journal, Order};
 use super::ongoing::{Common, Ongoing};
 use super::questions::Asked;
 
-/// How long to wait when the backend has nothing yet.
+/// How long to wait when the backend has nothing yet, and how often before it is given up.
 const NOTHING_YET: Duration = Duration::from_millis(5);
+const MOST_WAITS: u32 = 10_000;
 /// Bits of a job's identity within its search; those above are its question's place.
 const JOB_BITS: u32 = 32;
 
@@ -39,6 +40,8 @@ pub struct Running {
     pub parallel: usize,
     /// Jobs of one question that are under way at the same time.
     pub jobs_each: usize,
+    /// How often in a row the backend had nothing.
+    pub waits: u32,
 }
 
 impl Running {
@@ -111,7 +114,21 @@ impl Running {
             let full = jobs.len() >= self.parallel * self.jobs_each;
             self.journal.batch(began.elapsed(), full);
         }
-        if outcomes.is_empty() {
+        self.waits = match outcomes.is_empty() {
+            true => self.waits + 1,
+            false => 0,
+        };
+        if self.waits > MOST_WAITS {
+            return Err(Failure::new(
+                ENVIRONMENT,
+                format!(
+                    "the model served none of {} jobs for {} calls - see its own log, then `concord resume`",
+                    jobs.len(),
+                    self.waits
+                ),
+            ));
+        }
+        if self.waits > 0 {
             std::thread::sleep(NOTHING_YET);
         }
         let mut fatal = None;

@@ -21,8 +21,6 @@ use tch::Device;
 
 use crate::exit::{BAD_CONFIG, Failure};
 
-use super::local;
-
 /// Opens the backend of the settings; its tools search these documents.
 ///
 /// # Errors
@@ -33,11 +31,10 @@ pub fn open(
     device: Device,
 ) -> Result<Box<dyn Backend>, Failure> {
     Ok(match config.model.kind {
-        ModelKind::Local => {
-            let model = local::model(config, device)?;
-            Box::new(language(config, model, documents)?)
+        ModelKind::Local | ModelKind::Server => {
+            let _ = (documents, device);
+            return Err(Failure::new(BAD_CONFIG, "not yet"));
         }
-        ModelKind::Server => return Err(Failure::new(BAD_CONFIG, "not yet")),
         ModelKind::Scripted => {
             // Trajectories have no critic: their policy sees when it is done.
             let ending = match config.method.kind.judges() {
@@ -87,11 +84,7 @@ fn language<M: CompletionModel>(
 }
 
 /// The tools of the settings.
-fn tools(
-    config: &ToolsConfig,
-    documents: &Arc<Collection>,
-    seed: u64,
-) -> Result<Tools, Failure> {
+fn tools(config: &ToolsConfig, documents: &Arc<Collection>, seed: u64) -> Result<Tools, Failure> {
     let mut all: Vec<Box<dyn Tool>> = Vec::new();
     if config.search {
         let documents = Arc::clone(documents);

@@ -63,7 +63,11 @@ pub fn logs(run: &TestRun) -> Vec<(String, PathBuf)> {
 /// The lines of a log without their times.
 pub fn lines(path: &PathBuf) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
-    assert!(text.ends_with('\n'), "{} ends in half a line", path.display());
+    assert!(
+        text.ends_with('\n'),
+        "{} ends in half a line",
+        path.display()
+    );
     let line = |line: &str| {
         let mut value: Value = serde_json::from_str(line).unwrap();
         value.as_object_mut().unwrap().remove("time");

@@ -125,10 +125,7 @@ fn branch(global: &Global, arguments: &Replay, text: &str, node: u32) -> Result<
 /// The folder of the run that a log belongs to.
 fn folder_of(log: &Path) -> Result<RunFolder, Failure> {
     let path = std::path::absolute(log).unwrap_or_else(|_| log.to_path_buf());
-    let folder: Option<PathBuf> = path
-        .parent()
-        .and_then(Path::parent)
-        .map(Path::to_path_buf);
+    let folder: Option<PathBuf> = path.parent().and_then(Path::parent).map(Path::to_path_buf);
     let folder = folder.unwrap_or_default();
     RunFolder::open(&folder).map_err(|error| {
         Failure::arguments(format!(

@@ -21,7 +21,10 @@ fn budgets_that_are_none_are_refused() {
         (&["budget.tokens=0"][..], "budget.tokens"),
         (&["budget.tokens=-5"], "budget.tokens"),
         (&["budget.tool_calls=-1"], "budget.tool_calls"),
-        (&["budget.tokens=none", "budget.tool_calls=none"], "no limit"),
+        (
+            &["budget.tokens=none", "budget.tool_calls=none"],
+            "no limit",
+        ),
         (&["budget.answer_reserve=5000"], "budget.answer_reserve"),
     ] {
         let text = problems(sets);
@@ -31,7 +34,11 @@ fn budgets_that_are_none_are_refused() {
 
 #[test]
 fn the_smallest_budget_still_answers() {
-    let run = scripted(&["budget.tokens=25", "budget.answer_reserve=25", "questions.count=2"]);
+    let run = scripted(&[
+        "budget.tokens=25",
+        "budget.answer_reserve=25",
+        "questions.count=2",
+    ]);
     let (code, message) = outcome(&run.run());
     assert_eq!(code, 0, "{message}");
     for one in outcomes(&run) {
@@ -45,14 +52,21 @@ fn no_tool_calls_at_all_is_a_budget_too() {
     let run = scripted(&["budget.tool_calls=0", "questions.count=2"]);
     assert_eq!(outcome(&run.run()), (0, String::new()));
     for one in outcomes(&run) {
-        assert!(one.answer.is_some() && one.spent_of("tool_calls") == 0.0, "{one:?}");
+        assert!(
+            one.answer.is_some() && one.spent_of("tool_calls") == 0.0,
+            "{one:?}"
+        );
     }
 }
 
 #[test]
 fn a_bad_line_of_the_questions_is_named_and_nothing_is_searched() {
     let run = scripted(&[]);
-    fs::write(run.folder.questions(), "{\"question\":\"a\"}\n{\"question\":3}\n").unwrap();
+    fs::write(
+        run.folder.questions(),
+        "{\"question\":\"a\"}\n{\"question\":3}\n",
+    )
+    .unwrap();
     let (code, message) = outcome(&run.run());
     assert_eq!(code, 2, "{message}");
     assert!(message.contains("questions.jsonl, line 2"), "{message}");
@@ -61,9 +75,16 @@ fn a_bad_line_of_the_questions_is_named_and_nothing_is_searched() {
 
 #[test]
 fn an_offset_beyond_the_questions_is_told() {
-    let sets = ["questions.kind=text", "questions.text=Who?", "questions.offset=7"];
+    let sets = [
+        "questions.kind=text",
+        "questions.text=Who?",
+        "questions.offset=7",
+    ];
     // A text is one question; the made-up chains never end.
-    assert!(configured(SCRIPTED, &sets).is_err(), "scripted takes no text");
+    assert!(
+        configured(SCRIPTED, &sets).is_err(),
+        "scripted takes no text"
+    );
 }
 
 /// A limit on the size of files stands in for a full disk: writes fail with EFBIG.
@@ -75,10 +96,16 @@ fn a_full_disk_stops_with_exit_3_and_the_run_goes_on_once_there_is_room() {
         worker().display(),
         run.folder.path().display()
     );
-    let output = Command::new("bash").args(["-c", &limited]).output().unwrap();
+    let output = Command::new("bash")
+        .args(["-c", &limited])
+        .output()
+        .unwrap();
     let (code, message) = outcome(&output);
     assert_eq!(code, 3, "{message}");
-    assert!(message.contains("cannot write") && message.contains("concord resume"), "{message}");
+    assert!(
+        message.contains("cannot write") && message.contains("concord resume"),
+        "{message}"
+    );
     assert_eq!(outcome(&run.resume()), (0, String::new()));
     let straight = scripted(&["questions.count=4"]);
     assert_eq!(outcome(&straight.run()), (0, String::new()));
@@ -87,11 +114,16 @@ fn a_full_disk_stops_with_exit_3_and_the_run_goes_on_once_there_is_room() {
 
 #[test]
 fn a_model_that_is_not_here_is_an_environment_problem() {
-    let text = SCRIPTED.replace("kind = \"scripted\"", "kind = \"local\"\nname = \"nowhere/at-all\"");
+    let text = SCRIPTED.replace(
+        "kind = \"scripted\"",
+        "kind = \"local\"\nname = \"nowhere/at-all\"",
+    );
     let text = text.replace("[questions]", "[questions]\nkind = \"world\"");
     let run = TestRun::of(configured(&text, &[]).unwrap());
     let mut command = run.command();
-    command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", run.folder.path());
+    command
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", run.folder.path());
     let (code, message) = outcome(&command.output().unwrap());
     assert_eq!(code, 3, "{message}");
     assert!(message.contains("nowhere/at-all"), "{message}");

@@ -95,7 +95,9 @@ fn a_pause_holds_until_it_is_taken_back() {
     run.wait_until("a log", |run| !logs(run).is_empty());
     ControlClient::send(&run.folder, ControlCommand::Pause, limit).unwrap();
     run.wait_until("the pause", |run| {
-        run.folder.status().is_ok_and(|status| status.state == RunState::Paused)
+        run.folder
+            .status()
+            .is_ok_and(|status| status.state == RunState::Paused)
     });
     ControlClient::send(&run.folder, ControlCommand::Resume, limit).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

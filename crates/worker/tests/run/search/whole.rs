@@ -21,8 +21,14 @@ fn every_question_has_a_log_an_answer_and_its_judgement() {
         assert_eq!(one.expected, ["right"]);
         assert!(one.spent_of("tokens") <= 1000.0 && one.spent_of("tool_calls") <= 5.0);
     }
-    let right = found.iter().filter(|one| one.verdict() == Some(true)).count();
-    assert!(right > 0, "with these error rates half of the answers are right");
+    let right = found
+        .iter()
+        .filter(|one| one.verdict() == Some(true))
+        .count();
+    assert!(
+        right > 0,
+        "with these error rates half of the answers are right"
+    );
     let returns = run.returns(EvaluationPurpose::Absolute);
     let [(step, mean)] = returns[..] else {
         panic!("{returns:?}")
