@@ -35,8 +35,9 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
     let run = desk.run;
     let device_name = desk.device_name();
     let given = questions::kept(run)?;
-    let material = material::load(config, given.as_deref())?;
-    if given.is_none() {
+    let is_new = given.is_none();
+    let material = material::load(config, given)?;
+    if is_new {
         questions::keep(run, &material.asked)?;
     }
     let asked = material.asked.clone();
@@ -76,7 +77,7 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
             settings: Settings::of(config),
             limits: settings::limits(config),
             seed: config.seed,
-            variant: judging::variant(&config.questions),
+            variant: judging::variant(config.questions.metric, material.metric),
         },
         backend,
         journal,

@@ -1,18 +1,16 @@
 //! Whether answers are right. The search never comes here: it is told nothing of it.
 
-use configs::search::{Metric, QuestionFormat, QuestionsConfig};
+use configs::search::Metric;
 use search::log::{Event, LogEvent};
 use search::metrics::{Variant, score};
 use serde_json::{Value, json};
 
-/// Which rules score the answers to these questions: HotpotQA's own and 2WikiMultihopQA's have
-/// one for yes and no, all others SQuAD's.
-pub fn variant(questions: &QuestionsConfig) -> Variant {
-    match (questions.metric, questions.format) {
-        (Metric::Hotpotqa, _) => Variant::Hotpot,
-        (Metric::Squad, _) => Variant::Squad,
-        (Metric::Auto, QuestionFormat::Hotpotqa | QuestionFormat::TwoWiki) => Variant::Hotpot,
-        (Metric::Auto, _) => Variant::Squad,
+/// Which rules score the answers: those of the settings, else those of the questions' format.
+pub fn variant(metric: Metric, format: Variant) -> Variant {
+    match metric {
+        Metric::Hotpotqa => Variant::Hotpot,
+        Metric::Squad => Variant::Squad,
+        Metric::Auto => format,
     }
 }
 

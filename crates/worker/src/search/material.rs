@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use configs::search::{ModelKind, QuestionsConfig, QuestionsKind, SearchConfig, Split};
+use configs::search::{
+    ModelKind, QuestionFormat, QuestionsConfig, QuestionsKind, SearchConfig, Split,
+};
+use search::datasets::{self, Format};
 use search::job::Question;
+use search::metrics::Variant;
 use search::scripted;
 use search::tools::collection::Collection;
 use search::world::questions::{QuestionSettings, Questions};
@@ -23,6 +27,8 @@ pub struct Material {
     pub asked: Vec<Asked>,
     /// What tools search.
     pub documents: Arc<Collection>,
+    /// How answers are scored by the questions' format.
+    pub metric: Variant,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -31,19 +37,23 @@ pub struct Material {
 ///
 /// # Errors
 /// A file that cannot be read, a world that cannot be made, no question at all.
-pub fn load(config: &SearchConfig, given: Option<&[Asked]>) -> Result<Material, Failure> {
+pub fn load(
+    config: &SearchConfig,
+    given: Option<(Vec<Asked>, Variant)>,
+) -> Result<Material, Failure> {
     let mut material = match (config.model.kind, config.questions.kind) {
         (ModelKind::Scripted, _) => Material {
             asked: chains(&config.questions),
             documents: Arc::new(Collection::new(Vec::new())),
+            metric: Variant::Squad,
             notes: Vec::new(),
         },
         (_, QuestionsKind::World) => of_world(config, given.is_none())?,
         (_, QuestionsKind::File) => of_file(config)?,
         (_, QuestionsKind::Text) => of_text(config)?,
     };
-    if let Some(given) = given {
-        material.asked = given.to_vec();
+    if let Some((asked, metric)) = given {
+        (material.asked, material.metric) = (asked, metric);
     }
     if material.asked.is_empty() {
         return Err(Failure::new(
@@ -120,6 +130,7 @@ fn of_world(config: &SearchConfig, ask: bool) -> Result<Material, Failure> {
     Ok(Material {
         asked,
         documents: Arc::clone(&world.collection),
+        metric: Variant::Squad,
         notes,
     })
 }
@@ -137,16 +148,52 @@ fn of_text(config: &SearchConfig) -> Result<Material, Failure> {
             expected: questions.expected.iter().cloned().collect(),
         }],
         documents,
+        metric: Variant::Squad,
         notes: Vec::new(),
     })
 }
 
 fn of_file(config: &SearchConfig) -> Result<Material, Failure> {
-    let _ = config;
-    Err(Failure::new(BAD_CONFIG, "not yet"))
+    let questions = &config.questions;
+    let path = Path::new(questions.path.as_deref().unwrap_or_default());
+    let format = match questions.format {
+        QuestionFormat::Auto => None,
+        QuestionFormat::Hotpotqa => Some(Format::Hotpotqa),
+        QuestionFormat::TwoWiki => Some(Format::TwoWiki),
+        QuestionFormat::Musique => Some(Format::Musique),
+        QuestionFormat::Bamboogle => Some(Format::Bamboogle),
+        QuestionFormat::Plain => Some(Format::Plain),
+    };
+    let aliases = questions.aliases.as_deref().map(Path::new);
+    let read = datasets::read(path, format, aliases)?;
+    let mut notes = Vec::new();
+    if read.left_out > 0 {
+        notes.push(format!(
+            "{} questions of {} are marked as not answerable and left out",
+            read.left_out,
+            path.display()
+        ));
+    }
+    let own = read.passages;
+    let documents = match &questions.documents {
+        Some(path) => documents(Path::new(path))?,
+        None => Arc::new(Collection::new(own)),
+    };
+    let tools = &config.tools;
+    if documents.passages().is_empty() && (tools.search || tools.lookup) {
+        notes.push(format!(
+            "there are no documents to be searched: {} has none - name some with questions.documents",
+            path.display()
+        ));
+    }
+    Ok(Material {
+        asked: chosen(questions, read.questions.into_iter().map(Asked::from)),
+        documents,
+        metric: read.format.metric(),
+        notes,
+    })
 }
 
 fn documents(path: &Path) -> Result<Arc<Collection>, Failure> {
-    let _ = path;
-    Err(Failure::new(BAD_CONFIG, "not yet"))
+    Ok(Arc::new(Collection::new(datasets::read_passages(path)?)))
 }
