@@ -1,41 +1,748 @@
-//! The search machine, by its own words: budgets, answers, order and replay.
+//! The search machine: budgets, answers and order, whatever the backend does.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod made_up;
 
-use made_up::{METHODS, MadeUp, limits, run, settings};
-use search::log::LogEvent;
+use std::collections::BTreeMap;
+
+use configs::search::{DuplicateCheck, Frontier, Method, StopRule, TokenCount, TriedActions};
+use made_up::{METHODS, MadeUp, limits, run, search, settings};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use search::job::{Action, Instruction, Job, JobId, JobKind, Outcome, Told, Usage};
+use search::log::{Event, LogEvent};
+use search::resource::{Amounts, Limits, Resource};
+use search::tree::{NodeId, Status};
+use search::{Search, SearchError, Settings};
+
+fn as_text(events: &[Event]) -> String {
+    let lines = events.iter().cloned();
+    lines
+        .map(|event| LogEvent::at(0.0, event).to_line() + "\n")
+        .collect()
+}
+
+/// What the log says was spent of a resource.
+fn spent(events: &[Event], wanted: &str) -> f64 {
+    let spends = events.iter().filter_map(|event| match event {
+        Event::Spend {
+            resource, amount, ..
+        } if resource == wanted => Some(*amount),
+        _ => None,
+    });
+    spends.sum()
+}
 
 #[test]
-fn every_method_answers_within_its_budget() {
+fn every_method_answers_within_its_budget_and_replays() {
     for kind in METHODS {
-        for seed in 0..20 {
+        for seed in 0..10 {
             let (search, events) = run(&settings(kind), limits(2_000, 10), seed, MadeUp::default());
             let verdict = search.verdict().unwrap();
             assert!(verdict.answer.is_some(), "{kind:?} {seed}: {verdict:?}");
             assert_eq!(verdict.violations, 0, "{kind:?} {seed}");
+            assert_eq!(search.ledger().reserved(), Amounts::default(), "{kind:?}");
             assert_eq!(
-                search.ledger().reserved(),
-                Default::default(),
-                "{kind:?} {seed}"
+                spent(&events, "tokens"),
+                search.ledger().spent().tokens as f64
             );
-            let text: String = events
-                .iter()
-                .map(|event| LogEvent::at(0.0, event.clone()).to_line() + "\n")
-                .collect();
-            let replayed = search::log::replay(text.as_bytes()).unwrap();
-            assert_eq!(replayed.search.tree(), search.tree());
-            assert!(replayed.missing.is_empty());
-            if seed == 0 {
-                println!(
-                    "{kind:?} {} nodes, {} visits, {:?}, {}",
-                    search.tree().len(),
-                    verdict.visits,
-                    search.ledger().spent(),
-                    verdict.why
-                );
+            let replayed = search::log::replay(as_text(&events).as_bytes()).unwrap();
+            assert_eq!(replayed.search.tree(), search.tree(), "{kind:?} {seed}");
+            assert_eq!(replayed.search.verdict(), search.verdict());
+            assert_eq!(replayed.missing, []);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log_and_another_one_another() {
+    for kind in METHODS {
+        let log = |seed| run(&settings(kind), limits(3_000, 12), seed, MadeUp::default()).1;
+        assert_eq!(log(3), log(3), "{kind:?}");
+        assert_ne!(log(3), log(4), "{kind:?}");
+    }
+}
+
+/// Serves one job after another by hand.
+struct Bench {
+    search: Search,
+    events: Vec<Event>,
+}
+
+fn cost(output_tokens: u64) -> Usage {
+    Usage {
+        output_tokens,
+        ..Usage::default()
+    }
+}
+
+fn call(input: &str) -> Action {
+    Action::Call {
+        tool: "search".to_owned(),
+        input: input.to_owned(),
+    }
+}
+
+impl Bench {
+    fn new(settings: &Settings, limits: Limits) -> Self {
+        Self {
+            search: search(settings, limits, 7),
+            events: Vec::new(),
+        }
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        let job = self.search.ask(1).pop();
+        self.events.extend(self.search.events());
+        job
+    }
+
+    fn tell(&mut self, job: &Job, outcome: Outcome) {
+        assert_eq!(self.search.tell(job.id, outcome), Told::Taken);
+        self.events.extend(self.search.events());
+    }
+
+    fn step(&mut self, action: Action, tokens: u64) -> Job {
+        let job = self.next().unwrap();
+        assert!(matches!(job.kind, JobKind::Step { .. }), "{:?}", job.kind);
+        let thought = "so".to_owned();
+        let (cut, usage) = (false, cost(tokens));
+        let outcome = Outcome::Stepped {
+            thought,
+            action,
+            cut,
+            usage,
+        };
+        self.tell(&job, outcome);
+        job
+    }
+
+    fn observe(&mut self) {
+        let job = self.next().unwrap();
+        assert!(matches!(job.kind, JobKind::Tool { .. }), "{:?}", job.kind);
+        let text = "facts".to_owned();
+        let (failed, usage) = (false, Usage::default());
+        self.tell(
+            &job,
+            Outcome::Observed {
+                text,
+                failed,
+                usage,
+            },
+        );
+    }
+
+    fn judge(&mut self, delta: f64, tokens: u64) {
+        let job = self.next().unwrap();
+        assert_eq!(job.kind, JobKind::Critic);
+        self.tell(&job, judged(Some(delta), tokens));
+    }
+
+    fn answer(&mut self, words: &str) -> Job {
+        let job = self.next().unwrap();
+        assert!(matches!(job.kind, JobKind::Answer { .. }), "{:?}", job.kind);
+        let text = words.to_owned();
+        let usage = cost(10);
+        self.tell(&job, Outcome::Answered { text, usage });
+        job
+    }
+
+    /// A whole expansion of whatever node is selected.
+    fn expand(&mut self, input: &str, delta: f64) -> NodeId {
+        let job = self.step(call(input), 20);
+        self.observe();
+        self.judge(delta, 10);
+        job.node
+    }
+
+    fn last_visit(&self) -> (NodeId, f64, f64) {
+        let visits = self.events.iter().rev();
+        let mut visits = visits.filter_map(|event| match event {
+            Event::Visit {
+                id,
+                probability,
+                ratio,
+            } => Some((*id, *probability, *ratio)),
+            _ => None,
+        });
+        visits.next().unwrap()
+    }
+
+    fn value(&self, node: u32) -> f64 {
+        self.search.tree().node(NodeId(node)).value
+    }
+
+    fn status(&self, node: u32) -> Status {
+        self.search.tree().node(NodeId(node)).status
+    }
+}
+
+fn judged(delta: Option<f64>, tokens: u64) -> Outcome {
+    Outcome::Judged {
+        delta,
+        score: None,
+        sufficient: None,
+        why: String::new(),
+        usage: cost(tokens),
+    }
+}
+
+fn plain(kind: Method) -> Settings {
+    let mut settings = settings(kind);
+    settings.method.plan = false;
+    settings
+}
+
+/// With half of the budget left BAVT draws by squares; the inverted exponent would draw by roots.
+#[test]
+fn the_power_is_one_over_what_is_left() {
+    for (kind, power) in [
+        (Method::Bavt, 2.0),
+        (Method::InvertedExponent, 0.5),
+        (Method::ConstantExponent, 4.0),
+        (Method::Uniform, 0.0),
+    ] {
+        let mut bench = Bench::new(&plain(kind), limits(1_000, 2));
+        bench.expand("the maker", 3.0);
+        let job = bench.next().unwrap();
+        let (node, probability, ratio) = bench.last_visit();
+        // One of two calls.
+        assert_eq!((node, ratio), (job.node, 0.5));
+        let (root, child) = (0.1_f64.powf(power), 0.4_f64.powf(power));
+        let own = if node == NodeId::ROOT { root } else { child };
+        let expected = own / (root + child);
+        assert!(
+            (probability - expected).abs() < 1e-12,
+            "{kind:?}: {probability} is not {expected}"
+        );
+    }
+}
+
+#[test]
+fn residual_values_decide_what_is_next() {
+    let mut bench = Bench::new(&plain(Method::Greedy), limits(10_000, 50));
+    assert_eq!(bench.expand("one", 9.0), NodeId::ROOT);
+    // Clipped at 4: 1 + 4 = 5.
+    assert!((bench.value(1) - 0.5).abs() < 1e-12);
+    assert_eq!(bench.status(1), Status::Open);
+    assert_eq!(bench.expand("two", 0.0), NodeId(1));
+    assert_eq!(bench.status(2), Status::Pruned);
+    let job = bench.step(call("three"), 20);
+    let JobKind::Step {
+        instruction, tried, ..
+    } = &job.kind
+    else {
+        panic!("{:?}", job.kind);
+    };
+    assert_eq!(job.node, NodeId(1));
+    assert_eq!(*instruction, Instruction::Widen);
+    assert_eq!(*tried, [call("two")]);
+    bench.observe();
+    // 5 + 3 = 8: the threshold itself is enough.
+    bench.judge(3.0, 10);
+    let job = bench.answer(" Graz ");
+    assert_eq!(
+        (job.node, &job.kind),
+        (NodeId(3), &JobKind::Answer { forced: false })
+    );
+    assert_eq!(job.state.steps.len(), 2);
+    assert_eq!(bench.status(3), Status::Terminal);
+    // (0.5 + 0.5 + 0.8) / 3 with the pruned child, then (0.1 + 0.6) / 2.
+    assert!((bench.value(1) - 0.6).abs() < 1e-12, "{}", bench.value(1));
+    assert!((bench.value(0) - 0.35).abs() < 1e-12, "{}", bench.value(0));
+    assert_eq!(
+        bench.search.tree().node(NodeId(3)).answer.as_deref(),
+        Some("Graz")
+    );
+}
+
+#[test]
+fn pruned_children_may_be_left_out_of_the_smoothing() {
+    let mut settings = plain(Method::Greedy);
+    settings.method.backpropagate_pruned = false;
+    let mut bench = Bench::new(&settings, limits(10_000, 50));
+    bench.expand("one", 4.0);
+    bench.expand("two", 0.0);
+    bench.expand("three", 4.0);
+    bench.answer("Graz");
+    // (0.5 + 0.9) / 2.
+    assert!((bench.value(1) - 0.7).abs() < 1e-12, "{}", bench.value(1));
+}
+
+#[test]
+fn a_repeated_call_costs_no_judgement_and_where_wanted_no_call() {
+    for (check, calls, judgements) in [
+        (DuplicateCheck::Off, 2, 2),
+        (DuplicateCheck::Critic, 2, 1),
+        (DuplicateCheck::Call, 1, 1),
+    ] {
+        let mut settings = plain(Method::Uniform);
+        settings.method.duplicate_check = check;
+        let mut bench = Bench::new(&settings, limits(10_000, 50));
+        bench.expand("The maker of X", 2.0);
+        bench.step(call("the MAKER of x!"), 20);
+        while bench.search.counters().tool_calls < calls {
+            bench.observe();
+        }
+        while bench.search.counters().judgements < judgements {
+            bench.judge(0.0, 10);
+        }
+        assert_eq!(bench.status(2), Status::Pruned, "{check:?}");
+        assert_eq!(bench.search.ledger().spent().tool_calls, u64::from(calls));
+        let next = bench.next().unwrap();
+        assert!(matches!(next.kind, JobKind::Step { .. }), "{check:?}");
+    }
+}
+
+#[test]
+fn what_goes_wrong_is_charged_and_counted() {
+    let mut settings = plain(Method::Bavt);
+    settings.method.retries = 1;
+    let mut bench = Bench::new(&settings, limits(2_000, 5));
+    let failed = |tokens| Outcome::Failed {
+        why: "500".to_owned(),
+        fatal: false,
+        usage: cost(tokens),
+    };
+    let first = bench.next().unwrap();
+    bench.tell(&first, failed(7));
+    let again = bench.next().unwrap();
+    assert_ne!(first.id, again.id);
+    assert_ne!(first.seed, again.seed);
+    assert_eq!(first.kind, again.kind);
+    bench.tell(&again, failed(3));
+    assert_eq!(bench.search.ledger().spent().tokens, 10);
+    assert_eq!(bench.search.counters().failed_jobs, 2);
+    assert_eq!(bench.search.tree().len(), 1);
+    // A tool that fails gains nothing, and costs its call.
+    bench.step(call("one"), 20);
+    let job = bench.next().unwrap();
+    let text = "timed out".to_owned();
+    let (failed, usage) = (true, Usage::default());
+    bench.tell(
+        &job,
+        Outcome::Observed {
+            text,
+            failed,
+            usage,
+        },
+    );
+    assert_eq!(bench.status(1), Status::Pruned);
+    assert_eq!(bench.search.ledger().spent().tool_calls, 1);
+    // A judgement that cannot be read is no gain.
+    bench.step(call("two"), 20);
+    bench.observe();
+    let job = bench.next().unwrap();
+    bench.tell(&job, judged(Some(f64::NAN), 10));
+    assert_eq!(bench.status(2), Status::Pruned);
+    assert_eq!(bench.search.counters().critic_parse_failures, 1);
+    // A step that was cut gains nothing, and its call is not made.
+    let job = bench.next().unwrap();
+    let outcome = Outcome::Stepped {
+        thought: String::new(),
+        action: call("three"),
+        cut: true,
+        usage: cost(90),
+    };
+    bench.tell(&job, outcome);
+    assert_eq!(bench.status(3), Status::Pruned);
+    assert_eq!(bench.search.ledger().spent().tool_calls, 2);
+    let text = as_text(&bench.events);
+    assert!(search::log::replay(text.as_bytes()).is_ok());
+}
+
+#[test]
+fn more_than_allowed_is_a_violation_and_never_more_than_there_is() {
+    let mut bench = Bench::new(&plain(Method::Bavt), limits(500, 5));
+    let job = bench.next().unwrap();
+    let outcome = Outcome::Stepped {
+        thought: String::new(),
+        action: Action::Think,
+        cut: false,
+        usage: cost(100_000),
+    };
+    bench.tell(&job, outcome);
+    let ledger = bench.search.ledger();
+    assert_eq!(
+        ledger.left(Resource::Tokens),
+        Some(40),
+        "the critic's share is promised"
+    );
+    assert_eq!(bench.search.counters().violations, 1);
+    let told = bench.events.iter().find_map(|event| match event {
+        Event::Violation {
+            allowed,
+            used,
+            charged,
+            ..
+        } => Some((*allowed, *used, *charged)),
+        _ => None,
+    });
+    assert_eq!(told, Some((job.max_tokens, 100_000, 460)));
+    bench.judge(0.0, 40);
+    let verdict = bench.search.verdict().unwrap();
+    assert_eq!((verdict.answer.as_deref(), verdict.violations), (None, 1));
+}
+
+#[test]
+fn a_backend_that_cannot_go_on_ends_the_search() {
+    let mut bench = Bench::new(&plain(Method::Bavt), limits(5_000, 50));
+    bench.step(
+        Action::Answer {
+            text: "Linz".to_owned(),
+        },
+        20,
+    );
+    bench.judge(1.0, 10);
+    let job = bench.next().unwrap();
+    let why = "the server is gone".to_owned();
+    let (fatal, usage) = (true, Usage::default());
+    bench.tell(&job, Outcome::Failed { why, fatal, usage });
+    let verdict = bench.search.verdict().unwrap();
+    assert_eq!(verdict.why, "the server is gone");
+    assert_eq!(verdict.answer.as_deref(), Some("Linz"));
+    assert_eq!(bench.search.ledger().reserved(), Amounts::default());
+}
+
+#[test]
+fn steps_that_always_fail_end_in_a_forced_answer() {
+    let mut bench = Bench::new(&plain(Method::Bavt), limits(5_000, 50));
+    let mut failures = 0;
+    loop {
+        let job = bench.next().unwrap();
+        if job.kind == (JobKind::Answer { forced: true }) {
+            let text = "Wels".to_owned();
+            let usage = cost(10);
+            bench.tell(&job, Outcome::Answered { text, usage });
+            break;
+        }
+        failures += 1;
+        let why = "500".to_owned();
+        let (fatal, usage) = (false, Usage::default());
+        bench.tell(&job, Outcome::Failed { why, fatal, usage });
+    }
+    // Three steps, each tried twice.
+    assert_eq!(failures, 6);
+    let verdict = bench.search.verdict().unwrap();
+    assert!(verdict.backstop);
+    assert_eq!(verdict.answer.as_deref(), Some("Wels"));
+}
+
+#[test]
+fn the_backstop_answers_from_the_best_node_when_tools_or_tokens_run_out() {
+    let mut bench = Bench::new(&plain(Method::Greedy), limits(5_000, 2));
+    bench.expand("one", 3.0);
+    bench.expand("two", -1.0);
+    let job = bench.answer("Graz");
+    assert_eq!(
+        (job.node, &job.kind),
+        (NodeId(1), &JobKind::Answer { forced: true })
+    );
+    let verdict = bench.search.verdict().unwrap();
+    assert!(verdict.backstop);
+    assert_eq!(verdict.why, "the tools are used up");
+
+    let mut bench = Bench::new(&plain(Method::Greedy), limits(1_000, 50));
+    let mut steps = 0;
+    while bench.search.ledger().left(Resource::Tokens) >= Some(200) {
+        bench.step(call(&format!("query {steps}")), 60);
+        bench.observe();
+        bench.judge(0.0, 40);
+        steps += 1;
+    }
+    let job = bench.answer("Graz");
+    assert_eq!(job.kind, JobKind::Answer { forced: true });
+    assert_eq!(steps, 9, "at 100 left of 1,000, below a fifth");
+}
+
+#[test]
+fn stop_rules() {
+    let asked = |stop: StopRule| {
+        let mut settings = plain(Method::Uniform);
+        settings.method.stop = stop;
+        settings.method.judge_answers = false;
+        let mut bench = Bench::new(&settings, limits(3_000, 50));
+        let mut answers = 0;
+        for text in ["Graz", "Linz", "the graz", "Wels", "Wels", "Wels"] {
+            if bench.search.verdict().is_some() {
+                break;
+            }
+            let text = text.to_owned();
+            bench.step(Action::Answer { text }, 20);
+            answers += 1;
+        }
+        let verdict = bench.search.verdict().cloned();
+        (answers, verdict.and_then(|verdict| verdict.answer))
+    };
+    assert_eq!(asked(StopRule::FirstAnswer), (1, Some("Graz".to_owned())));
+    // Of equal answers the one of the larger value: the first one raised the root.
+    assert_eq!(asked(StopRule::Agreement), (3, Some("the graz".to_owned())));
+    assert_eq!(asked(StopRule::UntilBudget), (6, None));
+}
+
+#[test]
+fn budgets_that_make_no_sense_are_told() {
+    let made = |limits| {
+        Search::new(&plain(Method::Bavt), made_up::question(), limits, 1)
+            .map(|_| ())
+            .unwrap_err()
+    };
+    assert_eq!(made(Limits::default()), SearchError::Unlimited);
+    let only_tools = Limits {
+        tool_calls: Some(3),
+        ..Limits::default()
+    };
+    assert_eq!(made(only_tools), SearchError::Unlimited);
+    assert_eq!(
+        made(limits(0, 3)).to_string(),
+        "budget: 0 tokens, and an answer takes 1 - allowed are 1 and more"
+    );
+    // One token is one token of an answer.
+    let (search, _) = run(&plain(Method::Bavt), limits(1, 3), 1, MadeUp::default());
+    let verdict = search.verdict().unwrap();
+    assert!(verdict.answer.is_some() && verdict.backstop);
+    assert_eq!(search.ledger().spent().tokens, 1);
+}
+
+#[test]
+fn without_tools_the_search_thinks() {
+    let (search, _) = run(
+        &settings(Method::Bavt),
+        limits(3_000, 0),
+        5,
+        MadeUp::default(),
+    );
+    assert_eq!(search.ledger().spent().tool_calls, 0);
+    assert!(search.verdict().unwrap().answer.is_some());
+    assert!(search.tree().len() > 5);
+}
+
+#[test]
+fn a_frontier_of_leaves_leaves_inner_nodes_alone() {
+    for (frontier, repeated) in [(Frontier::OpenAll, true), (Frontier::LeavesOnly, false)] {
+        let mut settings = plain(Method::Uniform);
+        settings.method.frontier = frontier;
+        let mut bench = Bench::new(&settings, limits(9_000, 50));
+        let mut selected = Vec::new();
+        for step in 0..6 {
+            selected.push(bench.expand(&format!("query {step}"), 1.0));
+        }
+        let mut distinct = selected.clone();
+        distinct.dedup();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len() < selected.len(), repeated, "{selected:?}");
+    }
+}
+
+#[test]
+fn tried_actions_are_told_as_wanted() {
+    for (tried_actions, told) in [
+        (TriedActions::Off, 0),
+        (TriedActions::NoGain, 1),
+        (TriedActions::All, 2),
+    ] {
+        let mut settings = plain(Method::Mcts);
+        settings.method.tried_actions = tried_actions;
+        let mut bench = Bench::new(&settings, limits(9_000, 50));
+        bench.expand("gains", 2.0);
+        bench.expand("does not", 0.0);
+        let job = bench.next().unwrap();
+        assert_eq!(
+            job.node,
+            NodeId::ROOT,
+            "three children before any grandchild"
+        );
+        let JobKind::Step { tried, .. } = job.kind else {
+            panic!("no step");
+        };
+        assert_eq!(tried.len(), told, "{tried_actions:?}");
+    }
+}
+
+fn kinds() -> impl Strategy<Value = Method> {
+    proptest::sample::select(METHODS.to_vec())
+}
+
+prop_compose! {
+    fn any_settings()(
+        kind in kinds(),
+        stop in proptest::sample::select(vec![StopRule::FirstAnswer, StopRule::UntilBudget, StopRule::Agreement]),
+        frontier in proptest::sample::select(vec![Frontier::OpenAll, Frontier::LeavesOnly]),
+        duplicate_check in proptest::sample::select(vec![DuplicateCheck::Off, DuplicateCheck::Critic, DuplicateCheck::Call]),
+        flags: [bool; 7],
+        children_per_visit in 1..4_usize,
+        depth_limit in 1..8_u32,
+        node_limit in 2..60_u32,
+        retries in 0..3_u32,
+    ) -> Settings {
+        let mut settings = settings(kind);
+        let method = &mut settings.method;
+        method.stop = stop;
+        method.frontier = frontier;
+        method.duplicate_check = duplicate_check;
+        method.prune_no_gain = flags[0];
+        method.backpropagate = flags[1];
+        method.backpropagate_pruned = flags[2];
+        method.judge_answers = flags[3];
+        method.plan = flags[4];
+        method.children_per_visit = children_per_visit;
+        method.depth_limit = depth_limit;
+        method.node_limit = node_limit;
+        method.retries = retries;
+        if flags[5] {
+            settings.critic_score = configs::search::CriticScore::Absolute;
+        }
+        if flags[6] {
+            settings.tools.clear();
+        }
+        settings
+    }
+}
+
+prop_compose! {
+    fn any_limits()(
+        tokens in prop_oneof![1..50_u64, 50..600_u64, 600..4_000_u64],
+        tool_calls in proptest::option::of(0..20_u64),
+        model_calls in proptest::option::of(1..40_u64),
+        milliseconds in proptest::option::of(1..200_u64),
+    ) -> Limits {
+        Limits { tokens: Some(tokens), tool_calls, model_calls, milliseconds, ..Limits::default() }
+    }
+}
+
+/// Asks for several jobs at once and tells them in an order of `picks`, some twice, some never
+/// asked for. Checks the ledger at every turn.
+fn interleaved(
+    settings: &Settings,
+    limits: Limits,
+    backend: MadeUp,
+    at_most: usize,
+    picks: &[usize],
+) -> Result<(Search, Vec<Event>), TestCaseError> {
+    let mut search = search(settings, limits, 11);
+    let mut events = search.events();
+    let mut waiting: BTreeMap<JobId, Job> = BTreeMap::new();
+    let mut told: Vec<(JobId, Outcome)> = Vec::new();
+    let reserve = settings.reserve(limits.tokens);
+    for turn in 0..20_000 {
+        let room = at_most - waiting.len().min(at_most);
+        for job in search.ask(room) {
+            prop_assert_eq!(job.node.index() < search.tree().len(), true);
+            waiting.insert(job.id, job);
+        }
+        events.extend(search.events());
+        for resource in Resource::ALL {
+            let ledger = search.ledger();
+            let taken = ledger.spent().get(resource) + ledger.reserved().get(resource);
+            if let Some(limit) = limits.get(resource) {
+                prop_assert!(taken <= limit, "{resource}: {taken} of {limit}");
             }
         }
+        if search.verdict().is_some() {
+            return Ok((search, events));
+        }
+        let answering = waiting
+            .values()
+            .any(|job| matches!(job.kind, JobKind::Answer { .. }));
+        let answered = search
+            .tree()
+            .nodes()
+            .iter()
+            .any(|node| node.answer.is_some());
+        if backend.lies == 0.0 && backend.failures == 0.0 && !answering && !answered {
+            let free = search.ledger().available(Resource::Tokens);
+            prop_assert!(free >= reserve, "{free} of a reserve of {reserve}");
+        }
+        prop_assert!(!waiting.is_empty(), "it neither asks nor ends");
+        let pick = picks[turn % picks.len()];
+        let id = *waiting.keys().nth(pick % waiting.len()).unwrap();
+        let job = waiting.remove(&id).unwrap();
+        let outcome = backend.outcome(&job);
+        prop_assert_eq!(search.tell(id, outcome.clone()), Told::Taken);
+        events.extend(search.events());
+        told.push((id, outcome));
+        if pick.is_multiple_of(5) {
+            let (id, outcome) = told[pick % told.len()].clone();
+            let before = (search.tree().clone(), search.ledger().clone());
+            prop_assert_eq!(search.tell(id, outcome.clone()), Told::Duplicate);
+            prop_assert_eq!(search.tell(JobId(9_999_999), outcome), Told::Unknown);
+            prop_assert_eq!((search.tree(), search.ledger()), (&before.0, &before.1));
+            prop_assert_eq!(search.events(), vec![]);
+        }
+    }
+    Err(TestCaseError::fail("no end after 20,000 jobs"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        rng_seed: RngSeed::Fixed(7),
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(400)
+    })]
+
+    /// Any method, any options, any budget, any interleaving, a backend that fails and lies.
+    #[test]
+    fn no_budget_is_ever_exceeded(
+        settings in any_settings(),
+        limits in any_limits(),
+        backend in prop_oneof![
+            Just(MadeUp::default()),
+            Just(MadeUp { failures: 0.2, unreadable: 0.2, lies: 0.1, broken_tools: 0.3 }),
+            Just(MadeUp { unreadable: 1.0, broken_tools: 1.0, ..MadeUp::default() }),
+            Just(MadeUp { failures: 1.0, ..MadeUp::default() }),
+        ],
+        at_most in 1..6_usize,
+        picks in proptest::collection::vec(0..100_usize, 1..20),
+    ) {
+        let (search, events) = interleaved(&settings, limits, backend, at_most, &picks)?;
+        let verdict = search.verdict().unwrap();
+        prop_assert_eq!(search.ledger().reserved(), Amounts::default());
+        prop_assert_eq!(spent(&events, "tokens"), search.ledger().spent().tokens as f64);
+        prop_assert_eq!(spent(&events, "tool_calls"), search.ledger().spent().tool_calls as f64);
+        if backend.lies == 0.0 {
+            prop_assert_eq!(verdict.violations, 0);
+        }
+        // An answer whenever nobody failed or lied.
+        if backend.lies == 0.0 && backend.failures == 0.0 {
+            prop_assert!(verdict.answer.is_some(), "{:?}", verdict);
+        }
+        // The log tells the same story.
+        let text = as_text(&events);
+        let replayed = search::log::replay(text.as_bytes())
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(replayed.search.tree(), search.tree());
+        prop_assert_eq!(replayed.search.ledger(), search.ledger());
+        prop_assert_eq!(replayed.search.verdict().map(|v| &v.answer), Some(&verdict.answer));
+        prop_assert_eq!(replayed.missing.len(), 0);
+    }
+
+    /// Counted prompts and money only estimate what a prompt takes; they stay within all the same.
+    #[test]
+    fn prompts_and_money_stay_within_their_budgets(
+        kind in kinds(),
+        tokens in 700..9_000_u64,
+        micro_dollars in 400..9_000_u64,
+        at_most in 1..4_usize,
+    ) {
+        let mut settings = settings(kind);
+        settings.count = TokenCount::InputPlusOutput;
+        settings.prompt_tokens = 400;
+        settings.prices.input_per_million = 0.5;
+        settings.prices.output_per_million = 2.0;
+        settings.prices.tool_unit = 0.000_1;
+        let limits = Limits {
+            tokens: Some(tokens),
+            micro_dollars: Some(micro_dollars),
+            ..Limits::default()
+        };
+        let (search, events) = interleaved(&settings, limits, MadeUp::default(), at_most, &[0, 3])?;
+        let verdict = search.verdict().unwrap();
+        prop_assert_eq!(verdict.violations, 0);
+        prop_assert!(verdict.answer.is_some(), "{:?}", verdict);
+        let dollars = spent(&events, "dollars");
+        let exact = search.ledger().spent().micro_dollars as f64 / 1e6;
+        prop_assert!((dollars - exact).abs() < 1e-9);
     }
 }
