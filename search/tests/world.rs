@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use search::world::documents::{Content, Relevance, relevance};
+use search::world::export::{ExportSettings, export};
 use search::world::graph::{FactId, Object};
 use search::world::names::{Kind, Split};
 use search::world::progress::{Aim, Progress, judge, worth};
@@ -360,5 +362,50 @@ fn traces_teach_in_known_words_and_end_with_the_right_answer() {
     assert!(
         gains * 10 > judged * 4 && gains * 10 < judged * 8,
         "{gains} of {judged}"
+    );
+}
+
+#[test]
+fn an_export_is_whole_and_the_same_from_its_seed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("export");
+    let settings = ExportSettings {
+        rows: 60,
+        held_out_rows: 30,
+        worlds: 2,
+        entities: 300,
+        ..ExportSettings::default()
+    };
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    export(&folder, &settings).unwrap();
+    let first = [
+        read("train.jsonl"),
+        read("held-out.jsonl"),
+        read("start/tokenizer.json"),
+    ];
+    export(&folder, &settings).unwrap();
+    assert_eq!(
+        first,
+        [
+            read("train.jsonl"),
+            read("held-out.jsonl"),
+            read("start/tokenizer.json")
+        ]
+    );
+    assert_eq!(
+        (first[0].lines().count(), first[1].lines().count()),
+        (60, 30)
+    );
+    let config: serde_json::Value = serde_json::from_str(&read("start/config.json")).unwrap();
+    assert_eq!(config["vocab_size"], vocabulary().len());
+    assert_eq!(
+        vocabulary()[config["eos_token_id"].as_u64().unwrap() as usize],
+        "<end>"
+    );
+    let shipped = include_str!("../../assets/searcher/tokenizer.json");
+    let made: serde_json::Value = serde_json::from_str(&first[2]).unwrap();
+    let shipped: serde_json::Value = serde_json::from_str(shipped).unwrap();
+    assert_eq!(
+        made, shipped,
+        "the vocabulary has changed: the model in assets/searcher is to be trained anew"
     );
 }

@@ -59,6 +59,8 @@ pub struct Row {
     pub prompt: String,
     /// What it should say.
     pub reply: String,
+    /// What would be as right: the other word in the query, where it has not failed.
+    pub also: Option<String>,
 }
 
 /// How much goes wrong in traces, and what is seen.
@@ -183,6 +185,16 @@ impl Trace<'_> {
         }
         let (query, word) = self.right_query(hop);
         self.add_step(format!("<think> {} <search> {query}", self.note));
+        if !self.failed[1 - word] {
+            let other = format!(
+                "<think> {} <search> {}",
+                self.note,
+                self.query_for(hop, 1 - word)
+            );
+            if let Some(row) = self.rows.last_mut() {
+                row.also = Some(other);
+            }
+        }
         let wrong = self.draws.chance(self.settings.mistakes);
         let wrong = wrong.then(|| self.wrong_query(hop)).flatten();
         match wrong {
@@ -374,6 +386,7 @@ impl Trace<'_> {
             hops: self.question.hops.len(),
             prompt,
             reply,
+            also: None,
         });
     }
 }
