@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use configs::{LoadRequest, Origin, RunConfig, load, presets};
 
-const COUNT: usize = 30;
+const COUNT: usize = 38;
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

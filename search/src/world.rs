@@ -47,6 +47,20 @@ pub struct WorldSettings {
     pub entities: usize,
 }
 
+impl WorldSettings {
+    /// Those of a configuration.
+    pub fn of(config: &configs::search::WorldConfig) -> Self {
+        Self {
+            seed: config.seed,
+            split: match config.split {
+                configs::search::Split::Train => Split::Train,
+                configs::search::Split::Test => Split::HeldOut,
+            },
+            entities: config.entities,
+        }
+    }
+}
+
 impl Default for WorldSettings {
     fn default() -> Self {
         Self {

@@ -115,6 +115,17 @@ pub struct QuestionSettings {
     pub unanswerable: f64,
 }
 
+impl QuestionSettings {
+    /// Those of a configuration.
+    pub fn of(config: &configs::search::WorldConfig) -> Self {
+        Self {
+            min_hops: config.min_hops,
+            max_hops: config.max_hops,
+            unanswerable: config.unanswerable,
+        }
+    }
+}
+
 impl Default for QuestionSettings {
     fn default() -> Self {
         Self {

@@ -6,6 +6,7 @@ mod growing;
 mod picture;
 mod replaying;
 mod starting;
+mod world;
 
 use crate::arguments::{Global, Search, SearchCommand};
 use crate::failure::Failure;
@@ -19,6 +20,6 @@ pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {
         Search::About(SearchCommand::Compare(arguments)) => comparison::compare(global, arguments),
         Search::About(SearchCommand::Report(arguments)) => picture::report(arguments),
         Search::About(SearchCommand::Replay(arguments)) => replaying::replay(global, arguments),
-        Search::About(_) => Err(Failure::arguments("this is not there yet")),
+        Search::About(SearchCommand::World(arguments)) => world::export(arguments),
     }
 }

@@ -16,3 +16,4 @@ mod model_screens;
 mod models;
 mod queue;
 mod recorded;
+mod searches;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use configs::search::{
-    ModelKind, QuestionFormat, QuestionsConfig, QuestionsKind, SearchConfig, Split,
+    ModelKind, QuestionFormat, QuestionsConfig, QuestionsKind, SearchConfig,
 };
 use search::datasets::{self, Format};
 use search::job::Question;
@@ -12,7 +12,7 @@ use search::metrics::Variant;
 use search::scripted;
 use search::tools::collection::Collection;
 use search::world::questions::{QuestionSettings, Questions};
-use search::world::{World, WorldSettings, names};
+use search::world::{World, WorldSettings};
 
 use crate::exit::{BAD_CONFIG, Failure};
 
@@ -86,16 +86,8 @@ fn chains(config: &QuestionsConfig) -> Vec<Asked> {
 
 /// The made-up world of the settings.
 pub fn world(config: &SearchConfig) -> Result<World, Failure> {
-    let world = &config.world;
-    World::new(WorldSettings {
-        seed: world.seed,
-        split: match world.split {
-            Split::Train => names::Split::Train,
-            Split::Test => names::Split::HeldOut,
-        },
-        entities: world.entities,
-    })
-    .map_err(|error| Failure::new(BAD_CONFIG, error.to_string()))
+    World::new(WorldSettings::of(&config.world))
+        .map_err(|error| Failure::new(BAD_CONFIG, error.to_string()))
 }
 
 fn of_world(config: &SearchConfig, ask: bool) -> Result<Material, Failure> {
@@ -103,11 +95,7 @@ fn of_world(config: &SearchConfig, ask: bool) -> Result<Material, Failure> {
     let mut notes = Vec::new();
     let mut asked = Vec::new();
     if ask {
-        let settings = QuestionSettings {
-            min_hops: config.world.min_hops,
-            max_hops: config.world.max_hops,
-            unanswerable: config.world.unanswerable,
-        };
+        let settings = QuestionSettings::of(&config.world);
         let mut questions = Questions::new(&world, &settings, config.world.seed)
             .map_err(|error| Failure::new(BAD_CONFIG, error.to_string()))?;
         let wanted = config.questions.count.unwrap_or(MADE_UP);
