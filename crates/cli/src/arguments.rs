@@ -32,7 +32,7 @@ pub(crate) use model_files::{ModelArgument, ModelFiles};
 pub(crate) use model_memory::{MemoryTask, ModelMemory};
 pub(crate) use scoring::ScoreTexts;
 pub(crate) use search::{
-    CompareSearches, Replay, Report, ReportFormat, Search, SearchCommand, SearchRun,
+    CompareSearches, Replay, Report, ReportFormat, Search, SearchCommand, SearchRun, World,
 };
 
 /// Trains agents that act together, on one machine, from one terminal.

@@ -64,7 +64,7 @@ fn a_bad_line_of_the_questions_is_named_and_nothing_is_searched() {
     let run = scripted(&[]);
     fs::write(
         run.folder.questions(),
-        "{\"question\":\"a\"}\n{\"question\":3}\n",
+        "{\"question\":\"a\"}\n{\"question\":\n",
     )
     .unwrap();
     let (code, message) = outcome(&run.run());

@@ -128,8 +128,11 @@ fn a_log_that_was_edited_is_named() {
     let run = cut(&straight, 0);
     let path = logs(&run).remove(0).1;
     let text = fs::read_to_string(&path).unwrap();
-    // Not over any more, and with another seed than the one that it was made with.
-    let text = text.replacen("\"seed\":", "\"seed\":1", 1);
+    // Not over any more, and a job that was allowed more than it was.
+    let job = text.find("\"kind\":\"job\"").unwrap();
+    let (before, after) = text.split_at(job);
+    let after = after.replacen("\"max_tokens\":", "\"max_tokens\":9", 1);
+    let text = format!("{before}{after}");
     let end = text.trim_end().rfind('\n').unwrap();
     fs::write(&path, &text[..=end]).unwrap();
     let (code, message) = outcome(&run.resume());
