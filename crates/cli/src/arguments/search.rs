@@ -41,7 +41,7 @@ pub(crate) enum SearchCommand {
     Replay(Replay),
     /// Two runs or groups of runs, question by question
     Compare(CompareSearches),
-    /// Write the made-up world: documents, questions, and traces to train a searcher on
+    /// Write the made-up world: documents, questions, and what a searcher is trained from
     World(World),
     /// A search as a picture: a page for browsers, DOT, Mermaid, JSON
     Report(Report),
@@ -91,6 +91,12 @@ pub(crate) struct World {
     /// Folder to write into; it must not exist
     #[arg(long, value_name = "DIR")]
     pub(crate) export: PathBuf,
+    /// Demonstrations to train a searcher on; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) rows: usize,
+    /// Share of the steps of demonstrations that go wrong
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
+    pub(crate) mistakes: f64,
     /// Change a setting, such as world.entities=2000; may be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) sets: Vec<String>,

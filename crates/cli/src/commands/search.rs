@@ -20,6 +20,6 @@ pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {
         Search::About(SearchCommand::Compare(arguments)) => comparison::compare(global, arguments),
         Search::About(SearchCommand::Report(arguments)) => picture::report(arguments),
         Search::About(SearchCommand::Replay(arguments)) => replaying::replay(global, arguments),
-        Search::About(SearchCommand::World(arguments)) => world::export(arguments),
+        Search::About(SearchCommand::World(arguments)) => world::write_out(arguments),
     }
 }

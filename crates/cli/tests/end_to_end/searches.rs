@@ -46,7 +46,10 @@ fn a_line_per_question_has_the_answer_and_what_was_spent_and_left() {
     let (found, log) = searched(&place, &[]);
     assert_eq!(found.len(), 3);
     for line in &found {
-        assert!(line["answer"].is_string() && line["backstop"].is_boolean(), "{line}");
+        assert!(
+            line["answer"].is_string() && line["backstop"].is_boolean(),
+            "{line}"
+        );
         assert!(line["nodes"].as_u64() > Some(1), "{line}");
         let spent = line["spent"]["tokens"].as_u64().expect("whole tokens");
         let left = line["left"]["tokens"].as_u64().expect("whole tokens");
@@ -62,19 +65,29 @@ fn the_tree_is_told_as_it_grows_and_the_table_follows() {
     let answer = place.run(&["search", "search.toml", "--ui", "plain"]);
     assert_eq!(answer.code, Some(0), "{}", answer.stderr);
     let told = &answer.stderr;
-    for words in ["chain-000000: Where does chain 0 end?", "tokens left", "answer: ", "spent "] {
+    for words in [
+        "chain-000000: Where does chain 0 end?",
+        "tokens left",
+        "answer: ",
+        "spent ",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     let first = told.find("chain-000000:").expect("the first question");
     let second = told.find("chain-000001:").expect("the second question");
     assert!(first < second);
-    assert!(answer.stdout.contains("searched     3 of 3 questions"), "{}", answer.stdout);
+    assert!(
+        answer.stdout.contains("searched     3 of 3 questions"),
+        "{}",
+        answer.stdout
+    );
 }
 
 #[test]
 fn questions_come_from_the_command_too() {
     let place = place();
-    let asked = "{\"id\":\"one\",\"question\":\"Who?\"}\n{\"id\":\"two\",\"question\":\"Where?\"}\n";
+    let asked =
+        "{\"id\":\"one\",\"question\":\"Who?\"}\n{\"id\":\"two\",\"question\":\"Where?\"}\n";
     std::fs::write(place.path().join("Q.jsonl"), asked).expect("questions");
     let (found, _) = searched(&place, &["--question-file", "Q.jsonl"]);
     let ids: Vec<&Value> = found.iter().map(|line| &line["id"]).collect();
@@ -106,11 +119,22 @@ fn a_sweep_is_a_run_for_each_budget_and_eval_puts_them_side_by_side() {
         .filter_map(|run| run["id"].as_str())
         .collect();
     ids.sort_unstable();
-    assert!(ids[0].ends_with("search-tokens-300") && ids[1].ends_with("search-tokens-600"), "{ids:?}");
+    assert!(
+        ids[0].ends_with("search-tokens-300") && ids[1].ends_with("search-tokens-600"),
+        "{ids:?}"
+    );
     let wrong = place.run(&["search", "search.toml", "--sweep", "tokens"]);
-    assert!(wrong.code == Some(2) && wrong.stderr.contains("no values"), "{}", wrong.stderr);
+    assert!(
+        wrong.code == Some(2) && wrong.stderr.contains("no values"),
+        "{}",
+        wrong.stderr
+    );
     let none = place.run(&["search", "search.toml", "--sweep", "tokens=0,5"]);
-    assert!(none.code == Some(2) && none.stderr.contains("budget.tokens"), "{}", none.stderr);
+    assert!(
+        none.code == Some(2) && none.stderr.contains("budget.tokens"),
+        "{}",
+        none.stderr
+    );
 }
 
 #[test]
@@ -130,12 +154,18 @@ fn a_replay_gives_the_same_tree_and_an_edited_log_is_refused() {
     let place = place();
     let (found, log) = searched(&place, &[]);
     let path = log.to_string_lossy().into_owned();
-    let replayed = place.run(&["search", "replay", &path, "--format", "json"]).json();
+    let replayed = place
+        .run(&["search", "replay", &path, "--format", "json"])
+        .json();
     assert_eq!(replayed["identical"], true);
     assert_eq!(replayed["nodes"], found[0]["nodes"]);
     assert_eq!(replayed["verdict"]["answer"], found[0]["answer"]);
     let tree = place.run(&["search", "replay", &path]);
-    assert!(tree.code == Some(0) && tree.stdout.contains("Where does chain 0 end?"), "{}", tree.stdout);
+    assert!(
+        tree.code == Some(0) && tree.stdout.contains("Where does chain 0 end?"),
+        "{}",
+        tree.stdout
+    );
     assert!(tree.stderr.contains("identical tree"), "{}", tree.stderr);
 
     let text = std::fs::read_to_string(&log).expect("a log");
@@ -145,7 +175,11 @@ fn a_replay_gives_the_same_tree_and_an_edited_log_is_refused() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("edited"), "{}", refused.stderr);
     let missing = place.run(&["search", "replay", "none.jsonl"]);
-    assert!(missing.code == Some(2) && missing.stderr.contains("none.jsonl"), "{}", missing.stderr);
+    assert!(
+        missing.code == Some(2) && missing.stderr.contains("none.jsonl"),
+        "{}",
+        missing.stderr
+    );
 }
 
 #[test]
@@ -154,8 +188,19 @@ fn a_branch_is_a_new_run_that_shares_the_beginning() {
     let (_, log) = searched(&place, &[]);
     let path = log.to_string_lossy().into_owned();
     let branched = place.run(&[
-        "search", "replay", &path, "--branch-from", "1", "--set", "budget.tokens=3000", "--seed", "77",
-        "--ui", "none", "--format", "json",
+        "search",
+        "replay",
+        &path,
+        "--branch-from",
+        "1",
+        "--set",
+        "budget.tokens=3000",
+        "--seed",
+        "77",
+        "--ui",
+        "none",
+        "--format",
+        "json",
     ]);
     let found = lines(&branched);
     assert_eq!(found.len(), 1);
@@ -163,23 +208,46 @@ fn a_branch_is_a_new_run_that_shares_the_beginning() {
     let tokens = |key: &str| found[0][key]["tokens"].as_u64().expect("whole tokens");
     assert_eq!(tokens("spent") + tokens("left"), 3000);
     let before = std::fs::read_to_string(&log).expect("a log");
-    let after = std::fs::read_to_string(place.path().join(found[0]["log"].as_str().expect("a path")));
+    let after =
+        std::fs::read_to_string(place.path().join(found[0]["log"].as_str().expect("a path")));
     let after = after.expect("a log");
     let node = |text: &str| {
-        let line = text.lines().find(|line| line.contains("\"kind\":\"node\",\"id\":1,"));
+        let line = text
+            .lines()
+            .find(|line| line.contains("\"kind\":\"node\",\"id\":1,"));
         let mut value: Value = serde_json::from_str(line.expect("node 1")).expect("JSON");
         value.as_object_mut().expect("an object").remove("time");
         value
     };
     assert_eq!(node(&before), node(&after));
     assert!(after.contains("\"kind\":\"branch\""), "{after}");
-    let replayed = place.run(&["search", "replay", found[0]["log"].as_str().expect("a path")]);
+    let replayed = place.run(&[
+        "search",
+        "replay",
+        found[0]["log"].as_str().expect("a path"),
+    ]);
     assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
 
-    let other = place.run(&["search", "replay", &path, "--branch-from", "1", "--set", "method.kind=greedy"]);
-    assert!(other.code == Some(2) && other.stderr.contains("budget"), "{}", other.stderr);
+    let other = place.run(&[
+        "search",
+        "replay",
+        &path,
+        "--branch-from",
+        "1",
+        "--set",
+        "method.kind=greedy",
+    ]);
+    assert!(
+        other.code == Some(2) && other.stderr.contains("budget"),
+        "{}",
+        other.stderr
+    );
     let none = place.run(&["search", "replay", &path, "--branch-from", "9999"]);
-    assert!(none.code == Some(2) && none.stderr.contains("9999"), "{}", none.stderr);
+    assert!(
+        none.code == Some(2) && none.stderr.contains("9999"),
+        "{}",
+        none.stderr
+    );
 }
 
 #[test]
@@ -195,10 +263,22 @@ fn reports_come_in_every_form() {
     ] {
         let report = place.run(&["search", "report", &path, "--format", format]);
         assert_eq!(report.code, Some(0), "{}", report.stderr);
-        assert!(report.stdout.to_lowercase().contains(sign), "{format}: {}", report.stdout);
+        assert!(
+            report.stdout.to_lowercase().contains(sign),
+            "{format}: {}",
+            report.stdout
+        );
     }
     let priced = place.run(&[
-        "search", "report", &path, "--format", "json", "--prices", "output=2", "--out", "report.json",
+        "search",
+        "report",
+        &path,
+        "--format",
+        "json",
+        "--prices",
+        "output=2",
+        "--out",
+        "report.json",
     ]);
     assert_eq!(priced.code, Some(0), "{}", priced.stderr);
     assert!(place.path().join("report.json").is_file());
@@ -208,7 +288,9 @@ fn reports_come_in_every_form() {
 fn the_world_is_written_once() {
     let place = place();
     let sets = ["--set", "questions.count=5", "--set", "world.entities=300"];
-    let mut arguments = vec!["search", "world", "--export", "world", "--format", "json"];
+    let mut arguments = vec![
+        "search", "world", "--export", "world", "--rows", "240", "--format", "json",
+    ];
     arguments.extend(sets);
     let written = place.run(&arguments);
     assert_eq!(written.code, Some(0), "{}", written.stderr);
@@ -219,7 +301,12 @@ fn the_world_is_written_once() {
         text.lines().count()
     };
     assert_eq!(count("questions.jsonl"), 5);
-    assert!(count("documents.jsonl") > 300 && count("traces.jsonl") > 20);
+    assert!(count("documents.jsonl") > 300);
+    assert_eq!(count("train.jsonl"), 240);
     let again = place.run(&arguments);
-    assert!(again.code == Some(2) && again.stderr.contains("it exists"), "{}", again.stderr);
+    assert!(
+        again.code == Some(2) && again.stderr.contains("it exists"),
+        "{}",
+        again.stderr
+    );
 }

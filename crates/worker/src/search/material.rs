@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use configs::search::{
-    ModelKind, QuestionFormat, QuestionsConfig, QuestionsKind, SearchConfig,
-};
+use configs::search::{ModelKind, QuestionFormat, QuestionsConfig, QuestionsKind, SearchConfig};
 use search::datasets::{self, Format};
 use search::job::Question;
 use search::metrics::Variant;

@@ -5,11 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use configs::{Job, RunConfig};
-use search::world::World as MadeUp;
-use search::world::WorldSettings;
+use search::world::export::{self, ExportError, ExportSettings};
 use search::world::questions::{QuestionSettings, Questions, WorldQuestion};
-use search::world::random::Draws;
-use search::world::traces::{TraceSettings, trace};
+use search::world::traces::TraceSettings;
+use search::world::{World as MadeUp, WorldSettings};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, Settings, World};
@@ -21,7 +20,7 @@ use crate::settings;
 const MADE_UP: u64 = 100;
 
 /// Runs the command.
-pub(super) fn export(arguments: &World) -> Result<(), Failure> {
+pub(super) fn write_out(arguments: &World) -> Result<(), Failure> {
     let wanted = Settings {
         target: arguments.target.clone(),
         sets: arguments.sets.clone(),
@@ -41,21 +40,6 @@ pub(super) fn export(arguments: &World) -> Result<(), Failure> {
     let questions: Vec<WorldQuestion> = std::iter::from_fn(|| made.make())
         .take(usize::try_from(count).unwrap_or(usize::MAX))
         .collect();
-    let mut draws = Draws::new(config.world.seed, "traces");
-    let lessons: Vec<Value> = questions
-        .iter()
-        .flat_map(|question| trace(&world, question, &TraceSettings::default(), &mut draws))
-        .map(|row| {
-            json!({
-                "messages": [
-                    {"role": "user", "content": row.prompt},
-                    {"role": "assistant", "content": row.reply},
-                ],
-                "lesson": row.lesson.name(),
-                "question_id": row.question,
-            })
-        })
-        .collect();
     let documents = world.documents.iter();
     let documents: Vec<Value> = documents
         .map(|document| json!({"title": document.title, "text": document.text}))
@@ -69,17 +53,66 @@ pub(super) fn export(arguments: &World) -> Result<(), Failure> {
     let mut table = Table::new(&["file", "lines", "what"]);
     for (name, lines, what) in [
         ("documents.jsonl", &documents, "what can be searched"),
-        ("questions.jsonl", &questions, "with answers and what they cost"),
-        ("traces.jsonl", &lessons, "prompts and right replies, to train on"),
+        (
+            "questions.jsonl",
+            &questions,
+            "with answers and what they cost",
+        ),
     ] {
         write(&folder.join(name), lines)?;
-        table.row(vec![json!(folder.join(name)), json!(lines.len()), json!(what)]);
+        table.row(vec![
+            json!(folder.join(name)),
+            json!(lines.len()),
+            json!(what),
+        ]);
+    }
+    if arguments.rows > 0 {
+        let (seed, entities) = (config.world.seed, config.world.entities);
+        train(arguments, seed, entities, &mut table)?;
     }
     match arguments.format.format {
         Format::Json => print_json(&table.to_json()),
         Format::Csv => print(&table.to_csv()),
         Format::Table => print(&table.to_text()),
     }
+}
+
+/// What a searcher is trained from: other worlds than the exported one, and held-out prompts.
+fn train(arguments: &World, seed: u64, entities: usize, table: &mut Table) -> Result<(), Failure> {
+    if !(0.0..1.0).contains(&arguments.mistakes) {
+        return Err(Failure::arguments(format!(
+            "--mistakes {}: allowed are shares from 0 to below 1, such as 0.25",
+            arguments.mistakes
+        )));
+    }
+    let usual = ExportSettings::default();
+    let settings = ExportSettings {
+        rows: arguments.rows,
+        held_out_rows: usual.held_out_rows.min(arguments.rows),
+        entities,
+        seed,
+        traces: TraceSettings {
+            mistakes: arguments.mistakes,
+            ..usual.traces
+        },
+        ..usual
+    };
+    let folder = &arguments.export;
+    export::export(folder, &settings).map_err(|error| match error {
+        ExportError::Write(_) => Failure::environment(error.to_string()),
+        _ => Failure::arguments(error.to_string()),
+    })?;
+    let mut row = |name: &str, lines: Value, what: &str| {
+        table.row(vec![json!(folder.join(name)), lines, json!(what)]);
+    };
+    row("start", Value::Null, "a model without weights");
+    row("train.jsonl", json!(settings.rows), "demonstrations");
+    row(
+        "held-out.jsonl",
+        json!(settings.held_out_rows),
+        "prompts with right replies",
+    );
+    Ok(())
 }
 
 fn asked_line(world: &MadeUp, question: &WorldQuestion) -> Value {
@@ -103,9 +136,8 @@ fn make(folder: &Path) -> Result<(), Failure> {
             folder.display()
         )));
     }
-    fs::create_dir_all(folder).map_err(|error| {
-        Failure::environment(format!("cannot make {}: {error}", folder.display()))
-    })
+    fs::create_dir_all(folder)
+        .map_err(|error| Failure::environment(format!("cannot make {}: {error}", folder.display())))
 }
 
 fn write(path: &Path, lines: &[Value]) -> Result<(), Failure> {
