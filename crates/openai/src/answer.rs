@@ -1,5 +1,7 @@
 //! What comes back.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,6 +14,8 @@ pub struct Answer {
     pub usage: Usage,
     /// Requests whose usage the server did not tell, or not in numbers.
     pub untold_usages: u32,
+    /// From the first request to the last answer, pauses included.
+    pub took: Duration,
 }
 
 /// One answer.
@@ -192,6 +196,7 @@ pub(crate) fn read(text: &str) -> Result<Answer, String> {
         choices: choices.into_iter().map(Choice::from).collect(),
         usage: usage.unwrap_or_default(),
         untold_usages: u32::from(usage.is_none()),
+        took: Duration::ZERO,
     })
 }
 

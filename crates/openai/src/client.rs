@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use configs::env::Environment;
 use configs::finetune::ServerConfig;
@@ -24,6 +24,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// More would be no completion.
 const LONGEST_ANSWER: u64 = 64 << 20;
 const LONGEST_LIST: u64 = 4 << 20;
+const LONGEST_LISTING: Duration = Duration::from_secs(10);
 
 /// A server, a model there, and how patiently they are asked.
 pub struct Client {
@@ -159,7 +160,9 @@ impl Client {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         let address = self.address.replace("/chat/completions", "/models");
+        let patience = self.timeout.min(LONGEST_LISTING);
         let mut request = self.agent().get(&address);
+        request = request.config().timeout_global(Some(patience)).build();
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
@@ -192,6 +195,7 @@ impl Client {
         ask: &Ask,
         stop: &Receiver<()>,
     ) -> Result<Answer, ServerError> {
+        let begin = Instant::now();
         let wanted = ask.choices.max(1);
         let mut answer = Answer::default();
         // Some servers refuse more than one answer instead of giving fewer.
@@ -222,6 +226,7 @@ impl Client {
             }
         }
         answer.choices.truncate(wanted);
+        answer.took = begin.elapsed();
         Ok(answer)
     }
 

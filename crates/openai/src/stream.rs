@@ -60,6 +60,7 @@ pub(crate) fn read(text: &str) -> Result<Answer, String> {
         choices,
         usage: usage.unwrap_or_default(),
         untold_usages: u32::from(usage.is_none()),
+        ..Answer::default()
     })
 }
 

@@ -40,11 +40,13 @@ pub struct Server {
     /// Up to `/v1`.
     pub url: String,
     requests: Arc<Mutex<Vec<Request>>>,
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    /// `script` gets the number of the request, in the order of arrival, and its body. Requests for the list
-    /// of models have a body of null and are neither counted nor kept.
+    /// `script` gets the number of the request, in the order of arrival, and its body. Requests without a
+    /// body, such as those for the list of models, have a body of null and the number 0, and are not among
+    /// [`Server::requests`].
     ///
     /// # Panics
     /// When no port of this machine can be listened at.
@@ -52,17 +54,28 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound port has an address");
         let requests = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::new(Mutex::new(Vec::new()));
         let (script, seen) = (Arc::new(script), Arc::clone(&requests));
+        let read = Arc::clone(&lines);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
-                thread::spawn(move || serve(stream, script.as_ref(), &seen));
+                let read = Arc::clone(&read);
+                thread::spawn(move || serve(stream, script.as_ref(), &seen, &read));
             }
         });
         Self {
             url: format!("http://{address}/v1"),
             requests,
+            lines,
         }
+    }
+
+    /// The first lines of all requests so far, those without a body too.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let lines = self.lines.lock();
+        lines.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What was asked so far.
@@ -78,9 +91,13 @@ fn serve(
     mut stream: TcpStream,
     script: &(impl Fn(usize, &Value) -> Reply + ?Sized),
     seen: &Mutex<Vec<Request>>,
+    lines: &Mutex<Vec<String>>,
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let request = read(&mut reader)?;
+    let mut known = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    known.push(request.line.clone());
+    drop(known);
     let number = if request.body.is_null() {
         0
     } else {

@@ -71,7 +71,7 @@ impl Dtype {
 
 /// Where an adapter goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AdapterPlace {
+pub(crate) enum AdapterPlace {
     /// Beside the weights, as it is trained.
     Beside,
     /// Into the weights, which is faster from the second token on.
@@ -107,7 +107,11 @@ impl ModelArguments {
     }
 }
 
-fn adapt(decoder: &mut Decoder, folder: &Path, place: AdapterPlace) -> Result<(), Failure> {
+pub(crate) fn adapt(
+    decoder: &mut Decoder,
+    folder: &Path,
+    place: AdapterPlace,
+) -> Result<(), Failure> {
     let device = decoder.weights().device();
     let adapter = Adapter::load(folder, decoder.config(), device, false)?;
     decoder.attach(adapter)?;

@@ -9,12 +9,15 @@
 
 mod journal;
 mod judging;
+mod local;
 mod material;
 mod ongoing;
 mod questions;
 mod record;
 mod running;
+mod server;
 mod serving;
+mod web;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -29,7 +29,6 @@ pub struct Chat {
     tools: Vec<ToolDescription>,
     tools_in_words: String,
     critic: Critic,
-    weighed: bool,
 }
 
 /// What the critic is asked for.
@@ -42,14 +41,12 @@ pub enum Critic {
 }
 
 impl Chat {
-    /// A style with these tools. `weighed`: the critic's replies are weighed against each other
-    /// where the model can do that, instead of one being written.
-    pub fn new(tools: Vec<ToolDescription>, critic: Critic, weighed: bool) -> Self {
+    /// A style with these tools.
+    pub fn new(tools: Vec<ToolDescription>, critic: Critic) -> Self {
         Self {
             tools_in_words: in_words(&tools),
             tools,
             critic,
-            weighed,
         }
     }
 }
@@ -203,9 +200,6 @@ impl PromptStyle for Chat {
     }
 
     fn critic_choices(&self) -> Vec<CriticChoice> {
-        if !self.weighed {
-            return Vec::new();
-        }
         let (name, range) = match self.critic {
             Critic::Residual => ("delta", -4..=4),
             Critic::Absolute => ("score", 1..=10),

@@ -25,6 +25,9 @@ pub struct Manner {
     pub generator: Sampling,
     /// Of judgements.
     pub critic: Sampling,
+    /// Whether the critic's choices are weighed against each other, where style and model can do that, instead
+    /// of a judgement being written.
+    pub weighs: bool,
 }
 
 /// Serves jobs by a model, a style of prompts and tools.
@@ -64,7 +67,7 @@ impl<M: CompletionModel, T: Toolbox> LanguageBackend<M, T> {
 
     fn request(&self, job: &Job) -> CompletionRequest {
         let is_critic = job.kind == JobKind::Critic;
-        let choices = if is_critic {
+        let choices = if is_critic && self.manner.weighs {
             let choices = self.style.critic_choices().into_iter();
             choices.map(|choice| choice.text).collect()
         } else {

@@ -70,6 +70,7 @@ fn backend<F: FnMut(&CompletionRequest) -> Reply>(script: F) -> LanguageBackend<
     let manner = Manner {
         generator: sampling(0.7),
         critic: sampling(0.0),
+        weighs: true,
     };
     let prices = PricesConfig {
         input_per_million: 2.0,
@@ -78,7 +79,7 @@ fn backend<F: FnMut(&CompletionRequest) -> Reply>(script: F) -> LanguageBackend<
         tool_unit: 0.005,
         date: None,
     };
-    let style = Box::new(Chat::new(tools(), Critic::Residual, true));
+    let style = Box::new(Chat::new(tools(), Critic::Residual));
     LanguageBackend::new(model, style, Echo::default(), manner, prices)
 }
 
@@ -155,7 +156,7 @@ fn models_and_tools_are_served_together_each_under_its_own_identity() {
                 assert_eq!((usage.tool_units, cost), (5, 25_000));
             }
             Outcome::Planned { text, .. } => {
-                assert_eq!((id, text.as_str()), (JobId(100), "Answer: x"))
+                assert_eq!((id, text.as_str()), (JobId(100), "Answer: x"));
             }
             Outcome::Answered { text, usage } => {
                 assert_eq!((id, text.as_str()), (JobId(101), "x"));

@@ -7,7 +7,7 @@ use search::job::{Action, Instruction, JobKind};
 use crate::{answer, call, job, state, step, tools};
 
 fn chat() -> Chat {
-    Chat::new(tools(), Critic::Residual, true)
+    Chat::new(tools(), Critic::Residual)
 }
 
 fn text(prompt: &Prompt) -> String {
@@ -284,7 +284,7 @@ fn judgements_are_read_from_json_or_by_their_first_number() {
         );
         assert_eq!(read.score, None);
     }
-    let absolute = Chat::new(tools(), Critic::Absolute, true);
+    let absolute = Chat::new(tools(), Critic::Absolute);
     for (reply, score) in [
         ("{\"score\": 8}", Some(8.0)),
         ("8", Some(8.0)),
@@ -304,9 +304,4 @@ fn judgements_are_read_from_json_or_by_their_first_number() {
             Some(choice.points)
         );
     }
-    assert!(
-        Chat::new(tools(), Critic::Residual, false)
-            .critic_choices()
-            .is_empty()
-    );
 }

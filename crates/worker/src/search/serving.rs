@@ -19,6 +19,8 @@ use search::tools::lookup::Lookup;
 use search::tools::{Tool, Tools};
 use tch::Device;
 
+use super::web::WebSearch;
+use super::{local, server};
 use crate::exit::{BAD_CONFIG, Failure};
 
 /// Opens the backend of the settings; its tools search these documents.
@@ -31,10 +33,8 @@ pub fn open(
     device: Device,
 ) -> Result<Box<dyn Backend>, Failure> {
     Ok(match config.model.kind {
-        ModelKind::Local | ModelKind::Server => {
-            let _ = (documents, device);
-            return Err(Failure::new(BAD_CONFIG, "not yet"));
-        }
+        ModelKind::Local => Box::new(language(config, local::model(config, device)?, documents)?),
+        ModelKind::Server => Box::new(language(config, server::model(config)?, documents)?),
         ModelKind::Scripted => {
             // Trajectories have no critic: their policy sees when it is done.
             let ending = match config.method.kind.judges() {
@@ -60,8 +60,7 @@ fn language<M: CompletionModel>(
                 CriticScore::Residual => Critic::Residual,
                 CriticScore::Absolute => Critic::Absolute,
             };
-            let weighed = config.critic.constrained;
-            Box::new(Chat::new(tools.descriptions(), critic, weighed))
+            Box::new(Chat::new(tools.descriptions(), critic))
         }
     };
     let generator = Sampling {
@@ -78,7 +77,11 @@ fn language<M: CompletionModel>(
         model,
         style,
         tools,
-        Manner { generator, critic },
+        Manner {
+            generator,
+            critic,
+            weighs: config.critic.constrained,
+        },
         config.prices.clone(),
     ))
 }
@@ -100,6 +103,9 @@ fn tools(config: &ToolsConfig, documents: &Arc<Collection>, seed: u64) -> Result
     }
     if config.calculator {
         all.push(Box::new(Calculator::new(config.calculator_cost)));
+    }
+    if let Some(web) = WebSearch::new(config)? {
+        all.push(Box::new(web));
     }
     if config.failure_rate > 0.0 {
         let failing = |tool| -> Box<dyn Tool> {

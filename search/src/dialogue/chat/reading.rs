@@ -75,7 +75,7 @@ fn thought(text: &str) -> String {
 fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty());
     let line = line.unwrap_or_default();
-    let line = line.trim_matches(|character| is_ornament_of_words(character));
+    let line = line.trim_matches(is_ornament_of_words);
     line.to_owned()
 }
 
