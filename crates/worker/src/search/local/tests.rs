@@ -64,10 +64,10 @@ fn texts(model: &mut LocalModel<'_>, requests: &[CompletionRequest]) -> Vec<Comp
 
 #[test]
 fn replies_end_by_themselves_at_stop_texts_and_at_their_limit() {
-    let model = open(&ChatModel::saying("Go on: 4[x]"));
+    let model = open(&ChatModel::saying("Go:4[x]"));
     let mut model = local(&model);
     let mut stopped = request("hi", 99, 0.0, 1);
-    stopped.prompt.stop = vec![": 4".to_owned()];
+    stopped.prompt.stop = vec![":4".to_owned()];
     let requests = [
         request("hi", 99, 0.0, 1),
         stopped,
@@ -84,9 +84,9 @@ fn replies_end_by_themselves_at_stop_texts_and_at_their_limit() {
         })
         .collect();
     // The end of the turn is a token, and so is what a stop text cut away.
-    assert_eq!(found[0], Ok(("Go on: 4[x]", Finish::Stop, 12)));
-    assert_eq!(found[1], Ok(("Go on", Finish::Stop, 8)));
-    assert_eq!(found[2], Ok(("Go o", Finish::Length, 4)));
+    assert_eq!(found[0], Ok(("Go:4[x]", Finish::Stop, 8)));
+    assert_eq!(found[1], Ok(("Go", Finish::Stop, 4)));
+    assert_eq!(found[2], Ok(("Go:4", Finish::Length, 4)));
     let error = replies[3]
         .as_ref()
         .expect_err("nothing can be said in 0 tokens");
