@@ -50,21 +50,33 @@ impl Scores {
         let centre = count * mean / kappa;
         let scale = (TAU_SQUARED + deviations + count * mean * mean / kappa) / nu;
         // Inverse gamma of nu/2 and nu tau^2 / 2: nu tau^2 over a chi-squared draw of nu degrees.
-        let variance = nu * scale / chi_squared(nu as u64, random).max(f64::MIN_POSITIVE);
+        let variance = nu * scale / chi_squared(nu, random).max(f64::MIN_POSITIVE);
         centre + normal(random) * (variance / kappa).sqrt()
     }
 }
 
-/// The sum of `degrees` squares of standard normal draws; a normal draw of it beyond 64, where
-/// the two differ by less than a draw can show.
-fn chi_squared(degrees: u64, random: &mut ChaCha8Rng) -> f64 {
-    if degrees > 64 {
-        let degrees = degrees as f64;
-        // Wilson and Hilferty.
-        let ninth = 2.0 / (9.0 * degrees);
-        return degrees * (1.0 - ninth + normal(random) * ninth.sqrt()).powi(3);
+/// A chi-squared draw of so many degrees: twice a gamma draw of half as many (Marsaglia and Tsang
+/// 2000, with their boost for shapes below 1).
+fn chi_squared(degrees: f64, random: &mut ChaCha8Rng) -> f64 {
+    let shape = degrees / 2.0;
+    let boost = if shape < 1.0 {
+        (1.0 - random.random::<f64>()).powf(1.0 / shape)
+    } else {
+        1.0
+    };
+    let d = (if shape < 1.0 { shape + 1.0 } else { shape }) - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(random);
+        let v = (1.0 + c * x).powi(3);
+        if v <= 0.0 {
+            continue;
+        }
+        let uniform = 1.0 - random.random::<f64>();
+        if uniform.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            return 2.0 * d * v * boost;
+        }
     }
-    (0..degrees).map(|_| normal(random).powi(2)).sum()
 }
 
 /// A standard normal draw (Box and Muller).
@@ -131,5 +143,58 @@ impl Strategy for Thompson {
             node,
             probability: 1.0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    /// Mean and variance over many draws.
+    fn moments(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+        const DRAWS: u32 = 40_000;
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for _ in 0..DRAWS {
+            let drawn = draw();
+            sum += drawn;
+            squares += drawn * drawn;
+        }
+        let mean = sum / f64::from(DRAWS);
+        (mean, squares / f64::from(DRAWS) - mean * mean)
+    }
+
+    #[test]
+    fn chi_squared_has_its_mean_and_variance() {
+        for degrees in [1.0, 2.0, 5.0, 40.0] {
+            let mut random = ChaCha8Rng::seed_from_u64(3);
+            let (mean, variance) = moments(|| chi_squared(degrees, &mut random));
+            assert!((mean / degrees - 1.0).abs() < 0.03, "{degrees}: {mean}");
+            let expected = 2.0 * degrees;
+            assert!(
+                (variance / expected - 1.0).abs() < 0.1,
+                "{degrees}: {variance}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_posterior_gathers_around_the_scores() {
+        let mut scores = Scores::default();
+        for score in [0.6, 0.8].repeat(20) {
+            scores.add(score);
+        }
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let (mean, variance) = moments(|| scores.draw(&mut random));
+        // kappa m / (kappa + n) with m = 0: 40 * 0.7 / 41. Scale as in TreeQuest's update.
+        assert!((mean - 28.0 / 41.0).abs() < 0.003, "{mean}");
+        let scale = 0.1 + 40.0 * 0.01 + 40.0 * 0.49 / 41.0;
+        // Student's t of nu = 41 degrees: scale / nu / kappa * nu / (nu - 2).
+        let expected = scale / 41.0 / 39.0;
+        assert!(
+            (variance / expected - 1.0).abs() < 0.1,
+            "{variance} {expected}"
+        );
     }
 }
