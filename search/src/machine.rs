@@ -214,6 +214,7 @@ impl Search {
         self.forced = false;
         let limits = self.ledger.set_limits(limits);
         self.events.push(Event::Branch { seed, limits });
+        self.log_budgets();
         self.advance();
     }
 
@@ -229,6 +230,18 @@ impl Search {
         });
         self.events
             .push(Event::question(&self.question, policy.unwrap_or_default()));
+        self.log_budgets();
+        let root = self.tree.node(NodeId::ROOT);
+        self.events.push(Event::node(root, &self.question.text));
+        self.events.push(Event::Value {
+            id: NodeId::ROOT,
+            value: root.value,
+            delta: None,
+            why: String::new(),
+        });
+    }
+
+    fn log_budgets(&mut self) {
         for resource in Resource::ALL {
             if let Some(limit) = self.ledger.limits().get(resource) {
                 let (name, units) = crate::log::unit(resource);
@@ -238,14 +251,6 @@ impl Search {
                 });
             }
         }
-        let root = self.tree.node(NodeId::ROOT);
-        self.events.push(Event::node(root, &self.question.text));
-        self.events.push(Event::Value {
-            id: NodeId::ROOT,
-            value: root.value,
-            delta: None,
-            why: String::new(),
-        });
     }
 
     fn view(&self) -> View<'_> {

@@ -199,7 +199,7 @@ mod tests {
         let plan = SearchPlan::of(&config, questions(&config), &[]);
         assert_eq!(plan.method, "bavt");
         assert_eq!(cell(&plan, "questions").0, Some(200.0));
-        assert_eq!(cell(&plan, "tokens"), (Some(200_000.0), "200,000".into()));
+        assert_eq!(cell(&plan, "tokens"), (Some(200_000.0), "200k".into()));
         assert_eq!(cell(&plan, "dollars").0, Some(3.0));
         assert_eq!(cell(&plan, "tool calls").0, None);
         assert_eq!(plan.time.seconds, None);

@@ -67,7 +67,7 @@ fn the_tree_is_told_as_it_grows_and_the_table_follows() {
     let told = &answer.stderr;
     for words in [
         "chain-000000: Where does chain 0 end?",
-        "tokens left",
+        "tool calls left",
         "answer: ",
         "spent ",
     ] {
@@ -145,7 +145,7 @@ fn a_dry_run_tells_the_most_that_can_be_spent() {
         .json();
     assert_eq!(plan["plan"]["questions"], 3);
     let table = place.run(&["search", "search.toml", "--dry-run"]);
-    assert!(table.stdout.contains("3,000"), "{}", table.stdout);
+    assert!(table.stdout.contains("at most: 1k for each question"), "{}", table.stdout);
     assert!(!place.path().join("runs").exists());
 }
 
@@ -169,11 +169,15 @@ fn a_replay_gives_the_same_tree_and_an_edited_log_is_refused() {
     assert!(tree.stderr.contains("identical tree"), "{}", tree.stderr);
 
     let text = std::fs::read_to_string(&log).expect("a log");
-    let edited = text.replacen("\"delta\":", "\"delta\":1", 1);
+    let edited = text.replacen("\"max_tokens\":", "\"max_tokens\":9", 1);
     std::fs::write(&log, edited).expect("a log");
     let refused = place.run(&["search", "replay", &path]);
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
-    assert!(refused.stderr.contains("edited"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the log was edited"),
+        "{}",
+        refused.stderr
+    );
     let missing = place.run(&["search", "replay", "none.jsonl"]);
     assert!(
         missing.code == Some(2) && missing.stderr.contains("none.jsonl"),

@@ -239,7 +239,9 @@ impl Telling {
         let indent = "  ".repeat(node.depth.min(DEEP));
         let mut line = format!("  {indent}{id} {}", node.text);
         if let Some((value, delta)) = value {
-            let delta = delta.map_or(String::new(), |delta| format!("{delta:+} "));
+            // Without a minus before a zero.
+            let delta = delta.map_or(String::new(), |delta| format!("{:+.1} ", delta + 0.0));
+            let delta = delta.replace(".0 ", " ").replace("-0 ", "+0 ");
             line.push_str(&format!("  {delta}-> {}", number(value)));
         }
         if !why.is_empty() {
@@ -256,7 +258,7 @@ impl Telling {
         };
         let verdict = match correct {
             Some(true) => " (correct)".to_owned(),
-            Some(false) => format!(" (wrong: {})", short(&self.expected.join(" or "))),
+            Some(false) => format!(" (wrong; expected: {})", short(&self.expected.join(" or "))),
             None => String::new(),
         };
         format!("  answer: {}{verdict}{forced}", short(text))
@@ -337,11 +339,11 @@ mod tests {
             lines,
             [
                 "\nq1: Where?",
-                "  budget: 1,000 tokens left",
+                "  budget: 1k tokens left",
                 "    1 tool: search(\"x\") -> y  +3 -> 0.400  [939 tokens left]",
                 "      2 tool: search(\"z\")  +0 -> 0.400  pruned: no gain  [939 tokens left]",
-                "  answer: Wien (wrong: Graz)",
-                "  the budget is spent; spent 61 tokens of 1,000",
+                "  answer: Wien (wrong; expected: Graz)",
+                "  the budget is spent; spent 61 tokens of 1k",
             ]
         );
         assert!(telling.over);

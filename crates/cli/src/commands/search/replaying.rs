@@ -212,13 +212,18 @@ fn prepare(
     let expected: Value = serde_json::from_str::<Value>(question)
         .map(|value| value["answers"].clone())
         .unwrap_or_default();
+    let known = expected.as_array().is_some_and(|all| !all.is_empty());
     let mut text = String::new();
     for event in events {
-        let mut line = json!(event);
-        // As the worker writes it: for readers, never for the search.
-        if line["kind"] == "question" && expected.as_array().is_some_and(|all| !all.is_empty()) {
-            line["expected"] = expected.clone();
-        }
+        let line = match &event.event {
+            // As the worker writes it: for readers, never for the search.
+            log::Event::Question { .. } if known => {
+                let mut line = json!(event);
+                line["expected"] = expected.clone();
+                line.to_string()
+            }
+            _ => event.to_line(),
+        };
         text.push_str(&format!("{line}\n"));
     }
     Ok(tracking::write_atomic(&folder.join(name), text.as_bytes())?)
