@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod interruption;
+mod servers;
 mod whole;
 
 use std::fs;
