@@ -87,6 +87,7 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
         parallel: config.runtime.parallel_questions,
         jobs_each: config.runtime.jobs_per_question,
         waits: 0,
+        held: Vec::new(),
     };
     running.run()
 }

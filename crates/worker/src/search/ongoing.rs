@@ -39,6 +39,8 @@ pub struct Ongoing {
     variant: Variant,
     /// Jobs that were asked for and not told.
     pub jobs: Vec<Job>,
+    /// Failures of the model in a row.
+    pub failures: u32,
     started: Instant,
     before: f64, // seconds of earlier processes
 }
@@ -67,6 +69,7 @@ impl Ongoing {
         let mut ongoing = Self {
             place,
             jobs: search.outstanding(),
+            failures: 0,
             search,
             record,
             expected: asked.expected.clone(),

@@ -19,6 +19,8 @@ use super::questions::Asked;
 /// How long to wait when the backend has nothing yet, and how often before it is given up.
 const NOTHING_YET: Duration = Duration::from_millis(5);
 const MOST_WAITS: u32 = 10_000;
+/// Failures of the model in a row that a question is told: fewer than make it give up its root.
+const TOLD_FAILURES: u32 = 2;
 /// Bits of a job's identity within its search; those above are its question's place.
 const JOB_BITS: u32 = 32;
 
@@ -42,6 +44,17 @@ pub struct Running {
     pub jobs_each: usize,
     /// How often in a row the backend had nothing.
     pub waits: u32,
+    /// Failures that are told once the model has served anything again: until then it may be out
+    /// of order altogether, and no question is to be given up for that.
+    pub held: Vec<Held>,
+}
+
+/// A failure that was not told yet.
+pub struct Held {
+    place: usize,
+    job: JobId,
+    why: String,
+    outcome: Outcome,
 }
 
 impl Running {
@@ -64,9 +77,11 @@ impl Running {
                 one.ask(self.jobs_each)?;
             }
             self.close(&mut active)?;
-            let jobs = batch(&active);
+            let jobs = self.batch(&active);
             if !jobs.is_empty() {
                 self.serve(&mut active, &jobs)?;
+            } else if let Some(held) = self.held.first() {
+                return Err(out_of_order(&held.why));
             } else if let Some(stuck) = active.first() {
                 return Err(Failure::new(
                     INTERNAL,
@@ -132,47 +147,94 @@ impl Running {
             std::thread::sleep(NOTHING_YET);
         }
         let mut fatal = None;
+        let mut served = false;
         for (id, outcome) in outcomes {
-            let (place, id) = split(id);
-            if let Outcome::Failed {
-                why, fatal: true, ..
-            } = outcome
-            {
-                // Not told: the question goes on with this job when the run is resumed.
-                fatal.get_or_insert(why);
+            let (place, job) = split(id);
+            let asked = jobs.iter().find(|asked| asked.id == id);
+            let (Some(asked), Some(one)) =
+                (asked, active.iter_mut().find(|one| one.place == place))
+            else {
                 continue;
+            };
+            match &outcome {
+                Outcome::Failed {
+                    why, fatal: true, ..
+                } => {
+                    // Not told: the question goes on with this job when the run is resumed.
+                    fatal.get_or_insert(why.clone());
+                    continue;
+                }
+                Outcome::Failed { why, .. } if !is_tool(asked) => {
+                    one.failures += 1;
+                    let last = matches!(asked.kind, JobKind::Answer { .. });
+                    if last || one.failures > TOLD_FAILURES {
+                        let why = why.clone();
+                        self.held.push(Held {
+                            place,
+                            job,
+                            why,
+                            outcome,
+                        });
+                        continue;
+                    }
+                }
+                _ if is_tool(asked) => {}
+                _ => {
+                    one.failures = 0;
+                    served = true;
+                }
             }
-            if let Some(one) = active.iter_mut().find(|one| one.place == place) {
-                one.tell(id, outcome)?;
+            one.tell(job, outcome)?;
+        }
+        if let Some(why) = fatal {
+            return Err(out_of_order(&why));
+        }
+        if served {
+            self.release(active)?;
+        }
+        Ok(())
+    }
+
+    /// Tells what was held: the model works, so the failures were of those jobs alone.
+    fn release(&mut self, active: &mut [Ongoing]) -> Result<(), Failure> {
+        for held in self.held.drain(..) {
+            if let Some(one) = active.iter_mut().find(|one| one.place == held.place) {
+                one.failures = 0;
+                one.tell(held.job, held.outcome)?;
             }
         }
-        match fatal {
-            Some(why) => Err(Failure::new(
-                ENVIRONMENT,
-                format!("{why} - what was searched is kept; mend it, then `concord resume`"),
-            )),
-            None => Ok(()),
+        Ok(())
+    }
+
+    /// The jobs that are served next: calls of tools first, since those of the model are the dearer
+    /// the fewer there are at once.
+    fn batch(&self, active: &[Ongoing]) -> Vec<Job> {
+        let is_held = |place: usize, id: JobId| {
+            let mut held = self.held.iter();
+            held.any(|held| held.place == place && held.job == id)
+        };
+        let all = active.iter().flat_map(|one| {
+            let place = one.place;
+            let jobs = one.jobs.iter().filter(move |job| !is_held(place, job.id));
+            jobs.map(move |job| Job {
+                id: joined(place, job.id),
+                ..job.clone()
+            })
+        });
+        let all: Vec<Job> = all.collect();
+        match all.iter().any(is_tool) {
+            true => all.into_iter().filter(is_tool).collect(),
+            false => all,
         }
     }
 }
 
-/// The jobs that are served next: calls of tools first, since those of the model are the dearer
-/// the fewer there are at once.
-fn batch(active: &[Ongoing]) -> Vec<Job> {
-    let named = |one: &Ongoing| -> Vec<Job> {
-        let place = one.place;
-        let jobs = one.jobs.iter().cloned();
-        jobs.map(|job| Job {
-            id: joined(place, job.id),
-            ..job
-        })
-        .collect()
-    };
-    let all: Vec<Job> = active.iter().flat_map(named).collect();
-    match all.iter().any(is_tool) {
-        true => all.into_iter().filter(is_tool).collect(),
-        false => all,
-    }
+/// A model that cannot serve any more.
+fn out_of_order(why: &str) -> Failure {
+    Failure::new(
+        ENVIRONMENT,
+        format!("{why} - what was searched is kept; mend it, then `concord resume`"),
+    )
 }
 
 fn is_tool(job: &Job) -> bool {

@@ -81,7 +81,10 @@ fn a_critic_that_never_parses_counts_as_no_gain_and_is_told() {
     let run = run(&server, &["critic.constrained=false"]);
     assert_eq!(outcome(&run.run()).0, 0);
     let found = outcomes(&run);
-    assert!(found.iter().all(|one| one.over && one.answer.is_some()), "{found:?}");
+    assert!(
+        found.iter().all(|one| one.over && one.answer.is_some()),
+        "{found:?}"
+    );
     let told = run.events().into_iter().any(|event| {
         matches!(event.kind, tracking::EventKind::Warning { message, .. } if message.contains("judgements could not be read"))
     });
@@ -95,7 +98,10 @@ fn a_tool_that_always_fails_is_seen_and_an_answer_is_given_all_the_same() {
     let run = run(&server, &["tools.failure_rate=1.0", "tools.cache=false"]);
     assert_eq!(outcome(&run.run()).0, 0);
     let found = outcomes(&run);
-    assert!(found.iter().all(|one| one.over && one.answer.is_some()), "{found:?}");
+    assert!(
+        found.iter().all(|one| one.over && one.answer.is_some()),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -121,7 +127,10 @@ fn a_server_that_breaks_down_ends_the_run_with_exit_3_and_a_resume_goes_on() {
     broken.store(true, Ordering::SeqCst);
     assert_eq!(outcome(&run.resume()).0, 0);
     let found = outcomes(&run);
-    assert!(found.len() == 3 && found.iter().all(|one| one.over), "{found:?}");
+    assert!(
+        found.len() == 3 && found.iter().all(|one| one.over),
+        "{found:?}"
+    );
     let after: usize = logs(&run).iter().map(|(_, path)| lines(path).len()).sum();
     assert!(after > before);
 }
@@ -140,5 +149,18 @@ fn half_a_reply_is_no_crash() {
     }
     if code == 0 {
         assert!(outcomes(&run).iter().all(|one| one.over));
+    }
+}
+
+#[test]
+fn a_server_that_answers_500_only_is_exit_3_and_no_question_is_lost() {
+    for broken in [refuse(500, &json!({"error": "out of order"})), Reply::Leave] {
+        let reply = broken.clone();
+        let server = Server::new(move |_, _| reply.clone());
+        let run = run(&server, &["server.retries=0"]);
+        let (code, message) = outcome(&run.run());
+        assert_eq!(code, 3, "{broken:?}: {message}");
+        assert!(message.contains("concord resume"), "{message}");
+        assert!(outcomes(&run).iter().all(|one| !one.over), "{broken:?}");
     }
 }
