@@ -15,7 +15,7 @@ use hub::{DecodeStream, HubError};
 use lm::config::ModelConfig;
 use lm::decoder::Decoder;
 use lm::generation::{
-    Engine, EngineSettings, GenerationSettings, Remember, Request, Statistics, Step, Verdict,
+    Engine, EngineSettings, GenerationSettings, Remember, Request, Step, Verdict,
 };
 use lm::sampling::Sampling;
 use search::job::Usage;
@@ -101,7 +101,8 @@ impl<'a> LocalModel<'a> {
     }
 
     /// What was computed and what was not, since the beginning.
-    pub fn statistics(&self) -> Statistics {
+    #[cfg(test)]
+    fn statistics(&self) -> lm::generation::Statistics {
         self.engine.statistics()
     }
 

@@ -70,18 +70,6 @@ impl ServerModel {
         })
     }
 
-    /// The same with another pause before a second attempt.
-    #[cfg(test)]
-    fn with_first_pause(mut self, pause: Duration) -> Self {
-        self.client = self.client.with_first_pause(pause);
-        self
-    }
-
-    /// Whether tools are still offered by the server's own protocol.
-    pub fn has_native_tools(&self) -> bool {
-        self.native_tools
-    }
-
     /// Sends requests and reads their answers; those that the server refuses for their tools are left out.
     fn send(
         &self,

@@ -31,9 +31,9 @@ fn config(server: &Server) -> SearchConfig {
 }
 
 fn open(config: &SearchConfig) -> ServerModel {
-    ServerModel::new(config, &Environment::default())
-        .expect("a sound address")
-        .with_first_pause(Duration::from_millis(1))
+    let mut model = ServerModel::new(config, &Environment::default()).expect("a sound address");
+    model.client = model.client.with_first_pause(Duration::from_millis(1));
+    model
 }
 
 fn search_tool() -> ToolDescription {
@@ -140,7 +140,7 @@ fn calls_go_by_the_servers_protocol_until_it_refuses_and_then_in_words() {
             .all(|reply| reply.as_ref().is_ok_and(|one| one.call.is_none())),
         "{replies:?}"
     );
-    assert!(!model.has_native_tools());
+    assert!(!model.native_tools);
     let before = server.requests().len();
     one(&mut model, &request("d")).expect("a reply");
     assert_eq!(
@@ -326,7 +326,7 @@ impl Toolbox for Documents {
     }
 
     fn call(&self, _: &str, input: &str) -> Observation {
-        let failed = input.len() % 3 == 0;
+        let failed = input.len().is_multiple_of(3);
         Observation {
             text: format!("found {input}"),
             failed,
@@ -405,9 +405,9 @@ fn searched(seed: u64) -> (Search, Verdict) {
     let server = chaos(seed);
     let mut settings = config(&server);
     settings.server.timeout_seconds = 0.1;
-    settings.server.charge_timeouts = seed % 2 == 0;
-    settings.server.tools_api = seed % 3 == 0;
-    settings.server.stream = seed % 5 == 0;
+    settings.server.charge_timeouts = seed.is_multiple_of(2);
+    settings.server.tools_api = seed.is_multiple_of(3);
+    settings.server.stream = seed.is_multiple_of(5);
     settings.budget.tokens = Some(600);
     settings.budget.tool_calls = Some(4);
     settings.budget.model_calls = Some(40);
@@ -420,7 +420,7 @@ fn searched(seed: u64) -> (Search, Verdict) {
     let manner = Manner {
         generator: sampling,
         critic: sampling,
-        weighs: seed % 7 == 0,
+        weighs: seed.is_multiple_of(7),
     };
     let mut backend = LanguageBackend::new(
         open(&settings),
