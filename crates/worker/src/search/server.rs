@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use configs::env::Environment;
 use configs::finetune;
-use configs::search::SearchConfig;
+use configs::search::{DialogueStyle, SearchConfig};
 use openai::{Answer, Ask, Client, Dialect, Event, ServerError};
 use search::job::Usage;
 use search::language::{Completion, CompletionModel, CompletionRequest, ModelError};
@@ -41,6 +41,12 @@ impl ServerModel {
     /// As [`model`], with the key from `environment`.
     fn new(config: &SearchConfig, environment: &Environment) -> Result<Self, Failure> {
         let section = &config.server;
+        if config.dialogue.style == DialogueStyle::Compact {
+            return Err(Failure::new(
+                BAD_CONFIG,
+                "dialogue.style: compact, with model.kind = server - allowed: chat, since servers answer messages - set dialogue.style = chat, or model.kind = local",
+            ));
+        }
         let patience = finetune::ServerConfig {
             url: section.url.clone(),
             model: section.model.clone(),

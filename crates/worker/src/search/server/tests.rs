@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use configs::env::Environment;
-use configs::search::{PricesConfig, SearchConfig};
+use configs::search::{DialogueStyle, PricesConfig, SearchConfig};
 use search::dialogue::chat::{Chat, Critic};
 use search::dialogue::{Form, Prompt, Speaker, ToolCall, ToolDescription, Turn};
 use search::job::Question;
@@ -285,6 +285,13 @@ fn what_concerns_all_requests_is_fatal_and_what_concerns_one_is_not() {
             .fatal
     );
     assert!(server.requests().is_empty());
+    settings.dialogue.style = DialogueStyle::Compact;
+    let failure = super::model(&settings)
+        .err()
+        .expect("no messages")
+        .to_string();
+    assert!(failure.contains("dialogue.style"), "{failure}");
+    settings.dialogue.style = DialogueStyle::Chat;
     settings.server.url = None;
     let failure = super::model(&settings)
         .err()
