@@ -1,6 +1,7 @@
 //! What the dashboard asks of the program around it: everything that touches processes,
 //! or files beyond what [`crate::source`] reads.
 
+use crate::panes::search;
 use crate::screens::chat::requests as chat;
 use crate::screens::evaluate::requests as evaluate;
 use crate::screens::launcher::requests as launcher;
@@ -55,6 +56,11 @@ pub enum Request {
     Models(models::Request),
     /// What a chat needs: [`chat::Request`].
     Chat(chat::Request),
+    /// Write a report of a recorded search.
+    SearchReport(search::ReportAsk),
+    /// Make a run that goes on from a node of a recorded search, and start it; answered by
+    /// [`Answer::Launched`].
+    SearchBranch(search::Branch),
     /// Write a text to a file that must not exist, unless `replace`.
     Save {
         /// The file.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use tracking::RunFolder;
-use tracking::search_log::SearchEvent;
+use tracking::search_log::{Outcome, SearchEvent};
 use tracking::switching::CallMap;
 
 use crate::detail::{Episode, WorldFrame};
@@ -50,7 +50,7 @@ pub enum Look {
     Search {
         /// The run.
         run: String,
-        /// The question by the name of its file; none for the first.
+        /// The question by the name of its file; none for the one that is searched now.
         question: Option<String>,
     },
 }
@@ -92,12 +92,12 @@ pub enum Seen {
         /// It.
         moment: Result<LiveMoment, String>,
     },
-    /// The questions of a search.
-    Questions {
+    /// The questions of a search, and where they stand.
+    Outcomes {
         /// The run.
         run: String,
-        /// Names of their files.
-        questions: Vec<String>,
+        /// In the order of their names.
+        outcomes: Vec<Outcome>,
     },
     /// A part of a search log.
     Search {
@@ -197,6 +197,10 @@ impl Reader {
             ) if world.is_of(&run) => {
                 world.turn(episode, map, live);
                 Reader::World(world)
+            }
+            (Reader::Search(mut search), Look::Search { run, question }) if search.is_of(&run) => {
+                search.turn(question);
+                Reader::Search(search)
             }
             (_, look) => Reader::of(root, look),
         }

@@ -141,6 +141,7 @@ pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
 pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
     match model.focus {
         Pane::World => world::typed(model, key),
+        Pane::Search => search::typed(model, key),
         // The prompt of the model serves filters.
         _ => None,
     }
@@ -171,7 +172,8 @@ pub(crate) fn filter(model: &mut Model, pane: Pane) -> Option<&mut String> {
         Pane::Runs => Some(&mut model.panes.runs.filter),
         Pane::Metrics => Some(&mut model.panes.chart.filter),
         Pane::Logs => Some(&mut model.panes.logs.filter),
-        Pane::World | Pane::Text | Pane::Search | Pane::Machine => None,
+        Pane::Search => Some(&mut model.panes.search.filter),
+        Pane::World | Pane::Text | Pane::Machine => None,
     }
 }
 
@@ -236,7 +238,7 @@ pub fn look(model: &Model) -> Look {
 /// Something looked at was read.
 pub(crate) fn seen(model: &mut Model, seen: Seen) {
     match seen {
-        Seen::Questions { .. } | Seen::Search { .. } => search::seen(model, seen),
+        Seen::Outcomes { .. } | Seen::Search { .. } => search::seen(model, seen),
         _ => world::seen(model, seen),
     }
 }
