@@ -21,7 +21,7 @@ use crate::update::Msg;
 mod search;
 mod world;
 
-use search::Search;
+use search::{Search, Searches};
 use world::World;
 
 /// How often folders are looked through.
@@ -52,6 +52,11 @@ pub enum Look {
         run: String,
         /// The question by the name of its file; none for the one that is searched now.
         question: Option<String>,
+    },
+    /// What the searches of several runs came to.
+    Searches {
+        /// The runs.
+        runs: Vec<String>,
     },
 }
 
@@ -162,6 +167,7 @@ enum Reader {
     Nothing,
     World(Box<World>),
     Search(Box<Search>),
+    Searches(Vec<Searches>),
 }
 
 impl Reader {
@@ -180,6 +186,12 @@ impl Reader {
                 .map_or(Reader::Nothing, |folder| {
                     Reader::Search(Box::new(Search::new(run, &folder, question)))
                 }),
+            Look::Searches { runs } => {
+                let folders = runs
+                    .iter()
+                    .filter_map(|run| RunFolder::open(&root.join(run)).ok());
+                Reader::Searches(folders.map(|folder| Searches::of(&folder)).collect())
+            }
         }
     }
 
@@ -212,6 +224,11 @@ impl Reader {
             Reader::Nothing => Some(LIST_EVERY),
             Reader::World(world) => world.read(render, tell),
             Reader::Search(search) => search.read(tell),
+            Reader::Searches(all) => {
+                let waits: Option<Vec<Duration>> =
+                    all.iter_mut().map(|one| one.read(tell)).collect();
+                Some(waits?.into_iter().min().unwrap_or(LIST_EVERY))
+            }
         }
     }
 }

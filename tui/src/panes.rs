@@ -220,8 +220,10 @@ pub(crate) fn is_animated(model: &Model) -> bool {
 /// What is to be read for the job pane on the screen, beyond the events of the run.
 #[must_use]
 pub fn look(model: &Model) -> Look {
-    if model.screen != ScreenKind::Dashboard {
-        return Look::Nothing;
+    match model.screen {
+        ScreenKind::Dashboard => {}
+        ScreenKind::Compare => return crate::screens::compare::look(model),
+        _ => return Look::Nothing,
     }
     let areas = crate::view::areas(model, model.size);
     let shown = |pane: Pane| {
@@ -238,6 +240,9 @@ pub fn look(model: &Model) -> Look {
 /// Something looked at was read.
 pub(crate) fn seen(model: &mut Model, seen: Seen) {
     match seen {
+        Seen::Outcomes { run, outcomes } if model.screen == ScreenKind::Compare => {
+            crate::screens::compare::seen(model, &run, &outcomes);
+        }
         Seen::Outcomes { .. } | Seen::Search { .. } => search::seen(model, seen),
         _ => world::seen(model, seen),
     }

@@ -11,6 +11,39 @@ use super::{LIST_EVERY, POLL, Seen, due};
 /// Bytes of other questions' logs that are read in one go.
 const READ_AHEAD: usize = 4 * SLICE;
 
+/// What the searches of one run came to.
+pub(super) struct Searches {
+    run: String,
+    outcomes: Outcomes,
+    told: bool,
+}
+
+impl Searches {
+    pub(super) fn of(folder: &RunFolder) -> Self {
+        Searches {
+            run: folder.id(),
+            outcomes: Outcomes::of(&folder.searches()),
+            told: false,
+        }
+    }
+
+    /// Reads on; nobody listens any more when there is no time to wait.
+    pub(super) fn read(&mut self, tell: &dyn Fn(Seen) -> bool) -> Option<Duration> {
+        let Ok((changed, more)) = self.outcomes.poll(READ_AHEAD) else {
+            return Some(LIST_EVERY);
+        };
+        if more {
+            return Some(Duration::ZERO);
+        }
+        if changed || !self.told {
+            self.told = true;
+            let (run, outcomes) = (self.run.clone(), self.outcomes.all().cloned().collect());
+            tell(Seen::Outcomes { run, outcomes }).then_some(())?;
+        }
+        Some(LIST_EVERY)
+    }
+}
+
 /// The search of one run.
 pub(super) struct Search {
     run: String,

@@ -19,6 +19,8 @@ use tui::{Cmd, Msg, view};
 
 use crate::fixture::{NOW, draw, empty, event, key, letter, run, scalar, send, text, typed};
 
+mod searches;
+
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 fn snapshots(name: &str, model: &Model) {

@@ -46,6 +46,8 @@ pub struct Outcome {
     pub backstop: bool,
     /// What was spent, in order of appearance.
     pub spent: Vec<Spent>,
+    /// Jobs that cost more than they were allowed.
+    pub exceeded: usize,
     /// Nodes of its tree.
     pub nodes: u64,
     /// Seconds since it began.
@@ -101,6 +103,7 @@ impl Outcome {
                 self.resource(resource).amount += amount;
             }
             SearchEventKind::Node { .. } => self.nodes += 1,
+            SearchEventKind::Violation { .. } => self.exceeded += 1,
             SearchEventKind::Answer {
                 text,
                 chosen: true,
@@ -137,10 +140,11 @@ impl Outcome {
         found.map_or(0.0, |one| one.amount)
     }
 
-    /// Resources of which more was spent than allowed.
+    /// Jobs that cost more than they were allowed, and resources of which more was spent than
+    /// allowed. To be 0.
     pub fn violations(&self) -> usize {
         let over = |one: &&Spent| one.amount > one.limit * (1.0 + 1e-9);
-        self.spent.iter().filter(over).count()
+        self.exceeded + self.spent.iter().filter(over).count()
     }
 
     /// Right, wrong, or not known. A search that ended without an answer is wrong where answers
@@ -200,7 +204,7 @@ impl Outcomes {
     /// The folder exists and cannot be listed.
     pub fn poll(&mut self, bytes: usize) -> Result<(bool, bool), TrackingError> {
         let mut changed = self.list()?;
-        let (read, more) = self.read(bytes);
+        let (read, more) = self.read_logs(bytes);
         changed |= read;
         if !more {
             changed |= self.judge(changed);
@@ -208,7 +212,7 @@ impl Outcomes {
         Ok((changed, more))
     }
 
-    fn read(&mut self, bytes: usize) -> (bool, bool) {
+    fn read_logs(&mut self, bytes: usize) -> (bool, bool) {
         let (mut changed, mut left) = (false, bytes);
         for (reader, outcome) in &mut self.known {
             // A log that cannot be read now may be readable later.
@@ -298,7 +302,7 @@ impl Outcomes {
     ///
     /// # Errors
     /// The folder exists and cannot be listed.
-    pub fn all_of(folder: &Path) -> Result<Vec<Outcome>, TrackingError> {
+    pub fn read(folder: &Path) -> Result<Vec<Outcome>, TrackingError> {
         let mut outcomes = Self::of(folder);
         outcomes.poll(usize::MAX)?;
         Ok(outcomes
@@ -320,6 +324,7 @@ mod tests {
 {"v":1,"time":1,"kind":"sp"#;
     const REST: &str = r#"end","resource":"tokens","amount":60}
 {"v":1,"time":2,"kind":"answer","text":"b","node":0,"correct":true}
+{"v":1,"time":2,"kind":"violation","id":3,"resource":"tokens","allowed":5,"used":9,"charged":5}
 {"v":1,"time":3,"kind":"answer","text":"a","node":0,"chosen":true,"backstop":true,"correct":true,"f1":1.0}
 {"v":1,"time":3,"kind":"end","why":"budget"}
 "#;
@@ -353,8 +358,8 @@ mod tests {
             (one.verdict(), one.f1(), one.backstop),
             (Some(true), Some(1.0), true)
         );
-        // 120 of 100 tokens: a violation; the answer that was not chosen does not count.
-        assert_eq!((one.violations(), one.over, one.seconds), (1, true, 3.0));
+        // 120 of 100 tokens, and a job that cost more than it might; the answer that was not chosen does not count.
+        assert_eq!((one.violations(), one.over, one.seconds), (2, true, 3.0));
         assert_eq!(outcomes.poll(1 << 20).expect("read"), (false, false));
         // A log that is written anew counts anew.
         std::fs::write(folder.join("q10.jsonl"), FIRST).expect("written");
@@ -373,7 +378,7 @@ mod tests {
             polls += 1;
         }
         assert!(polls > 5, "{polls}");
-        let whole = Outcomes::all_of(folder.path()).expect("read");
+        let whole = Outcomes::read(folder.path()).expect("read");
         assert_eq!(outcomes.all().cloned().collect::<Vec<_>>(), whole);
     }
 
