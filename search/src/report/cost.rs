@@ -161,7 +161,11 @@ impl Cost {
         }
         let by_call = prices.call > 0.0 || !prices.calls.is_empty();
         if totals.calls.is_empty() && by_call {
-            line("tool calls", spent(recorded, ending, "tool_calls"), prices.call);
+            line(
+                "tool calls",
+                spent(recorded, ending, "tool_calls"),
+                prices.call,
+            );
         }
         for (tool, calls) in totals.calls.iter().filter(|_| by_call) {
             let price = prices.calls.get(tool).copied().unwrap_or(prices.call);
