@@ -108,7 +108,10 @@ fn searches(model: &Model, scored: bool) -> Vec<(String, Role)> {
         parts.push((format!("! {} budgets exceeded", number(many)), Role::Bad));
     }
     if let Some(accuracy) = last("accuracy").filter(|_| !scored) {
-        parts.push((format!("accuracy {} so far", number(accuracy)), Role::Series(1)));
+        parts.push((
+            format!("accuracy {} so far", number(accuracy)),
+            Role::Series(1),
+        ));
     }
     if let Some(f1) = last("f1") {
         parts.push((format!("F1 {}", number(f1)), Role::Text));
