@@ -86,7 +86,7 @@ pub enum ReportError {
     /// A word of a price table cannot be used.
     #[error(
         "prices, `{word}`: {why} - allowed: input=, cached=, output= per million tokens, call= and \
-         call.TOOL= per call, currency=, date= - for example input=0.15,output=0.6,call=0.005"
+         call.TOOL= per call, unit= per unit of tool calls, currency=, date= - for example input=0.15,output=0.6,call=0.005"
     )]
     Price {
         /// The word.

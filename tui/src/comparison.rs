@@ -13,12 +13,14 @@ mod band;
 mod curves;
 mod export;
 mod results;
+mod searches;
 mod sheets;
 
 pub use band::{BandPoint, band};
 pub use curves::{ComparedCurve, Comparison, compare, history_curve, metrics};
 pub use export::{curves_csv, curves_json};
 pub use results::{Difference, Improvement, ResultRow, differences, improvements, results};
+pub use searches::{Searched, question_sheet, search_sheet};
 pub use sheets::{difference_sheet, improvement_sheet, result_sheet};
 
 /// The metric that stands for the mean return of the evaluations.

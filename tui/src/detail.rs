@@ -15,8 +15,9 @@ pub const CURVE_POINTS: usize = 2_000;
 /// Enough for an interval that is drawn a few cells high.
 const RESAMPLES: usize = 500;
 
-/// What is shown first of a fine-tuning, the first that there is.
-const LANGUAGE_CURVES: [&str; 4] = [
+/// What is shown first of a fine-tuning or a search, the first that there is.
+const LANGUAGE_CURVES: [&str; 5] = [
+    "search/accuracy",
     "evaluation/accuracy",
     "preference/win_rate",
     "finetune/reward_accuracy",

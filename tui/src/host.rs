@@ -1,6 +1,7 @@
 //! What the dashboard asks of the program around it: everything that touches processes,
 //! or files beyond what [`crate::source`] reads.
 
+use crate::panes::search;
 use crate::screens::chat::requests as chat;
 use crate::screens::evaluate::requests as evaluate;
 use crate::screens::launcher::requests as launcher;
@@ -55,6 +56,11 @@ pub enum Request {
     Models(models::Request),
     /// What a chat needs: [`chat::Request`].
     Chat(chat::Request),
+    /// Write a report of a recorded search.
+    SearchReport(search::ReportAsk),
+    /// Make a run that goes on from a node of a recorded search, and start it; answered by
+    /// [`Answer::Launched`].
+    SearchBranch(search::Branch),
     /// Write a text to a file that must not exist, unless `replace`.
     Save {
         /// The file.
@@ -74,6 +80,7 @@ impl Request {
             Request::Evaluation(request) => request.is_long(),
             Request::Models(request) => request.is_long(),
             Request::Chat(request) => request.is_long(),
+            Request::SearchReport(_) | Request::SearchBranch(_) => true,
             _ => false,
         }
     }
@@ -94,6 +101,61 @@ pub struct Launch {
     pub further_seeds: u32,
     /// Wait for the device in the queue instead of starting now.
     pub queued: bool,
+    /// Of a search: a run for each of these budgets; the first one starts, the others wait.
+    pub budgets: Option<Budgets>,
+}
+
+/// Budgets that are tried one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// The resource, as in `[budget]`.
+    pub resource: String,
+    /// Its ceilings.
+    pub values: Vec<u64>,
+}
+
+impl Budgets {
+    /// Resources that can be given.
+    pub const RESOURCES: [&str; 3] = ["tokens", "tool_calls", "model_calls"];
+
+    /// Reads `500,1000,2000`, which are tokens, or `tool_calls=2,5,10`.
+    ///
+    /// # Errors
+    /// What is wrong with it, what is allowed.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let refused = |what: String| {
+            format!(
+                "budgets: {what} - allowed: whole numbers with commas between, such as \
+                 500,1000,2000 or tool_calls=2,5,10"
+            )
+        };
+        let (resource, list) = text.split_once('=').unwrap_or(("tokens", text));
+        let resource = resource.trim().trim_start_matches("budget.").to_owned();
+        if !Self::RESOURCES.contains(&resource.as_str()) {
+            return Err(refused(format!("`{resource}` is no resource to sweep")));
+        }
+        let mut values = Vec::new();
+        for word in list.split(',').map(|word| word.trim().replace('_', "")) {
+            match word.parse() {
+                Ok(0) if resource != "tool_calls" => {
+                    return Err(refused(format!("0 {resource} allow nothing")));
+                }
+                Ok(value) if values.contains(&value) => {
+                    return Err(refused(format!("{value} is there twice")));
+                }
+                Ok(value) => values.push(value),
+                Err(_) => return Err(refused(format!("`{word}` is no number"))),
+            }
+        }
+        Ok(Self { resource, values })
+    }
+
+    /// As the command line reads it.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let values: Vec<String> = self.values.iter().map(u64::to_string).collect();
+        format!("{}={}", self.resource, values.join(","))
+    }
 }
 
 /// A run that waits for a device.

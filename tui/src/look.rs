@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use tracking::RunFolder;
-use tracking::search_log::SearchEvent;
+use tracking::search_log::{Outcome, SearchEvent};
 use tracking::switching::CallMap;
 
 use crate::detail::{Episode, WorldFrame};
@@ -21,7 +21,7 @@ use crate::update::Msg;
 mod search;
 mod world;
 
-use search::Search;
+use search::{Search, Searches};
 use world::World;
 
 /// How often folders are looked through.
@@ -50,8 +50,13 @@ pub enum Look {
     Search {
         /// The run.
         run: String,
-        /// The question by the name of its file; none for the first.
+        /// The question by the name of its file; none for the one that is searched now.
         question: Option<String>,
+    },
+    /// What the searches of several runs came to.
+    Searches {
+        /// The runs.
+        runs: Vec<String>,
     },
 }
 
@@ -92,12 +97,12 @@ pub enum Seen {
         /// It.
         moment: Result<LiveMoment, String>,
     },
-    /// The questions of a search.
-    Questions {
+    /// The questions of a search, and where they stand.
+    Outcomes {
         /// The run.
         run: String,
-        /// Names of their files.
-        questions: Vec<String>,
+        /// In the order of their names.
+        outcomes: Vec<Outcome>,
     },
     /// A part of a search log.
     Search {
@@ -162,6 +167,7 @@ enum Reader {
     Nothing,
     World(Box<World>),
     Search(Box<Search>),
+    Searches(Vec<Searches>),
 }
 
 impl Reader {
@@ -180,6 +186,12 @@ impl Reader {
                 .map_or(Reader::Nothing, |folder| {
                     Reader::Search(Box::new(Search::new(run, &folder, question)))
                 }),
+            Look::Searches { runs } => {
+                let folders = runs
+                    .iter()
+                    .filter_map(|run| RunFolder::open(&root.join(run)).ok());
+                Reader::Searches(folders.map(|folder| Searches::of(&folder)).collect())
+            }
         }
     }
 
@@ -198,6 +210,10 @@ impl Reader {
                 world.turn(episode, map, live);
                 Reader::World(world)
             }
+            (Reader::Search(mut search), Look::Search { run, question }) if search.is_of(&run) => {
+                search.turn(question);
+                Reader::Search(search)
+            }
             (_, look) => Reader::of(root, look),
         }
     }
@@ -208,6 +224,11 @@ impl Reader {
             Reader::Nothing => Some(LIST_EVERY),
             Reader::World(world) => world.read(render, tell),
             Reader::Search(search) => search.read(tell),
+            Reader::Searches(all) => {
+                let waits: Option<Vec<Duration>> =
+                    all.iter_mut().map(|one| one.read(tell)).collect();
+                Some(waits?.into_iter().min().unwrap_or(LIST_EVERY))
+            }
         }
     }
 }

@@ -141,6 +141,7 @@ pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
 pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
     match model.focus {
         Pane::World => world::typed(model, key),
+        Pane::Search => search::typed(model, key),
         // The prompt of the model serves filters.
         _ => None,
     }
@@ -171,7 +172,8 @@ pub(crate) fn filter(model: &mut Model, pane: Pane) -> Option<&mut String> {
         Pane::Runs => Some(&mut model.panes.runs.filter),
         Pane::Metrics => Some(&mut model.panes.chart.filter),
         Pane::Logs => Some(&mut model.panes.logs.filter),
-        Pane::World | Pane::Text | Pane::Search | Pane::Machine => None,
+        Pane::Search => Some(&mut model.panes.search.filter),
+        Pane::World | Pane::Text | Pane::Machine => None,
     }
 }
 
@@ -218,8 +220,10 @@ pub(crate) fn is_animated(model: &Model) -> bool {
 /// What is to be read for the job pane on the screen, beyond the events of the run.
 #[must_use]
 pub fn look(model: &Model) -> Look {
-    if model.screen != ScreenKind::Dashboard {
-        return Look::Nothing;
+    match model.screen {
+        ScreenKind::Dashboard => {}
+        ScreenKind::Compare => return crate::screens::compare::look(model),
+        _ => return Look::Nothing,
     }
     let areas = crate::view::areas(model, model.size);
     let shown = |pane: Pane| {
@@ -236,7 +240,10 @@ pub fn look(model: &Model) -> Look {
 /// Something looked at was read.
 pub(crate) fn seen(model: &mut Model, seen: Seen) {
     match seen {
-        Seen::Questions { .. } | Seen::Search { .. } => search::seen(model, seen),
+        Seen::Outcomes { run, outcomes } if model.screen == ScreenKind::Compare => {
+            crate::screens::compare::seen(model, &run, &outcomes);
+        }
+        Seen::Outcomes { .. } | Seen::Search { .. } => search::seen(model, seen),
         _ => world::seen(model, seen),
     }
 }

@@ -1,5 +1,5 @@
-//! What a run would do and need, worked out before it starts: for `concord train --dry-run`,
-//! `concord finetune --dry-run` and for the launcher.
+//! What a run would do and need, worked out before it starts: for `--dry-run` of `concord train`,
+//! `finetune` and `search`, and for the launcher.
 
 use configs::DeviceChoice;
 use configs::train::TrainConfig;
@@ -15,7 +15,7 @@ mod time;
 
 pub use finetune::{FinetunePlan, FinetuneSizes, texts};
 pub use rows::Row;
-pub use search::{SearchPlan, questions};
+pub use search::{SearchPlan, SearchSizes};
 pub use time::{Earlier, Time};
 
 /// What the plan needs to know of an environment, which only the caller can make.
@@ -82,7 +82,7 @@ pub enum JobPlan {
     Train(Plan),
     /// Of a fine-tuning.
     Finetune(FinetunePlan),
-    /// Of searches.
+    /// Of a search over questions.
     Search(SearchPlan),
 }
 
@@ -103,7 +103,7 @@ impl JobPlan {
         match self {
             Self::Train(plan) => Some(&plan.memory),
             Self::Finetune(plan) => plan.memory.as_ref(),
-            Self::Search(_) => None,
+            Self::Search(plan) => plan.memory.as_ref(),
         }
     }
 

@@ -289,3 +289,82 @@ mod finetune {
         );
     }
 }
+
+fn searching() -> configs::search::SearchConfig {
+    let mut config = configs::search::SearchConfig::default();
+    config.model.name = Some("assets/searcher".to_owned());
+    config.questions.count = Some(50);
+    config.budget.tokens = Some(1_000);
+    config.budget.tool_calls = Some(5);
+    config
+}
+
+#[test]
+fn a_search_is_planned_by_its_ceilings() {
+    use tui::plan::{JobPlan, SearchPlan, SearchSizes};
+    let mut config = searching();
+    let shown = |config: &configs::search::SearchConfig, earlier: &[Earlier]| {
+        let plan = JobPlan::Search(SearchPlan::of(config, SearchSizes::default(), earlier));
+        move |name: &str| {
+            let rows = plan.rows();
+            let row = rows.iter().find(|row| row.name == name);
+            row.map(|row| row.shown.clone()).unwrap_or_default()
+        }
+    };
+    let plan = shown(&config, &[]);
+    assert_eq!(plan("questions"), "50");
+    assert_eq!(
+        (plan("tokens"), plan("tool calls")),
+        ("50k".to_owned(), "250".to_owned())
+    );
+    assert_eq!(
+        (plan("model calls"), plan("money")),
+        ("unknown".to_owned(), "$0".to_owned())
+    );
+    assert_eq!(plan("duration"), "unknown");
+    // Output and calls have a price: at most 1,000 tokens and 5 calls for each question.
+    config.prices.output_per_million = 2.0;
+    config.prices.tool_unit = 0.005;
+    assert_eq!(shown(&config, &[])("money"), "$1.350");
+    // Prompts have one and are not counted: nothing bounds them.
+    config.prices.input_per_million = 0.5;
+    assert_eq!(shown(&config, &[])("money"), "unknown");
+    config.budget.count = configs::search::TokenCount::InputPlusOutput;
+    assert_eq!(shown(&config, &[])("money"), "$1.350");
+    config.budget.dollars = Some(0.01);
+    assert_eq!(shown(&config, &[])("money"), "$0.500");
+    config.budget.seconds = Some(3.0);
+    assert_eq!(shown(&config, &[])("duration"), "2m 30s");
+    let mut before = config.clone();
+    before.seed = 9;
+    before.questions.count = Some(10);
+    let earlier = [Earlier {
+        id: "x".to_owned(),
+        config: RunConfig::Search(before),
+        steps_per_second: 0.5,
+    }];
+    assert_eq!(shown(&config, &earlier)("duration"), "1m 40s");
+    config.questions.kind = configs::search::QuestionsKind::Text;
+    assert_eq!(shown(&config, &[])("questions"), "1");
+}
+
+#[test]
+fn budgets_of_a_sweep_are_read() {
+    use tui::host::Budgets;
+    let read = |text: &str| Budgets::read(text).map(|budgets| budgets.written());
+    assert_eq!(
+        read("500, 1_000,2000"),
+        Ok("tokens=500,1000,2000".to_owned())
+    );
+    assert_eq!(read("tool_calls=0,5"), Ok("tool_calls=0,5".to_owned()));
+    for (text, what) in [
+        ("", "`` is no number"),
+        ("0,1", "0 tokens allow nothing"),
+        ("1,1", "1 is there twice"),
+        ("seconds=1", "`seconds` is no resource"),
+        ("1,x", "`x` is no number"),
+    ] {
+        let told = read(text).unwrap_err();
+        assert!(told.contains(what) && told.contains("allowed"), "{told}");
+    }
+}

@@ -14,6 +14,7 @@ use crate::output::{Table, json_option};
 use crate::settings;
 
 mod finetune;
+mod search;
 
 pub(crate) use finetune::{Counted, LARGEST, located};
 
@@ -44,11 +45,10 @@ pub(crate) fn of(
             let sizes = finetune::sizes(config, counted)?;
             Ok(JobPlan::Finetune(FinetunePlan::of(config, sizes, earlier)))
         }
-        RunConfig::Search(config) => Ok(JobPlan::Search(SearchPlan::of(
-            config,
-            tui::plan::questions(config),
-            earlier,
-        ))),
+        RunConfig::Search(config) => {
+            let sizes = search::sizes(config)?;
+            Ok(JobPlan::Search(SearchPlan::of(config, sizes, earlier)))
+        }
         _ => Err(vec![Problem::error(
             "job",
             "there is no plan for this job yet",

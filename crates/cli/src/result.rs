@@ -123,7 +123,7 @@ impl Score {
                 format!("{interval}  IQM {}  {of}", number(self.interquartile_mean))
             }
             // Of shares that are mostly 0 or 1 the middle half says nothing.
-            Measure::Accuracy | Measure::WinRate => {
+            Measure::Accuracy | Measure::Answers | Measure::WinRate => {
                 format!("{} {interval}  {of}", self.measure.name())
             }
             Measure::Unscored => format!("{}  {of}", self.measure.name()),
@@ -311,6 +311,7 @@ impl RunResult {
         if let Some(score) = self.absolute() {
             let what = match score.measure {
                 Measure::Return => "best",
+                Measure::Answers => "questions",
                 _ => "final model",
             };
             lines.push((what, score.to_text()));

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// The key of [`crate::EventKind::Evaluation`]'s further numbers for shares of right answers.
 pub const ACCURACY: &str = "accuracy";
+/// The key for shares of answers that were forced, which searches alone have.
+pub const BACKSTOP: &str = "backstop";
 /// The key for shares of comparisons won against the model that the run began with.
 pub const WIN_RATE: &str = "win_rate";
 /// The key of a language model's evaluation that nothing scored; all its returns are 0.
@@ -17,6 +19,8 @@ pub enum Measure {
     Return,
     /// Shares of right answers.
     Accuracy,
+    /// Right answers of searches, 1 or 0 for each question.
+    Answers,
     /// Shares of comparisons won.
     WinRate,
     /// Nothing: texts were written and not scored.
@@ -27,6 +31,9 @@ impl Measure {
     /// By the further numbers of an evaluation; accuracy before win rate where there are both.
     #[must_use]
     pub fn of(extra: &BTreeMap<String, Vec<f64>>) -> Self {
+        if extra.contains_key(ACCURACY) && extra.contains_key(BACKSTOP) {
+            return Self::Answers;
+        }
         [
             (ACCURACY, Self::Accuracy),
             (WIN_RATE, Self::WinRate),
@@ -42,7 +49,7 @@ impl Measure {
     pub fn name(self) -> &'static str {
         match self {
             Self::Return => "return",
-            Self::Accuracy => "accuracy",
+            Self::Accuracy | Self::Answers => "accuracy",
             Self::WinRate => "win rate",
             Self::Unscored => "not scored",
         }
@@ -53,6 +60,7 @@ impl Measure {
     pub fn units(self) -> (&'static str, &'static str) {
         match self {
             Self::Return => ("episodes", "steps"),
+            Self::Answers => ("questions", "tokens"),
             _ => ("prompts", "tokens"),
         }
     }
@@ -62,6 +70,7 @@ impl Measure {
     pub fn final_name(self) -> &'static str {
         match self {
             Self::Return => "best checkpoint",
+            Self::Answers => "all questions",
             _ => "final model",
         }
     }
@@ -83,5 +92,7 @@ mod tests {
         assert_eq!(of(&["win_rate"]), Measure::WinRate);
         assert_eq!(of(&["unscored"]), Measure::Unscored);
         assert_eq!(of(&["accuracy"]).units(), ("prompts", "tokens"));
+        assert_eq!(of(&["accuracy", "backstop", "f1"]), Measure::Answers);
+        assert_eq!(Measure::Answers.units(), ("questions", "tokens"));
     }
 }

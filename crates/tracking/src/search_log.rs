@@ -132,6 +132,17 @@ pub enum SearchEventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<u64>,
     },
+    /// A job cost more than it was allowed. What could not be paid was not charged.
+    Violation {
+        /// Of which resource.
+        #[serde(default)]
+        resource: String,
+    },
+    /// The plan that was made before anything else.
+    Plan {
+        /// As the policy put it.
+        text: String,
+    },
     /// A node will not be continued.
     Prune {
         /// The node.

@@ -23,6 +23,8 @@ pub struct Prices {
     pub output: f64,
     /// Money per call of a tool that has no price of its own.
     pub call: f64,
+    /// Money per unit of tool calls; tools cost several units each where the user says so.
+    pub unit: f64,
     /// Money per call, by the name of the tool.
     pub calls: BTreeMap<String, f64>,
     /// What the money is.
@@ -38,6 +40,7 @@ impl Default for Prices {
             cached: None,
             output: 0.0,
             call: 0.0,
+            unit: 0.0,
             calls: BTreeMap::new(),
             currency: "USD".to_owned(),
             date: String::new(),
@@ -76,6 +79,7 @@ impl FromStr for Prices {
                 "cached" => prices.cached = Some(money()?),
                 "output" => prices.output = money()?,
                 "call" => prices.call = money()?,
+                "unit" => prices.unit = money()?,
                 "currency" => value.clone_into(&mut prices.currency),
                 "date" => value.clone_into(&mut prices.date),
                 _ => match key.strip_prefix("call.") {
@@ -155,13 +159,21 @@ impl Cost {
             line("tokens", tokens, prices.output / MILLION);
             note = "the log has no token counts of its calls: all tokens are priced as output";
         }
-        if totals.calls.is_empty() {
-            let calls = spent(recorded, ending, "tool_calls");
-            line("tool calls", calls, prices.call);
+        let by_call = prices.call > 0.0 || !prices.calls.is_empty();
+        if totals.calls.is_empty() && by_call {
+            line(
+                "tool calls",
+                spent(recorded, ending, "tool_calls"),
+                prices.call,
+            );
         }
-        for (tool, calls) in &totals.calls {
+        for (tool, calls) in totals.calls.iter().filter(|_| by_call) {
             let price = prices.calls.get(tool).copied().unwrap_or(prices.call);
             line(&format!("calls of {tool}"), *calls as f64, price);
+        }
+        let units = spent(recorded, ending, "tool_calls");
+        if prices.unit > 0.0 {
+            line("units of tool calls", units, prices.unit);
         }
         Self {
             total: lines.iter().map(|line| line.money).sum(),

@@ -78,6 +78,8 @@ fn data(recorded: &Recorded, ending: &Ending, cost: Option<&Cost>) -> Value {
         "steps": steps,
         "limits": ending.spent.iter().map(|spent| spent.limit).collect::<Vec<_>>(),
         "settings": recorded.settings,
+        "plan": recorded.plan,
+        "violations": recorded.violations,
         "cost": cost,
         "total": cost.map(Cost::total_text),
         "refused": recorded.refused,

@@ -62,6 +62,8 @@ pub(super) fn document(recorded: &Recorded, ending: &Ending, cost: Option<&Cost>
             "expected": question.expected,
         },
         "settings": recorded.settings,
+        "plan": recorded.plan,
+        "violations": recorded.violations,
         "seconds": recorded.steps.last().map_or(0.0, |(time, _)| *time),
         "ended": recorded.ended.as_ref().map(|ended| &ended.why),
         "budgets": budgets,

@@ -101,6 +101,10 @@ pub struct Recorded {
     pub totals: Totals,
     /// How it ended; none while it goes on.
     pub ended: Option<Ended>,
+    /// The plan, where one was made.
+    pub plan: Option<String>,
+    /// Jobs that cost more than they were allowed.
+    pub violations: u64,
     /// Lines that were refused.
     pub refused: u64,
     places: HashMap<u64, usize>,
@@ -249,6 +253,11 @@ impl Recorded {
                 }
                 self.settings = Some(Value::Object(settings));
             }
+            "plan" => {
+                let text = object.get("text").and_then(Value::as_str);
+                self.plan = text.map(str::to_owned).or(self.plan.take());
+            }
+            "violation" => self.violations += 1,
             "job" => self.totals.job(object),
             "result" => self.totals.result(object),
             _ => {}

@@ -1,6 +1,6 @@
 //! What models and tools said of their use, summed over the `result` lines of a log.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -23,8 +23,14 @@ pub struct Totals {
     pub micro_dollars: u64,
     /// Some counts are estimates.
     pub estimated: bool,
+    /// Units of tool calls, by each tool's cost.
+    pub tool_units: u64,
     /// The tool that a job calls, by the job's identity.
     tools: HashMap<u64, String>,
+    /// Jobs that are calls of a tool that their line does not name.
+    calling: HashSet<u64>,
+    /// Tools that steps asked for and that were not called yet, oldest first.
+    asked: VecDeque<String>,
 }
 
 impl Totals {
@@ -32,15 +38,27 @@ impl Totals {
     pub(super) fn job(&mut self, line: &Map<String, Value>) {
         let Some(id) = identity(line) else { return };
         let tool = named_tool(line).or_else(|| line.values().find_map(tool_of));
-        if let Some(tool) = tool {
-            self.tools.insert(id, tool);
+        match tool {
+            Some(tool) => drop(self.tools.insert(id, tool)),
+            None if line.get("work").and_then(Value::as_str) == Some("tool") => {
+                self.calling.insert(id);
+            }
+            None => {}
         }
     }
 
     /// A job came back.
     pub(super) fn result(&mut self, line: &Map<String, Value>) {
-        if let Some(tool) = identity(line).and_then(|id| self.tools.remove(&id)) {
+        let id = identity(line);
+        let mut tool = id.and_then(|id| self.tools.remove(&id));
+        if id.is_some_and(|id| self.calling.remove(&id)) {
+            tool = self.asked.pop_front().or_else(|| Some("tool".to_owned()));
+        }
+        if let Some(tool) = tool {
             *self.calls.entry(tool).or_default() += 1;
+        }
+        if let Some(tool) = line.get("action").and_then(tool_of) {
+            self.asked.push_back(tool);
         }
         let own = line.get("usage").and_then(Value::as_object);
         let Some(usage) = own.or_else(|| line.values().find_map(usage_of)) else {
@@ -53,6 +71,7 @@ impl Totals {
         self.output_tokens += count("output_tokens");
         self.reasoning_tokens += count("reasoning_tokens");
         self.micro_dollars += count("micro_dollars");
+        self.tool_units += count("tool_units");
         self.estimated |= usage.get("estimated") == Some(&Value::Bool(true));
     }
 }

@@ -55,6 +55,15 @@ impl XAxis {
         }
     }
 
+    /// In words, for runs of a job: what a search counts are questions.
+    #[must_use]
+    pub fn title_of(self, job: &str) -> &'static str {
+        match (self, job) {
+            (XAxis::Steps, "search") => "questions",
+            _ => self.title(),
+        }
+    }
+
     /// The word of the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

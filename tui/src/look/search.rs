@@ -1,20 +1,59 @@
-//! The questions of a search and the log of one of them.
+//! The questions of a search, where they stand, and the log of one of them.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tracking::RunFolder;
-use tracking::search_log::{self, SLICE, SearchReader};
+use tracking::search_log::{Outcome, Outcomes, SLICE, SearchReader};
 
 use super::{LIST_EVERY, POLL, Seen, due};
+
+/// Bytes of other questions' logs that are read in one go.
+const READ_AHEAD: usize = 4 * SLICE;
+
+/// What the searches of one run came to.
+pub(super) struct Searches {
+    run: String,
+    outcomes: Outcomes,
+    told: bool,
+}
+
+impl Searches {
+    pub(super) fn of(folder: &RunFolder) -> Self {
+        Searches {
+            run: folder.id(),
+            outcomes: Outcomes::of(&folder.searches()),
+            told: false,
+        }
+    }
+
+    /// Reads on; nobody listens any more when there is no time to wait.
+    pub(super) fn read(&mut self, tell: &dyn Fn(Seen) -> bool) -> Option<Duration> {
+        let Ok((changed, more)) = self.outcomes.poll(READ_AHEAD) else {
+            return Some(LIST_EVERY);
+        };
+        if more {
+            return Some(Duration::ZERO);
+        }
+        if changed || !self.told {
+            self.told = true;
+            let (run, outcomes) = (self.run.clone(), self.outcomes.all().cloned().collect());
+            tell(Seen::Outcomes { run, outcomes }).then_some(())?;
+        }
+        Some(LIST_EVERY)
+    }
+}
 
 /// The search of one run.
 pub(super) struct Search {
     run: String,
     folder: PathBuf,
     listed: Option<Instant>,
-    names: Vec<(String, PathBuf)>,
+    outcomes: Outcomes,
+    /// The question that is asked for; none for the one that is searched now.
     wanted: Option<String>,
+    /// The question that was read last.
+    present: Option<String>,
     reader: Option<(String, SearchReader)>,
     /// Nothing of the log was told yet.
     fresh: bool,
@@ -24,35 +63,45 @@ impl Search {
     pub(super) fn new(run: String, folder: &RunFolder, question: Option<String>) -> Self {
         Search {
             run,
+            outcomes: Outcomes::of(&folder.searches()),
             folder: folder.searches(),
             listed: None,
-            names: Vec::new(),
             wanted: question,
+            present: None,
             reader: None,
             fresh: true,
         }
     }
 
+    pub(super) fn is_of(&self, run: &str) -> bool {
+        self.run == run
+    }
+
+    /// Another question of the same run: what is known of the others stays known. The log is read
+    /// from its beginning, since whoever asks may have forgotten it.
+    pub(super) fn turn(&mut self, question: Option<String>) {
+        self.wanted = question;
+        self.reader = None;
+        self.listed = None;
+    }
+
     pub(super) fn read(&mut self, tell: &dyn Fn(Seen) -> bool) -> Option<Duration> {
-        let run = self.run.clone();
+        let mut behind = false;
         if due(&mut self.listed)
-            && let Ok(names) = search_log::questions(&self.folder)
-            && names != self.names
+            && let Ok((changed, more)) = self.outcomes.poll(READ_AHEAD)
         {
-            self.names = names;
-            let questions = self.names.iter().map(|(name, _)| name.clone()).collect();
-            let run = run.clone();
-            tell(Seen::Questions { run, questions }).then_some(())?;
-        }
-        if self.reader.is_none() {
-            let wanted = |(name, _): &&(String, PathBuf)| {
-                self.wanted.as_ref().is_none_or(|wanted| wanted == name)
-            };
-            let found = self.names.iter().find(wanted);
-            self.reader = found.map(|(name, path)| (name.clone(), SearchReader::open(path)));
+            if more {
+                (self.listed, behind) = (None, true);
+            }
+            if changed {
+                let outcomes = self.outcomes.all().cloned().collect();
+                let run = self.run.clone();
+                tell(Seen::Outcomes { run, outcomes }).then_some(())?;
+            }
+            self.choose();
         }
         let Some((question, reader)) = &mut self.reader else {
-            return Some(POLL);
+            return Some(if behind { Duration::ZERO } else { POLL });
         };
         // A file that cannot be read now may be readable later.
         let Ok(slice) = reader.poll(SLICE) else {
@@ -62,7 +111,7 @@ impl Search {
         if slice.anew || !slice.events.is_empty() {
             let anew = slice.anew || std::mem::take(&mut self.fresh);
             tell(Seen::Search {
-                run,
+                run: self.run.clone(),
                 question: question.clone(),
                 anew,
                 events: slice.events,
@@ -71,6 +120,33 @@ impl Search {
             })
             .then_some(())?;
         }
-        Some(if more { Duration::ZERO } else { POLL })
+        Some(if more || behind { Duration::ZERO } else { POLL })
+    }
+
+    /// The log that is read: of the question that is asked for, or of the one that is searched.
+    /// Where none is searched, the one before stays, or else the first.
+    fn choose(&mut self) {
+        let all = || self.outcomes.all();
+        let found = match &self.wanted {
+            Some(wanted) => all().find(|one| one.name == *wanted),
+            None => {
+                let at_work = |one: &&Outcome| !one.over && one.nodes > 0;
+                let present = all().find(|one| Some(&one.name) == self.present.as_ref());
+                present
+                    .filter(at_work)
+                    .or_else(|| all().find(at_work))
+                    .or(present)
+                    .or_else(|| all().next())
+            }
+        };
+        let reading = self.reader.as_ref().map(|(name, _)| name);
+        if let Some(name) = found.map(|one| one.name.clone())
+            && reading != Some(&name)
+        {
+            let path = self.folder.join(format!("{name}.jsonl"));
+            self.reader = Some((name.clone(), SearchReader::open(&path)));
+            self.present = Some(name);
+            self.fresh = true;
+        }
     }
 }

@@ -130,7 +130,7 @@ fn a_search_is_followed_and_another_question_begins_anew() {
     let (told, wait) = read(&mut reader, &none);
     assert_eq!(wait, Some(POLL));
     let [
-        Seen::Questions { questions, .. },
+        Seen::Outcomes { outcomes, .. },
         Seen::Search {
             question,
             anew,
@@ -141,7 +141,8 @@ fn a_search_is_followed_and_another_question_begins_anew() {
     else {
         panic!("{told:?}")
     };
-    assert_eq!(questions, &["q2", "q10"]);
+    let names: Vec<&str> = outcomes.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["q2", "q10"]);
     assert_eq!((question.as_str(), *anew, events.len()), ("q2", true, 1));
     let mut file = std::fs::File::options()
         .append(true)
@@ -164,7 +165,25 @@ fn a_search_is_followed_and_another_question_begins_anew() {
     let mut reader = reader.turn(root.path(), look(Some("q10")));
     let (told, _) = read(&mut reader, &none);
     assert!(
-        matches!(&told[..], [_, Seen::Search { question, anew: true, .. }] if question == "q10"),
+        matches!(&told[..], [.., Seen::Search { question, anew: true, .. }] if question == "q10"),
+        "{told:?}"
+    );
+    // Without a wish it stays where it is, until that question is over and another is not.
+    let mut reader = reader.turn(root.path(), look(None));
+    let (told, _) = read(&mut reader, &none);
+    assert!(
+        matches!(&told[..], [Seen::Search { question, anew: true, .. }] if question == "q10"),
+        "{told:?}"
+    );
+    let end = "{\"v\":1,\"time\":0,\"kind\":\"end\"}\n";
+    write(
+        &run.searches().join("q10.jsonl"),
+        &format!("{}{end}", line(7)),
+    );
+    let mut reader = reader.turn(root.path(), look(None));
+    let (told, _) = read(&mut reader, &none);
+    assert!(
+        matches!(&told[..], [Seen::Outcomes { .. }, Seen::Search { question, anew: true, .. }] if question == "q2"),
         "{told:?}"
     );
     // Nobody listens any more.

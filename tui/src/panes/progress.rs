@@ -95,6 +95,42 @@ fn bar_line<'a>(model: &Model, run: &RunSummary, width: usize) -> Line<'a> {
     ])
 }
 
+/// What of a run of searches its curves tell: the questions so far.
+fn searches(model: &Model, scored: bool) -> Vec<(String, Role)> {
+    let history = &model.detail.history;
+    let last = |name: &str| {
+        let point = history.series(&format!("search/{name}"))?.last()?;
+        point.value.is_finite().then_some(point.value)
+    };
+    let percent = |share: f64| format!("{:.0}%", share * 100.0);
+    let mut parts = Vec::new();
+    if let Some(many) = last("violations").filter(|many| *many > 0.0) {
+        parts.push((format!("! {} budgets exceeded", number(many)), Role::Bad));
+    }
+    if let Some(accuracy) = last("accuracy").filter(|_| !scored) {
+        parts.push((
+            format!("accuracy {} so far", number(accuracy)),
+            Role::Series(1),
+        ));
+    }
+    if let Some(f1) = last("f1") {
+        parts.push((format!("F1 {}", number(f1)), Role::Text));
+    }
+    if let Some(share) = last("backstop_rate") {
+        parts.push((format!("{} forced", percent(share)), Role::Text));
+    }
+    if let Some(tokens) = last("tokens") {
+        parts.push((format!("{} tokens each", count(tokens.round())), Role::Text));
+    }
+    if let Some(share) = last("full_batch_share") {
+        parts.push((format!("batches full {}", percent(share)), Role::Muted));
+    }
+    if let Some(share) = last("cached_share") {
+        parts.push((format!("{} of prompts cached", percent(share)), Role::Muted));
+    }
+    parts
+}
+
 fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
     let Some(run) = model.run() else {
         return Line::default();
@@ -135,6 +171,9 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
         };
         parts.push((text, Role::Series(1)));
     }
+    if run.job == "search" {
+        parts.extend(searches(model, scored.is_some()));
+    }
     if let Some(rate) = run
         .steps_per_second
         .filter(|rate| *rate > 0.0 && is_alive(run.state) && run.done().1 == "steps")
@@ -150,7 +189,7 @@ fn facts<'a>(model: &Model, width: usize) -> Line<'a> {
     if run.seconds > 0.0 {
         parts.push((format!("{} spent", duration(run.seconds)), Role::Muted));
     }
-    if run.updates > 0.0 && run.done().1 != "updates" {
+    if run.updates > 0.0 && run.done().1 == "steps" {
         parts.push((format!("{} updates", count(run.updates)), Role::Muted));
     }
     let separator = if model.theme.unicode() {

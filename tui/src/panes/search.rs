@@ -6,21 +6,29 @@
 
 use std::collections::HashMap;
 
-use ratatui::crossterm::event::KeyCode::{self, Char, End, Left, Right};
+use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
-use tracking::search_log::{Change, Order, Replay, Row};
+use tracking::search_log::{Change, Order, Outcome, Replay, Row};
 
-use crate::keys::{self, Binding, Move};
+use crate::keys::Move;
 use crate::look::{Look, Seen};
 use crate::model::Model;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
+use crate::widgets::input::Input;
 
 mod draw;
+mod going_on;
+mod keys;
 mod node;
+mod questions;
+mod writing;
 
 pub(crate) use draw::draw;
+pub use going_on::Branch;
+pub use keys::{Action, BINDINGS};
 pub use node::answer_text;
+pub use writing::ReportAsk;
 
 /// A whole replay lasts at most this many seconds.
 const REPLAY_SECONDS: f64 = 30.0;
@@ -31,125 +39,19 @@ const SMALL_TREE: usize = 300;
 /// Levels of larger ones that are open from the start.
 const OPEN_LEVELS: u32 = 2;
 
-/// What its keys ask for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Action {
-    /// Close the node, or go to its parent.
-    Collapse,
-    /// Open the node, or go to its first child.
-    Expand,
-    /// The next order of children.
-    Order,
-    /// Stay on the end of the best path.
-    FollowBest,
-    /// One event back.
-    Back,
-    /// One event forward.
-    Forward,
-    /// Play, or stop.
-    Play,
-    /// To the start of the replay.
-    Start,
-    /// To its end.
-    Finish,
-    /// The previous question.
-    PreviousQuestion,
-    /// The next question.
-    NextQuestion,
-    /// Scroll the text of the node down.
-    TextDown,
-    /// Scroll it up.
-    TextUp,
-}
-
-/// Its rows of the key table.
-pub const BINDINGS: &[Binding] = &[
-    bind(
-        &[Char('h'), Left],
-        "h Left",
-        Action::Collapse,
-        "close the node, or go to its parent",
-    )
-    .footer("close"),
-    bind(
-        &[Char('l'), Right],
-        "l Right",
-        Action::Expand,
-        "open the node, or go to its first child",
-    )
-    .footer("open"),
-    bind(
-        &[Char('o')],
-        "o",
-        Action::Order,
-        "order children by age, value, visits, cost",
-    )
-    .footer("order"),
-    bind(
-        &[Char('b')],
-        "b",
-        Action::FollowBest,
-        "follow the best path",
-    )
-    .footer("best"),
-    bind(
-        &[Char(' ')],
-        "Space",
-        Action::Play,
-        "play the search, or stop",
-    )
-    .footer("play"),
-    bind(&[Char(',')], ",", Action::Back, "one event back"),
-    bind(&[Char('.')], ".", Action::Forward, "one event forward"),
-    bind(
-        &[Char('0')],
-        "0",
-        Action::Start,
-        "to the start of the search",
-    ),
-    bind(
-        &[Char('$'), End],
-        "$ End",
-        Action::Finish,
-        "to the end of the search",
-    ),
-    bind(
-        &[Char('[')],
-        "[",
-        Action::PreviousQuestion,
-        "previous question",
-    ),
-    bind(&[Char(']')], "]", Action::NextQuestion, "next question").footer("question"),
-    bind(
-        &[Char('J')],
-        "J",
-        Action::TextDown,
-        "scroll the node's text down",
-    ),
-    bind(
-        &[Char('K')],
-        "K",
-        Action::TextUp,
-        "scroll the node's text up",
-    ),
-];
-
-const fn bind(
-    keys: &'static [KeyCode],
-    shown: &'static str,
-    action: Action,
-    help: &'static str,
-) -> Binding {
-    Binding::new(keys, shown, keys::Action::Search(action), help)
-}
-
 /// What it remembers.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Questions of the run, by the names of their files.
-    pub questions: Vec<String>,
-    /// The question that was chosen; none for the first.
+    /// Questions of the run and where they stand.
+    pub outcomes: Vec<Outcome>,
+    /// The question that was chosen; none for the one that is searched now.
     pub chosen: Option<String>,
+    /// The list of questions is shown in place of the tree.
+    pub listing: bool,
+    /// Shows only questions that fit.
+    pub filter: String,
+    /// The path that is typed for a report.
+    pub report: Option<Input>,
     /// The question that the replay is of.
     pub question: String,
     /// The search at a moment.
@@ -289,7 +191,7 @@ pub(crate) fn seen(model: &mut Model, seen: Seen) {
     let own = model.selected.clone().unwrap_or_default();
     let state = &mut model.panes.search;
     match seen {
-        Seen::Questions { run, questions } if run == own => state.questions = questions,
+        Seen::Outcomes { run, outcomes } if run == own => state.outcomes = outcomes,
         Seen::Search {
             run,
             question,
@@ -325,8 +227,11 @@ fn begin(state: &mut State, question: String) {
     let same = state.question == question;
     let place = (same && !state.replay.is_at_end()).then(|| state.replay.position());
     let mut kept = State {
-        questions: std::mem::take(&mut state.questions),
+        outcomes: std::mem::take(&mut state.outcomes),
         chosen: state.chosen.take(),
+        listing: state.listing,
+        filter: std::mem::take(&mut state.filter),
+        report: state.report.take(),
         question,
         order: state.order,
         follow_best: state.follow_best,
@@ -376,6 +281,8 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
     let now = model.now;
     let state = &mut model.panes.search;
     match action {
+        Action::Expand if state.listing => state.listing = false,
+        Action::Collapse | Action::Order | Action::FollowBest if state.listing => {}
         Action::Collapse => collapse(state),
         Action::Expand => expand(state),
         Action::Order => {
@@ -395,8 +302,12 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Play => play(state, now),
         Action::Start => jump(state, 0),
         Action::Finish => jump(state, usize::MAX),
-        Action::PreviousQuestion => question(state, false),
-        Action::NextQuestion => question(state, true),
+        Action::PreviousQuestion => questions::moved(state, Move::Lines(-1)),
+        Action::NextQuestion => questions::moved(state, Move::Lines(1)),
+        Action::Questions => state.listing = !state.listing,
+        Action::FollowQuestion => questions::follow(model),
+        Action::Report => writing::open(model),
+        Action::Branch => return going_on::ask(model),
         Action::TextDown => state.text_from = state.text_from.saturating_add(5),
         Action::TextUp => state.text_from = state.text_from.saturating_sub(5),
     }
@@ -459,30 +370,17 @@ fn play(state: &mut State, now: f64) {
     }
 }
 
-fn question(state: &mut State, forward: bool) {
-    if state.questions.is_empty() {
-        return;
-    }
-    let at = state
-        .questions
-        .iter()
-        .position(|one| *one == state.question);
-    let last = state.questions.len() - 1;
-    let next = match at {
-        None => 0,
-        Some(at) if forward => (at + 1).min(last),
-        Some(at) => at.saturating_sub(1),
-    };
-    let name = state.questions[next].clone();
-    if name != state.question {
-        begin(state, name.clone());
-        state.chosen = Some(name);
-        state.refresh();
-    }
+/// Keys while a path is typed.
+pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
+    writing::typed(model, key)
 }
 
 pub(crate) fn moved(model: &mut Model, by: Move) -> Vec<Cmd> {
     let state = &mut model.panes.search;
+    if state.listing {
+        questions::moved(state, by);
+        return Vec::new();
+    }
     state.follow_best = false;
     state.cursor = by.apply(state.cursor, state.rows.len());
     state.text_from = 0;
@@ -494,6 +392,12 @@ pub(crate) fn clicked(model: &mut Model, at: Position, area: Rect, kind: MouseKi
         MouseKind::WheelUp => return moved(model, Move::Lines(-3)),
         MouseKind::WheelDown => return moved(model, Move::Lines(3)),
         MouseKind::Click | MouseKind::Drag => {}
+    }
+    if model.panes.search.listing {
+        if kind == MouseKind::Click {
+            questions::clicked(model, at, draw::inner(area));
+        }
+        return Vec::new();
     }
     let parts = draw::parts(model, draw::inner(area));
     let state = &mut model.panes.search;

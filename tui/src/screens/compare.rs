@@ -1,11 +1,15 @@
 //! Runs over each other: curves, bands over seeds, results, and what differs.
 
+use std::collections::BTreeMap;
+
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::layout::{Position, Rect};
+use tracking::search_log::Outcome;
 
 use crate::comparison::{Comparison, Request};
 use crate::keys::Move;
+use crate::look::Look;
 use crate::model::Model;
 use crate::panes::chart::{SMOOTHING, ZOOM, cursor_moved, cursor_toggled, pointed};
 use crate::screens::{self, ScreenKind};
@@ -71,6 +75,10 @@ pub enum Action {
 /// The tables of the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Table {
+    /// What searches came to.
+    Searches,
+    /// Questions on which searches differ.
+    Questions,
     /// Scores, steps, time.
     #[default]
     Results,
@@ -82,10 +90,18 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 3] = [Table::Results, Table::Settings, Table::Improvement];
+    pub const ALL: [Table; 5] = [
+        Table::Searches,
+        Table::Questions,
+        Table::Results,
+        Table::Settings,
+        Table::Improvement,
+    ];
 
     fn title(self) -> &'static str {
         match self {
+            Table::Searches => "Searches",
+            Table::Questions => "Questions that differ",
             Table::Results => "Results",
             Table::Settings => "Settings that differ",
             Table::Improvement => "Improvement",
@@ -128,6 +144,10 @@ pub struct State {
     pub found: Comparison,
     /// The tables in the order of [`Table::ALL`].
     pub sheets: Vec<Sheet>,
+    /// Whether all compared runs search.
+    pub of_searches: bool,
+    /// What the compared runs of searches came to, by run.
+    pub searched: BTreeMap<String, Vec<Outcome>>,
     /// Every metric that a run has.
     pub metrics: Vec<String>,
     /// The path that is typed for an export.
@@ -137,6 +157,38 @@ pub struct State {
     computed: f64,
 }
 
+impl State {
+    /// The tables that there are: those of searches for searches only.
+    #[must_use]
+    pub fn tables(&self) -> &'static [Table] {
+        let from = if self.of_searches { 0 } else { 2 };
+        &ALL_TABLES[from..]
+    }
+}
+
+/// What is to be read of the searches that are compared.
+pub(crate) fn look(model: &Model) -> Look {
+    match content::are_searches(model) {
+        true => Look::Searches {
+            runs: model.compared.keys().cloned().collect(),
+        },
+        false => Look::Nothing,
+    }
+}
+
+/// What the searches of a compared run came to was read.
+pub(crate) fn seen(model: &mut Model, run: &str, outcomes: &[Outcome]) {
+    if model.compared.contains_key(run) && content::are_searches(model) {
+        model
+            .compare
+            .searched
+            .insert(run.to_owned(), outcomes.to_vec());
+        changed(model);
+    }
+}
+
+static ALL_TABLES: [Table; 5] = Table::ALL;
+
 /// The screen was opened: the marked runs, or the seeds of the selected one.
 pub(crate) fn opened(model: &mut Model) -> Vec<Cmd> {
     content::choose(model);
@@ -145,6 +197,15 @@ pub(crate) fn opened(model: &mut Model) -> Vec<Cmd> {
     state.view.cursor = None;
     state.scroll = (0, 0);
     state.export = None;
+    let searches = content::are_searches(model);
+    let state = &mut model.compare;
+    state.of_searches = searches;
+    let of_searches = matches!(state.table, Table::Searches | Table::Questions);
+    if searches && state.table == Table::Results {
+        state.table = Table::Searches;
+    } else if !searches && of_searches {
+        state.table = Table::Results;
+    }
     content::compute(model);
     if model.compared.is_empty() {
         let text = "mark runs with Space in the run list to compare them".to_owned();
@@ -180,8 +241,9 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::Clip => state.view.clip = !state.view.clip,
         Action::NextTable => turn(state, 1),
         Action::Differences => {
+            let first = state.tables()[0];
             state.table = match state.table {
-                Table::Settings => Table::Results,
+                Table::Settings => first,
                 _ => Table::Settings,
             };
             state.scroll = (0, 0);
@@ -196,14 +258,16 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         Action::TableLeft => state.scroll.1 = state.scroll.1.saturating_sub(8),
         Action::TableRight => state.scroll.1 = (state.scroll.1 + 8).min(places::widest(state)),
         Action::Export => state.export = Some(Input::new(export::SUGGESTED)),
-        _ => look(model, action),
+        _ => turn_view(model, action),
     }
     Vec::new()
 }
 
 fn turn(state: &mut State, by: usize) {
-    let at = Table::ALL.iter().position(|table| *table == state.table);
-    state.table = Table::ALL[(at.unwrap_or(0) + by) % Table::ALL.len()];
+    let tables = state.tables();
+    let at = tables.iter().position(|table| *table == state.table);
+    let next = tables[(at.unwrap_or(0) + by) % tables.len()];
+    state.table = next;
     state.scroll = (0, 0);
 }
 
@@ -218,7 +282,7 @@ fn next_axis(model: &mut Model) {
 }
 
 /// What changes positions on the axis that is shown.
-fn look(model: &mut Model, action: Action) {
+fn turn_view(model: &mut Model, action: Action) {
     let plot = content::plot(model);
     let mut view = plot.view;
     match action {

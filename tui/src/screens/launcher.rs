@@ -331,14 +331,14 @@ fn told(model: &mut Model, answer: requests::Answer) -> Vec<Cmd> {
         }
         Told::Data(path, known) => data::known(model, path, *known),
         Told::Folder(path, folder) => {
-            if let Popup::Files(files) = &mut model.launcher.popup
+            if let Popup::Files(files) | Popup::File(_, files) = &mut model.launcher.popup
                 && let Wanted::Preview(path) = files.opened(&path, folder)
             {
                 return ask(Request::Preview(path));
             }
         }
         Told::Preview(path, lines) => {
-            if let Popup::Files(files) = &mut model.launcher.popup {
+            if let Popup::Files(files) | Popup::File(_, files) = &mut model.launcher.popup {
                 files.glanced(&path, lines);
             }
         }

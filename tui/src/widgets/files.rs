@@ -30,10 +30,15 @@ pub enum Choosing {
     Model,
     /// A file of rows, or made-up problems.
     Data,
+    /// A file of questions or documents.
+    Questions,
 }
 
 /// Endings of files of rows.
 const ROWS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".parquet", ".pq"];
+
+/// Endings of files of questions and documents.
+const QUESTIONS: [&str; 6] = [".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt"];
 
 /// A look for a file.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +108,10 @@ impl Files {
                 Choosing::Model => true,
                 Choosing::Data => {
                     entry.is_folder || ROWS.iter().any(|ending| entry.name.ends_with(ending))
+                }
+                Choosing::Questions => {
+                    let known = |ending: &&str| entry.name.ends_with(*ending);
+                    entry.is_folder || QUESTIONS.iter().any(|ending| known(&ending))
                 }
             };
             shown && kind

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::KeyCode;
-use tracking::search_log::{SLICE, SearchEvent, SearchEventKind as Kind, SearchReader};
+use tracking::search_log::{Outcome, SLICE, SearchEvent, SearchEventKind as Kind, SearchReader};
 use tui::look::{Look, Seen};
 use tui::model::{Model, RunState, RunSummary};
 use tui::panes::{self, Pane};
@@ -61,10 +61,27 @@ pub fn seen(model: &mut Model, question: &str, events: Vec<SearchEvent>, anew: b
     );
 }
 
+/// What the recorded searches came to.
+pub fn outcomes() -> Vec<Outcome> {
+    ["q1", "q2", "q10"]
+        .into_iter()
+        .map(|name| {
+            let mut outcome = Outcome {
+                name: name.to_owned(),
+                ..Outcome::default()
+            };
+            for event in recorded(name) {
+                outcome.take(event);
+            }
+            outcome
+        })
+        .collect()
+}
+
 fn questions(model: &mut Model) {
-    let questions = ["q1", "q2", "q10"].map(str::to_owned).to_vec();
     let run = ID.to_owned();
-    send(model, Msg::Seen(Seen::Questions { run, questions }));
+    let outcomes = outcomes();
+    send(model, Msg::Seen(Seen::Outcomes { run, outcomes }));
 }
 
 pub fn typical(unicode: bool) -> Model {
@@ -329,9 +346,9 @@ fn a_log_read_again_keeps_its_place() {
     assert_eq!(model.panes.search.replay.position(), position);
     // Of another run nothing is taken.
     let run = "another".to_owned();
-    let questions = vec!["z".to_owned()];
-    send(&mut model, Msg::Seen(Seen::Questions { run, questions }));
-    assert_eq!(model.panes.search.questions.len(), 3);
+    let outcomes = vec![Outcome::default()];
+    send(&mut model, Msg::Seen(Seen::Outcomes { run, outcomes }));
+    assert_eq!(model.panes.search.outcomes.len(), 3);
 }
 
 #[test]
@@ -433,7 +450,7 @@ proptest::proptest! {
     #[test]
     fn any_log_in_any_pieces_with_any_keys_is_shown(
         steps in proptest::collection::vec((0_u8..8, 0_u64..9, 0_u64..9, -2.0..60.0_f64), 0..60),
-        keys in proptest::collection::vec(proptest::sample::select("hlobjkgG ,.0$[]JKz".chars().collect::<Vec<_>>()), 0..60),
+        keys in proptest::collection::vec(proptest::sample::select("hlobjkgG ,.0$[]JKzafBw".chars().collect::<Vec<_>>()), 0..60),
     ) {
         let mut model = searching(true);
         let mut keys = keys.into_iter();
@@ -458,4 +475,116 @@ proptest::proptest! {
             proptest::prop_assert!(state.rows().len() <= state.replay.node_count());
         }
     }
+}
+
+#[test]
+fn the_questions_are_listed_filtered_and_opened() {
+    let mut model = typical(true);
+    letter(&mut model, 'a');
+    letter(&mut model, 'z');
+    let drawn = text(&model, 120, 40);
+    for part in [
+        "3 of 3 over, accuracy 0.667, F1 0.667",
+        "✓ q1",
+        "✗ q2",
+        "the Enns (forced)",
+    ] {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
+    // Moving chooses; the tree is that of the chosen one.
+    letter(&mut model, 'G');
+    assert_eq!(model.panes.search.question, "q10");
+    letter(&mut model, 'k');
+    assert_eq!(model.panes.search.chosen.as_deref(), Some("q2"));
+    letter(&mut model, '/');
+    crate::fixture::typed(&mut model, "right");
+    key(&mut model, KeyCode::Enter);
+    let drawn = text(&model, 120, 40);
+    assert!(
+        !drawn.contains("✗ q2") && drawn.contains("✓ q10"),
+        "{drawn}"
+    );
+    letter(&mut model, 'j');
+    assert_eq!(model.panes.search.question, "q1");
+    key(&mut model, KeyCode::Esc);
+    assert_eq!(model.panes.search.filter, "");
+    letter(&mut model, 'l');
+    assert!(!model.panes.search.listing);
+    letter(&mut model, 'f');
+    assert_eq!(model.panes.search.chosen, None);
+    letter(&mut model, 'z');
+    letter(&mut model, 'a');
+    snapshots("questions", &mut model);
+}
+
+#[test]
+fn reports_and_branches_are_asked_of_the_program_around() {
+    use tui::host::Request;
+    use tui::panes::search::{Branch, ReportAsk};
+    let mut model = typical(true);
+    letter(&mut model, 'w');
+    send(&mut model, Msg::Resized(120, 40));
+    let drawn = text(&model, 120, 40);
+    assert!(
+        drawn.contains("write to: questions-bavt-0003-q1.html"),
+        "{drawn}"
+    );
+    let asked = key(&mut model, KeyCode::Enter);
+    let report = |path: &str, replace| ReportAsk {
+        run: ID.to_owned(),
+        question: "q1".to_owned(),
+        path: path.to_owned(),
+        replace,
+    };
+    let expected = report("questions-bavt-0003-q1.html", false);
+    assert_eq!(asked, [tui::Cmd::Ask(Request::SearchReport(expected))]);
+    letter(&mut model, 'w');
+    crate::fixture::control(&mut model, 'u');
+    crate::fixture::typed(&mut model, "tree.pdf");
+    assert_eq!(key(&mut model, KeyCode::Enter), []);
+    assert!(text(&model, 120, 40).contains("allowed endings"));
+    letter(&mut model, 'w');
+    crate::fixture::control(&mut model, 'u');
+    crate::fixture::typed(&mut model, "tree.dot!");
+    let asked = key(&mut model, KeyCode::Enter);
+    assert_eq!(
+        asked,
+        [tui::Cmd::Ask(Request::SearchReport(report(
+            "tree.dot", true
+        )))]
+    );
+
+    letter(&mut model, 'l');
+    let node = model.panes.search.selected().expect("a node");
+    let id = model.panes.search.replay.log().nodes()[node as usize].id;
+    let copied = letter(&mut model, 'B');
+    let command = format!("concord search replay runs/{ID}/search/q1.jsonl --branch-from {id}");
+    assert_eq!(copied, [tui::Cmd::Copy(command.clone())]);
+    assert!(
+        text(&model, 120, 40).contains(&command),
+        "the command is shown"
+    );
+    let branch = Branch {
+        run: ID.to_owned(),
+        question: "q1".to_owned(),
+        node: id,
+    };
+    let asked = letter(&mut model, 'y');
+    assert_eq!(asked, [tui::Cmd::Ask(Request::SearchBranch(branch))]);
+}
+
+#[test]
+fn the_pane_works_on_twenty_columns_and_without_colour() {
+    let mut model = typical(false);
+    model.theme = tui::theme::Theme::new(Surroundings {
+        unicode: false,
+        colour: tui::theme::ColourDepth::None,
+    });
+    letter(&mut model, 'z');
+    send(&mut model, Msg::Resized(20, 24));
+    let tree = text(&model, 20, 24);
+    assert!(tree.contains("R In") && tree.contains(">"), "{tree}");
+    letter(&mut model, 'a');
+    let list = text(&model, 20, 24);
+    assert!(list.contains("x q2") && list.contains("+ q1"), "{list}");
 }

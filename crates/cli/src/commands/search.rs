@@ -12,6 +12,7 @@ use crate::arguments::{Global, Search, SearchCommand};
 use crate::failure::Failure;
 
 pub(crate) use answers::{are_searches, report};
+pub(crate) use picture::written as written_report;
 
 /// Runs the command.
 pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {

@@ -1,24 +1,31 @@
 //! What the dashboard asks of this program.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use configs::RunConfig;
 use tracking::queue::{self, Move};
 use tracking::{RunFolder, RunState};
-use tui::host::{Launch, QueueEntry};
+use tui::host::{Budgets, Launch, QueueEntry};
+use tui::panes::search::{Branch, ReportAsk};
 use tui::{Answer, Host, Request};
 
 use super::chat::Chats;
 use super::models::Models;
 use crate::arguments::Global;
+use crate::commands::search::written_report;
 use crate::control::{Wish, ask, resumable};
 use crate::creation;
 use crate::failure::Failure;
 use crate::launcher::Launcher;
 use crate::{evaluations, scheduler, settings, worker};
+
+/// How long a branch may take until its run is there.
+const BRANCHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Workers started by this program, by run; kept so that they can be waited for. They have
 /// sessions of their own and outlive it.
@@ -85,6 +92,10 @@ impl Host for Program {
                 text,
                 replace,
             } => said(save(&path, &text, replace)),
+            Request::SearchReport(wanted) => said(self.search_report(&wanted)),
+            Request::SearchBranch(branch) => {
+                Answer::Launched(self.branch(&branch).map_err(|failure| failure.message))
+            }
             Request::Models(request) => Answer::Models(
                 self.models
                     .carry_out(request, &|answer| tell(Answer::Models(answer))),
@@ -106,6 +117,60 @@ impl Host for Program {
             )),
         }
     }
+}
+
+/// The runs of a launch with their names: every budget with every seed.
+fn variants(
+    launch: &Launch,
+    config: RunConfig,
+    group: &str,
+) -> Result<Vec<(String, RunConfig)>, Failure> {
+    let mut cells = vec![(group.to_owned(), config.clone())];
+    if let Some(budgets) = &launch.budgets {
+        cells.clear();
+        for value in &budgets.values {
+            let name = format!("{group}-{}-{value}", budgets.resource);
+            cells.push((
+                name,
+                with_budget(config.clone(), &budgets.resource, *value)?,
+            ));
+        }
+    }
+    let mut all = Vec::new();
+    for (name, config) in cells {
+        for offset in 0..=launch.further_seeds {
+            let seed = config.seed().wrapping_add(u64::from(offset));
+            let name = match launch.further_seeds {
+                0 => name.clone(),
+                _ => format!("{name}-s{seed}"),
+            };
+            all.push((name, config.clone().with_seed(seed)));
+        }
+    }
+    Ok(all)
+}
+
+/// A search with another ceiling, checked as a whole.
+fn with_budget(mut config: RunConfig, resource: &str, value: u64) -> Result<RunConfig, Failure> {
+    let RunConfig::Search(search) = &mut config else {
+        return Err(Failure::arguments(
+            "budgets of another job than a search - launch it without a sweep",
+        ));
+    };
+    match resource {
+        "tokens" => search.budget.tokens = Some(value),
+        "tool_calls" => search.budget.tool_calls = Some(value),
+        "model_calls" => search.budget.model_calls = Some(value),
+        other => {
+            return Err(Failure::arguments(format!(
+                "budget of {other} - allowed: {}",
+                Budgets::RESOURCES.join(", ")
+            )));
+        }
+    }
+    let name = format!("budget.{resource}={value}");
+    RunConfig::from_toml(&name, &config.to_toml())
+        .map_err(|problems| Failure::problems(&format!("`{name}`"), &problems))
 }
 
 fn said(result: Result<String, Failure>) -> Answer {
@@ -132,6 +197,77 @@ fn save(path: &str, text: &str, replace: bool) -> Result<String, Failure> {
 impl Program {
     fn run(&self, id: &str) -> Result<RunFolder, Failure> {
         Ok(RunFolder::open(&self.root.join(id))?)
+    }
+
+    /// The log of a question.
+    fn search_log(&self, run: &str, question: &str) -> Result<PathBuf, Failure> {
+        let folder = self.run(run)?.searches();
+        Ok(folder.join(format!("{question}.jsonl")))
+    }
+
+    fn search_report(&self, wanted: &ReportAsk) -> Result<String, Failure> {
+        let ending = Path::new(&wanted.path).extension().unwrap_or_default();
+        let format = ending
+            .to_string_lossy()
+            .parse()
+            .map_err(|error: search::report::ReportError| Failure::arguments(error.to_string()))?;
+        let log = self.search_log(&wanted.run, &wanted.question)?;
+        let text = written_report(&log, format, None)?;
+        save(&wanted.path, &text, wanted.replace)
+    }
+
+    /// By the command, in a process of its own; its run is the new one.
+    fn branch(&self, branch: &Branch) -> Result<String, Failure> {
+        let failed = |what: &str| {
+            Failure::environment(format!("cannot go on from node {}: {what}", branch.node))
+        };
+        let program = std::env::current_exe().map_err(|error| failed(&error.to_string()))?;
+        let before = self.ids()?;
+        let mut command = Command::new(program);
+        command.arg("--run-dir").arg(&self.root);
+        if let Some(worker) = &self.global.worker {
+            command.arg("--worker").arg(worker);
+        }
+        let mut child = command
+            .args(["search", "replay"])
+            .arg(self.search_log(&branch.run, &branch.question)?)
+            .args(["--branch-from", &branch.node.to_string(), "--ui", "none"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(&error.to_string()))?;
+        let begun = Instant::now();
+        loop {
+            if let Some(id) = self.ids()?.into_iter().find(|id| !before.contains(id)) {
+                // It follows its run; that it ends is waited for, not what it tells.
+                std::thread::spawn(move || child.wait());
+                return Ok(id);
+            }
+            let over = child.try_wait().ok().flatten();
+            if over.is_some() || begun.elapsed() > BRANCHED_WITHIN {
+                let mut told = String::new();
+                if over.is_some()
+                    && let Some(mut pipe) = child.stderr.take()
+                {
+                    let _ = pipe.read_to_string(&mut told);
+                }
+                let told = told.trim();
+                return Err(failed(if told.is_empty() {
+                    "no run was made"
+                } else {
+                    told
+                }));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn ids(&self) -> Result<Vec<String>, Failure> {
+        Ok(RunFolder::list(&self.root)?
+            .iter()
+            .map(RunFolder::id)
+            .collect())
     }
 
     fn wish(&self, id: &str, wish: Wish) -> Result<String, Failure> {
@@ -205,21 +341,15 @@ impl Program {
             name => name.to_owned(),
         };
         let mut first = None;
-        for offset in 0..=launch.further_seeds {
-            let seed = config.seed().wrapping_add(u64::from(offset));
-            let name = if launch.further_seeds > 0 {
-                format!("{group}-s{seed}")
-            } else {
-                group.clone()
-            };
+        for (name, config) in variants(launch, config, &group)? {
             let run = creation::create_from(
                 &self.root,
                 name,
-                &config.clone().with_seed(seed),
+                &config,
                 launch.origin_json.clone(),
                 BTreeMap::new(),
             )?;
-            if offset == 0 && !launch.queued {
+            if first.is_none() && !launch.queued {
                 self.start(&run, false)?;
             } else {
                 scheduler::enqueue(&self.global, &self.root, &run, &worker)?;

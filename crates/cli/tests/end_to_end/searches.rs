@@ -146,7 +146,7 @@ fn a_dry_run_tells_the_most_that_can_be_spent() {
     assert_eq!(plan["plan"]["questions"], 3);
     let table = place.run(&["search", "search.toml", "--dry-run"]);
     assert!(
-        table.stdout.contains("at most: 1k for each question"),
+        table.stdout.contains("at most 1k for each question"),
         "{}",
         table.stdout
     );

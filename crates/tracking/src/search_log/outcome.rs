@@ -1,10 +1,16 @@
 //! What the searches of a run came to, a line per question, read while they go on.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::reader::{SLICE, SearchReader, questions};
 use super::{SearchEvent, SearchEventKind};
 use crate::error::TrackingError;
+
+/// The file beside the folder of searches that has what every search came to.
+const ANSWERS: &str = "answers.jsonl";
 
 /// What was spent of a resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +46,8 @@ pub struct Outcome {
     pub backstop: bool,
     /// What was spent, in order of appearance.
     pub spent: Vec<Spent>,
+    /// Jobs that cost more than they were allowed.
+    pub exceeded: usize,
     /// Nodes of its tree.
     pub nodes: u64,
     /// Seconds since it began.
@@ -95,6 +103,7 @@ impl Outcome {
                 self.resource(resource).amount += amount;
             }
             SearchEventKind::Node { .. } => self.nodes += 1,
+            SearchEventKind::Violation { .. } => self.exceeded += 1,
             SearchEventKind::Answer {
                 text,
                 chosen: true,
@@ -131,10 +140,11 @@ impl Outcome {
         found.map_or(0.0, |one| one.amount)
     }
 
-    /// Resources of which more was spent than allowed.
+    /// Jobs that cost more than they were allowed, and resources of which more was spent than
+    /// allowed. To be 0.
     pub fn violations(&self) -> usize {
         let over = |one: &&Spent| one.amount > one.limit * (1.0 + 1e-9);
-        self.spent.iter().filter(over).count()
+        self.exceeded + self.spent.iter().filter(over).count()
     }
 
     /// Right, wrong, or not known. A search that ended without an answer is wrong where answers
@@ -161,14 +171,29 @@ impl Outcome {
 pub struct Outcomes {
     folder: PathBuf,
     known: Vec<(SearchReader, Outcome)>,
+    answers: PathBuf,
+    /// Length of the file of answers when it was read.
+    answered: u64,
+}
+
+/// What is taken from a line of `answers.jsonl`: answers are judged after a search, and its log
+/// need not have the verdict.
+#[derive(Deserialize)]
+struct Judged {
+    log: String,
+    #[serde(default)]
+    correct: Option<bool>,
+    #[serde(default)]
+    f1: Option<f64>,
 }
 
 impl Outcomes {
-    /// Of the logs in a folder, which need not exist yet.
+    /// Of the logs in a run's folder of searches, which need not exist yet.
     pub fn of(folder: &Path) -> Self {
         Self {
             folder: folder.to_path_buf(),
-            known: Vec::new(),
+            answers: folder.parent().unwrap_or(folder).join(ANSWERS),
+            ..Self::default()
         }
     }
 
@@ -179,7 +204,16 @@ impl Outcomes {
     /// The folder exists and cannot be listed.
     pub fn poll(&mut self, bytes: usize) -> Result<(bool, bool), TrackingError> {
         let mut changed = self.list()?;
-        let mut left = bytes;
+        let (read, more) = self.read_logs(bytes);
+        changed |= read;
+        if !more {
+            changed |= self.judge(changed);
+        }
+        Ok((changed, more))
+    }
+
+    fn read_logs(&mut self, bytes: usize) -> (bool, bool) {
+        let (mut changed, mut left) = (false, bytes);
         for (reader, outcome) in &mut self.known {
             // A log that cannot be read now may be readable later.
             while let Ok(slice) = reader.poll(left.clamp(1, SLICE)) {
@@ -196,14 +230,43 @@ impl Outcomes {
                     .into_iter()
                     .for_each(|event| outcome.take(event));
                 if left == 0 {
-                    return Ok((changed, true));
+                    return (changed, true);
                 }
                 if !slice.more {
                     break;
                 }
             }
         }
-        Ok((changed, false))
+        (changed, false)
+    }
+
+    /// Takes verdicts from the run's file of answers, when it or a log has grown.
+    fn judge(&mut self, anyway: bool) -> bool {
+        let length = std::fs::metadata(&self.answers).map_or(0, |about| about.len());
+        if length == self.answered && !anyway {
+            return false;
+        }
+        // A file that cannot be read now may be readable later.
+        let Ok(text) = std::fs::read_to_string(&self.answers) else {
+            return false;
+        };
+        self.answered = length;
+        let judged: HashMap<String, Judged> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Judged>(line).ok())
+            .map(|line| (line.log.clone(), line))
+            .collect();
+        let mut changed = false;
+        for (_, outcome) in &mut self.known {
+            let Some(line) = judged.get(&format!("search/{}.jsonl", outcome.name)) else {
+                continue;
+            };
+            let before = (outcome.correct, outcome.f1);
+            outcome.correct = outcome.correct.or(line.correct);
+            outcome.f1 = outcome.f1.or(line.f1);
+            changed |= before != (outcome.correct, outcome.f1);
+        }
+        changed
     }
 
     /// New files are taken in, those that went are dropped.
@@ -261,6 +324,7 @@ mod tests {
 {"v":1,"time":1,"kind":"sp"#;
     const REST: &str = r#"end","resource":"tokens","amount":60}
 {"v":1,"time":2,"kind":"answer","text":"b","node":0,"correct":true}
+{"v":1,"time":2,"kind":"violation","id":3,"resource":"tokens","allowed":5,"used":9,"charged":5}
 {"v":1,"time":3,"kind":"answer","text":"a","node":0,"chosen":true,"backstop":true,"correct":true,"f1":1.0}
 {"v":1,"time":3,"kind":"end","why":"budget"}
 "#;
@@ -294,8 +358,8 @@ mod tests {
             (one.verdict(), one.f1(), one.backstop),
             (Some(true), Some(1.0), true)
         );
-        // 120 of 100 tokens: a violation; the answer that was not chosen does not count.
-        assert_eq!((one.violations(), one.over, one.seconds), (1, true, 3.0));
+        // 120 of 100 tokens, and a job that cost more than it might; the answer that was not chosen does not count.
+        assert_eq!((one.violations(), one.over, one.seconds), (2, true, 3.0));
         assert_eq!(outcomes.poll(1 << 20).expect("read"), (false, false));
         // A log that is written anew counts anew.
         std::fs::write(folder.join("q10.jsonl"), FIRST).expect("written");
@@ -316,6 +380,26 @@ mod tests {
         assert!(polls > 5, "{polls}");
         let whole = Outcomes::read(folder.path()).expect("read");
         assert_eq!(outcomes.all().cloned().collect::<Vec<_>>(), whole);
+    }
+
+    #[test]
+    fn verdicts_come_from_the_file_of_answers_where_logs_have_none() {
+        let run = tempfile::tempdir().expect("a folder");
+        let folder = run.path().join("search");
+        std::fs::create_dir(&folder).expect("made");
+        let log = format!("{FIRST}{REST}").replace(",\"correct\":true,\"f1\":1.0", "");
+        std::fs::write(folder.join("q1.jsonl"), log).expect("written");
+        let mut outcomes = Outcomes::of(&folder);
+        outcomes.poll(1 << 20).expect("read");
+        let verdict =
+            |outcomes: &Outcomes| outcomes.all().next().map(|one| (one.verdict(), one.f1()));
+        assert_eq!(verdict(&outcomes), Some((None, None)));
+        let line = r#"{"id":"q1","log":"search/q1.jsonl","correct":false,"f1":0.5,"nodes":1}"#;
+        std::fs::write(run.path().join("answers.jsonl"), format!("{line}\n{{\"lo"))
+            .expect("written");
+        assert_eq!(outcomes.poll(1 << 20).expect("read"), (true, false));
+        assert_eq!(verdict(&outcomes), Some((Some(false), Some(0.5))));
+        assert_eq!(outcomes.poll(1 << 20).expect("read"), (false, false));
     }
 
     #[test]

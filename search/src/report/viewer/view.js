@@ -84,6 +84,7 @@ function start(document, log) {
     if (log.question.policy) facts.push(`method: ${log.question.policy}`);
     if (log.total) facts.push(`cost: ${log.total}`);
     if (view.state.ended) facts.push(`ended: ${view.state.ended}`);
+    if (log.violations) facts.push(`${log.violations} jobs cost more than they were allowed`);
     if (log.refused) facts.push(`${log.refused} lines of the log refused`);
     verdict.append(make('span', 'muted', `   ${facts.join('   ')}`));
   }
@@ -238,6 +239,7 @@ function start(document, log) {
       if (log.cost.note) rows.push(['note', log.cost.note]);
       fold(`cost ${log.total}`, table(rows));
     }
+    if (log.plan) fold('plan', make('pre', '', log.plan));
     if (log.settings) fold('settings', make('pre', '', JSON.stringify(log.settings, null, 1)));
   }
   function draw() { drawHead(); drawBudgets(); drawChart(); drawControls(); drawRows(); drawStep(); }

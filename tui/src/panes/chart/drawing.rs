@@ -135,7 +135,8 @@ fn notes<'a>(model: &Model, plot: &Plot, canvas: Rect) -> Vec<Vec<Span<'a>>> {
     if let Some(text) = hidden.filter(|text| !text.is_empty()) {
         items.push(vec![Span::styled(text, style(Role::Warn))]);
     }
-    let text = format!("over {}", axis.title());
+    let job = model.run().map_or("", |run| run.job.as_str());
+    let text = format!("over {}", axis.title_of(job));
     items.push(vec![Span::styled(text, style(Role::Muted))]);
     items
 }

@@ -165,10 +165,17 @@ fn fields(model: &Model, run: &RunSummary) -> Fields {
             format!("{:.0}%", (share * 100.0).floor())
         }),
         score: wins
+            .or_else(|| right(run))
             .or_else(|| run.last_return.map(number))
             .unwrap_or_default(),
         heard: age((model.now - run.heard).max(0.0)),
     }
+}
+
+/// Of a run of searches, the share of right answers.
+fn right(run: &RunSummary) -> Option<String> {
+    let share = run.last_return.filter(|_| run.job == "search")?;
+    Some(format!("{:.0}% right", share * 100.0))
 }
 
 fn name_style(model: &Model, run: &RunSummary, selected: bool) -> ratatui::style::Style {

@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use tracking::search_log::{Budget, Row};
 
-use super::State;
 use super::node::{answer_text, node, short_value};
+use super::{State, questions};
 use crate::figures::{count, printable};
 use crate::model::Model;
 use crate::panes::Pane;
@@ -102,8 +102,16 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     if inner.is_empty() {
         return;
     }
+    if state.listing {
+        let rows = if state.report.is_some() { 1 } else { 0 };
+        let [list, below] =
+            Layout::vertical([Constraint::Min(0), Constraint::Length(rows)]).areas(inner);
+        questions::draw(model, frame, list);
+        draw_path(model, frame, below);
+        return;
+    }
     if state.replay.is_empty() {
-        let text = if state.questions.is_empty() {
+        let text = if state.outcomes.is_empty() {
             "This run recorded no search. A search writes a log for each question under search/; its tree is shown here while it grows."
         } else {
             "Reading the log of this question."
@@ -120,6 +128,15 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     if !parts.node.is_empty() {
         frame.render_widget(Paragraph::new(node(model, parts.node)), parts.node);
     }
+    if state.report.is_some() {
+        let last = Rect {
+            y: inner.bottom().saturating_sub(1),
+            height: 1,
+            ..inner
+        };
+        draw_path(model, frame, last);
+        return;
+    }
     if !parts.slider.is_empty() {
         frame.render_widget(slider(model, parts.slider.width), parts.slider);
     }
@@ -128,20 +145,47 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     }
 }
 
+/// The path that is typed for a report.
+fn draw_path(model: &Model, frame: &mut Frame, area: Rect) {
+    let Some(input) = model
+        .panes
+        .search
+        .report
+        .as_ref()
+        .filter(|_| !area.is_empty())
+    else {
+        return;
+    };
+    let mut line = Line::styled("write to: ", model.theme.style(Role::Key));
+    let room = usize::from(area.width).saturating_sub(line.width());
+    line.extend(input.line(room, &model.theme).spans);
+    frame.render_widget(ratatui::widgets::Clear, area);
+    frame.render_widget(line, area);
+}
+
 fn title(state: &State) -> String {
     let at = state
-        .questions
+        .outcomes
         .iter()
-        .position(|one| *one == state.question);
+        .position(|one| one.name == state.question);
     let mut text = match at {
         Some(at) => format!(
             "{} {}/{}",
             printable(&state.question),
             at + 1,
-            state.questions.len()
+            state.outcomes.len()
         ),
         None => printable(&state.question),
     };
+    if state.listing {
+        if !state.filter.is_empty() {
+            text.push_str(&format!(" /{}", printable(&state.filter)));
+        }
+        return text;
+    }
+    if state.outcomes.iter().any(|one| !one.over) && state.chosen.is_none() {
+        text.push_str(" live");
+    }
     if !state.replay.is_empty() {
         text.push_str(&format!(" by {}", state.order.name()));
     }

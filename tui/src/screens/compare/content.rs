@@ -6,8 +6,8 @@ use tracking::statistics::Bootstrap;
 
 use super::State;
 use crate::comparison::{
-    self, EVALUATION, Member, difference_sheet, differences, improvement_sheet, improvements,
-    result_sheet, results, unstamped, without_seed,
+    self, EVALUATION, Member, Searched, difference_sheet, differences, improvement_sheet,
+    improvements, question_sheet, result_sheet, results, search_sheet, unstamped, without_seed,
 };
 use crate::detail::Detail;
 use crate::model::Model;
@@ -40,6 +40,7 @@ pub(super) fn choose(model: &mut Model) {
         model.notify(text, Role::Warn);
         ids.truncate(MOST);
     }
+    model.compare.searched.retain(|id, _| ids.contains(id));
     model.compared = ids
         .into_iter()
         .map(|id| {
@@ -50,6 +51,15 @@ pub(super) fn choose(model: &mut Model) {
             (id, detail)
         })
         .collect();
+}
+
+/// Whether all compared runs search.
+pub(super) fn are_searches(model: &Model) -> bool {
+    let searches = |id: &String| {
+        let run = model.runs.iter().find(|run| run.id == *id);
+        run.is_some_and(|run| run.job == "search")
+    };
+    !model.compared.is_empty() && model.compared.keys().all(searches)
 }
 
 fn without_log(detail: &Detail) -> Detail {
@@ -118,7 +128,18 @@ pub(super) fn compute(model: &mut Model) {
     let groups = comparison::groups(&members);
     let (fold, centre) = (request.fold, request.centre);
     let rows = results(&members, &groups, fold, centre, &bootstrap);
+    let searched: Vec<Searched<'_>> = model
+        .compare
+        .searched
+        .iter()
+        .map(|(run, outcomes)| Searched {
+            name: unstamped(run),
+            outcomes,
+        })
+        .collect();
     let sheets = vec![
+        search_sheet(&searched, &bootstrap),
+        question_sheet(&searched),
         result_sheet(&rows, fold, centre),
         difference_sheet(&differences(&members, &groups), &groups),
         improvement_sheet(&improvements(&members, &groups, &bootstrap)),

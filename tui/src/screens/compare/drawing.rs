@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
+use super::State;
 use super::content::{metric_names, plot};
 use super::places::{Places, first_metric, places, sheet};
-use super::{State, Table};
 use crate::comparison::ComparedCurve;
 use crate::figures::{number, printable};
 use crate::model::Model;
@@ -34,7 +34,8 @@ fn draw_curves(model: &Model, frame: &mut Frame, places: &Places) {
     let state = &model.compare;
     let separator = if model.theme.unicode() { " · " } else { " - " };
     let plot = plot(model);
-    let mut parts = vec![format!("over {}", plot.view.axis.title())];
+    let job = if state.of_searches { "search" } else { "" };
+    let mut parts = vec![format!("over {}", plot.view.axis.title_of(job))];
     if state.request.fold {
         parts.push(state.request.centre.title().to_owned());
         parts.push("95% interval over seeds".to_owned());
@@ -168,7 +169,7 @@ fn draw_metrics(model: &Model, frame: &mut Frame, area: Rect, names: &[&str]) {
 fn draw_table(model: &Model, frame: &mut Frame, area: Rect) {
     let (state, theme) = (&model.compare, model.theme);
     let mut title = Vec::new();
-    for table in Table::ALL {
+    for table in state.tables().iter().copied() {
         let chosen = table == state.table;
         let role = if chosen { Role::Focus } else { Role::Muted };
         let text = if chosen {

@@ -2,7 +2,7 @@
 
 use super::content::plot;
 use super::places::sheet;
-use super::{Shown, State};
+use super::{Shown, State, Table};
 use crate::comparison::{curves_csv, curves_json};
 use crate::host;
 use crate::model::Model;
@@ -52,10 +52,11 @@ fn content(model: &Model, ending: &str) -> Option<String> {
         ("txt", _) => Some(text(model)),
         ("svg", _) => Some(crate::widgets::plot::svg(&plot(model), &title(state))),
         ("md", _) => Some(
-            state
-                .sheets
+            Table::ALL
                 .iter()
-                .map(crate::sheet::Sheet::to_markdown)
+                .zip(&state.sheets)
+                .filter(|(table, _)| state.tables().contains(table))
+                .map(|(_, sheet)| sheet.to_markdown())
                 .collect(),
         ),
         _ => None,

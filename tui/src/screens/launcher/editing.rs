@@ -13,7 +13,11 @@ use super::{ask, changed, open_form, variables};
 use crate::model::Model;
 use crate::theme::Role;
 use crate::update::Cmd;
+use crate::widgets::files::{Choosing, Files};
 use crate::widgets::input::Input;
+
+/// Settings that name a file of questions or documents.
+const FILES: [&str; 3] = ["questions.path", "questions.documents", "questions.aliases"];
 
 /// Sets a value of the form.
 pub(super) fn set(model: &mut Model, path: &str, text: &str) -> Vec<Cmd> {
@@ -119,6 +123,12 @@ pub(super) fn edit_value(model: &mut Model) -> Vec<Cmd> {
             return crate::screens::models::pick(model, path, &value);
         }
         FieldKind::Data => return super::data::open(model, path),
+        FieldKind::Text if FILES.contains(&path.as_str()) => {
+            let here = PathBuf::from(".");
+            let files = Files::new(&here, Choosing::Questions);
+            model.launcher.popup = Popup::File(path, files);
+            return ask(Request::Folder(here));
+        }
         FieldKind::Integer { .. } | FieldKind::Number { .. } | FieldKind::Text => {
             let text = if setting.value == "none" {
                 ""

@@ -1,8 +1,9 @@
 //! The form: a draft, what is focused in it, and what the program around says about it.
 
-use configs::Problem;
 use configs::draft::{Draft, Setting, Target};
+use configs::{Job, Problem};
 
+use crate::host::Budgets;
 use crate::keys::Move;
 use crate::pattern::Pattern;
 use crate::plan::JobPlan;
@@ -26,6 +27,8 @@ pub struct Form {
     pub(super) seeds: String,
     /// Whether it waits in the queue.
     pub(super) queued: bool,
+    /// Budgets to be tried one after the other; empty for the one that is set.
+    pub(super) budgets: String,
 }
 
 /// A plan, or what the environment does not take.
@@ -80,6 +83,7 @@ impl Form {
             name: String::new(),
             seeds: "1".to_owned(),
             queued: false,
+            budgets: String::new(),
         };
         form.focus_first("");
         form
@@ -247,6 +251,9 @@ impl Form {
             Some(count) if count > 1 => words.extend(["--seeds".to_owned(), count.to_string()]),
             _ => {}
         }
+        if let Ok(Some(budgets)) = self.sweep() {
+            words.extend(["--sweep".to_owned(), budgets.written()]);
+        }
         if root != "runs" {
             words.extend(["--run-dir".to_owned(), root.to_owned()]);
         }
@@ -255,6 +262,20 @@ impl Form {
             .map(|word| configs::draft::quoted(word))
             .collect();
         Some(quoted.join(" "))
+    }
+
+    /// Whether it is of a search, whose budget can be swept.
+    pub(super) fn searches(&self) -> bool {
+        self.draft.config().job() == Job::Search
+    }
+
+    /// The budgets to be tried; none for the one that is set.
+    pub(super) fn sweep(&self) -> Result<Option<Budgets>, String> {
+        match self.budgets.trim() {
+            "" => Ok(None),
+            _ if !self.searches() => Ok(None),
+            text => Budgets::read(text).map(Some),
+        }
     }
 
     /// How many seeds, when the number makes sense.

@@ -40,6 +40,8 @@ pub enum Popup {
     Text(Text),
     /// A file to be found.
     Files(Files),
+    /// A file to be found for a setting.
+    File(String, Files),
     /// A file of data to be found, with its first rows.
     Data(Box<Data>),
     /// A text that is no TOML.
@@ -154,6 +156,7 @@ pub(super) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
         Popup::Sheet(sheet) => sheet::typed(model, sheet, key),
         Popup::Text(text) => in_text(model, text, key),
         Popup::Files(files) => in_files(model, files, key),
+        Popup::File(setting, files) => in_file(model, setting, files, key),
         Popup::Data(looked) => data::typed(model, looked, key),
         Popup::Mend(mend) => match key.code {
             KeyCode::Char('e') | KeyCode::Enter => {
@@ -291,6 +294,19 @@ fn in_files(model: &mut Model, mut files: Files, key: KeyEvent) -> Vec<Cmd> {
     commands
 }
 
+fn in_file(model: &mut Model, setting: String, mut files: Files, key: KeyEvent) -> Vec<Cmd> {
+    let commands = match files.press(key) {
+        files::Wanted::Nothing => Vec::new(),
+        files::Wanted::Folder(path) => super::ask(super::Request::Folder(path)),
+        files::Wanted::Preview(path) => super::ask(super::Request::Preview(path)),
+        files::Wanted::Chosen(path) => {
+            return super::set(model, &setting, &path.display().to_string());
+        }
+    };
+    model.launcher.popup = Popup::File(setting, files);
+    commands
+}
+
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     match &model.launcher.popup {
         Popup::None | Popup::Value(_) => {}
@@ -309,7 +325,9 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
         }
         Popup::Sheet(sheet) => sheet::draw(model, frame, area, *sheet),
         Popup::Text(text) => draw_text(model, frame, area, text),
-        Popup::Files(files) => files::draw(files, &model.theme, frame, centred(area, 110, 34)),
+        Popup::Files(files) | Popup::File(_, files) => {
+            files::draw(files, &model.theme, frame, centred(area, 110, 34));
+        }
         Popup::Data(looked) => data::draw(model, looked, frame, area),
         Popup::Mend(mend) => draw_mend(model, frame, area, mend),
     }

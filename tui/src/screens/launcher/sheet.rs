@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::form::Form;
 use super::look;
 use super::popup::Popup;
 use crate::figures::printable;
@@ -27,6 +28,8 @@ pub enum Field {
     Name,
     /// How many seeds.
     Seeds,
+    /// Of a search: the budgets that are tried.
+    Budgets,
     /// Now, or when the device is free.
     When,
 }
@@ -49,7 +52,12 @@ impl Sheet {
     }
 }
 
-const FIELDS: [Field; 3] = [Field::Name, Field::Seeds, Field::When];
+/// The fields: budgets are a search's.
+fn fields(form: &Form) -> Vec<Field> {
+    let all = [Field::Name, Field::Seeds, Field::Budgets, Field::When];
+    let fits = |field: &Field| *field != Field::Budgets || form.searches();
+    all.into_iter().filter(fits).collect()
+}
 
 /// A start is refused while something is wrong, with the reason.
 pub(super) fn open(model: &mut Model) -> Vec<Cmd> {
@@ -85,12 +93,16 @@ pub(super) fn open(model: &mut Model) -> Vec<Cmd> {
 
 pub(super) fn typed(model: &mut Model, sheet: Sheet, key: KeyEvent) -> Vec<Cmd> {
     let field = sheet.field;
-    let at = FIELDS.iter().position(|one| *one == field).unwrap_or(0);
-    let to = |by: usize| FIELDS[(at + by) % FIELDS.len()];
+    let Some(form) = &model.launcher.form else {
+        return Vec::new();
+    };
+    let fields = fields(form);
+    let at = fields.iter().position(|one| *one == field).unwrap_or(0);
+    let to = |by: usize| fields[(at + by) % fields.len()];
     match key.code {
         KeyCode::Enter => return start(model, field),
         KeyCode::Tab | KeyCode::Down => model.launcher.popup = Sheet::at(to(1)),
-        KeyCode::BackTab | KeyCode::Up => model.launcher.popup = Sheet::at(to(FIELDS.len() - 1)),
+        KeyCode::BackTab | KeyCode::Up => model.launcher.popup = Sheet::at(to(fields.len() - 1)),
         _ => {
             edit(model, sheet, key);
             model.launcher.popup = Popup::Sheet(Sheet { field, typed: true });
@@ -128,6 +140,7 @@ fn edit(model: &mut Model, sheet: Sheet, key: KeyEvent) {
             typed(&mut form.seeds);
         }
         (Field::Seeds, _) => typed(&mut form.seeds),
+        (Field::Budgets, _) => typed(&mut form.budgets),
         (Field::Name, _) => typed(&mut form.name),
     }
 }
@@ -145,6 +158,14 @@ fn start(model: &mut Model, field: Field) -> Vec<Cmd> {
         model.launcher.popup = Sheet::at(Field::Seeds);
         return Vec::new();
     };
+    let budgets = match form.sweep() {
+        Ok(budgets) => budgets,
+        Err(text) => {
+            model.notify(text, Role::Bad);
+            model.launcher.popup = Sheet::at(Field::Budgets);
+            return Vec::new();
+        }
+    };
     if form.errors() > 0 {
         return open(model);
     }
@@ -160,10 +181,24 @@ fn start(model: &mut Model, field: Field) -> Vec<Cmd> {
         origin_json: form.draft.origins().to_json(),
         further_seeds: seeds - 1,
         queued: form.queued,
+        budgets,
     };
     let what = if form.queued { "queueing" } else { "starting" };
     model.notify(format!("{what} {}", launch.target), Role::Ok);
     vec![Cmd::Ask(Request::Launch(launch))]
+}
+
+/// What the budgets come to, or how they are written.
+fn budgets_hint(form: &Form) -> String {
+    match form.sweep() {
+        Ok(None) => "the one that is set; a sweep: 500,1000,2000 or tool_calls=2,5".to_owned(),
+        Ok(Some(budgets)) => format!(
+            "{} runs by {}; one runs, the others wait in the queue",
+            budgets.values.len(),
+            budgets.resource.replace('_', " ")
+        ),
+        Err(_) => "whole numbers with commas between".to_owned(),
+    }
 }
 
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, sheet: Sheet) {
@@ -215,6 +250,10 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect, sheet: Sheet) {
         row(Field::When, "when", when, when_hint),
         Line::default(),
     ];
+    if form.searches() {
+        let hint = budgets_hint(form);
+        lines.insert(2, row(Field::Budgets, "budgets", &form.budgets, &hint));
+    }
     if let Some(command) = form.command(&model.root) {
         lines.push(Line::from(vec![
             Span::styled("$ ", style(Role::Key)),

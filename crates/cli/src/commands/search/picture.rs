@@ -11,21 +11,13 @@ use crate::output::{print, tell};
 
 /// Runs the command.
 pub(super) fn report(arguments: &Report) -> Result<(), Failure> {
-    let path = &arguments.log;
-    let text = read(path)?;
     let format = match arguments.format {
         ReportFormat::Html => Format::Html,
         ReportFormat::Dot => Format::Dot,
         ReportFormat::Mermaid => Format::Mermaid,
         ReportFormat::Json => Format::Json,
     };
-    let failed = |error: ReportError| Failure::arguments(error.to_string());
-    let prices = match &arguments.prices {
-        Some(text) => Some(text.parse::<Prices>().map_err(failed)?),
-        None => configured(path),
-    };
-    let recorded = Recorded::read(text.lines());
-    let page = report::write(&recorded, format, prices.as_ref()).map_err(failed)?;
+    let page = written(&arguments.log, format, arguments.prices.as_deref())?;
     match &arguments.out {
         None => print(&page),
         Some(out) => {
@@ -34,6 +26,18 @@ pub(super) fn report(arguments: &Report) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The report of a log, with the user's prices or else those of its run.
+pub(crate) fn written(log: &Path, format: Format, prices: Option<&str>) -> Result<String, Failure> {
+    let failed = |error: ReportError| Failure::arguments(error.to_string());
+    let text = read(log)?;
+    let prices = match prices {
+        Some(text) => Some(text.parse::<Prices>().map_err(failed)?),
+        None => configured(log),
+    };
+    let recorded = Recorded::read(text.lines());
+    report::write(&recorded, format, prices.as_ref()).map_err(failed)
 }
 
 /// The text of a log.
@@ -58,7 +62,7 @@ fn configured(log: &Path) -> Option<Prices> {
         input: prices.input_per_million,
         cached: Some(prices.cached_per_million),
         output: prices.output_per_million,
-        call: prices.tool_unit,
+        unit: prices.tool_unit,
         currency: "dollars".to_owned(),
         date: prices.date.unwrap_or_default(),
         ..Prices::default()
