@@ -10,11 +10,13 @@
 //! | [`questions`] | bridges, comparisons, questions about a year; evidence and fewest calls |
 //! | [`progress`] | which hops a search has resolved, what its last step was worth |
 //! | [`traces`] | prompts and replies to train a searcher and critic on |
+//! | [`audit`] | policy and critic of recorded searches held against the world |
 //! | [`export`] | files to make a searcher from |
 //! | [`vocabulary`] | the words of all that, as a tokenizer |
 //!
 //! The same settings give the same world on every machine.
 
+pub mod audit;
 pub mod documents;
 pub mod export;
 pub mod graph;

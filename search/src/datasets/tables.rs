@@ -4,13 +4,16 @@ use serde_json::{Map, Value};
 
 use super::{Row, Wrong};
 
+/// The line that it begins in, and its values.
+type Record = (usize, Vec<String>);
+
 /// The rows of a table as objects with the header's names.
 pub(super) fn rows(text: &str, separator: char) -> Result<Vec<Row>, (usize, Wrong)> {
     let mut records = records(text, separator)?.into_iter();
     let Some((_, header)) = records.next() else {
         return Ok(Vec::new());
     };
-    let row = |(line, values): (usize, Vec<String>)| {
+    let row = |(line, values): Record| {
         if values.len() != header.len() {
             let what = format!("{} values under {} names", values.len(), header.len());
             let remedy = "put values that hold a separator in double quotes";
@@ -27,7 +30,7 @@ pub(super) fn rows(text: &str, separator: char) -> Result<Vec<Row>, (usize, Wron
 }
 
 /// Lists of values with the line that each begins in; empty lines are left out.
-fn records(text: &str, separator: char) -> Result<Vec<(usize, Vec<String>)>, (usize, Wrong)> {
+fn records(text: &str, separator: char) -> Result<Vec<Record>, (usize, Wrong)> {
     let mut records = Vec::new();
     let (mut values, mut value) = (Vec::new(), String::new());
     let (mut line, mut begun) = (1, 1);
