@@ -29,6 +29,7 @@ use crate::tree::{NodeId, Status, Tree};
 
 mod asking;
 mod costs;
+mod opinions;
 mod settling;
 mod telling;
 mod verdict;
@@ -61,6 +62,8 @@ pub struct Search {
     visits: u64,
     /// The node that was selected last, and how many more children it gets.
     burst: Option<(NodeId, usize)>,
+    /// Judgements of nodes that get more than one.
+    opinions: BTreeMap<NodeId, Vec<opinions::Opinion>>,
     /// Children under way, of all nodes.
     pending: usize,
     terminals: Vec<NodeId>,
@@ -104,6 +107,7 @@ impl Search {
             next_job: 0,
             visits: 0,
             burst: None,
+            opinions: BTreeMap::new(),
             pending: 0,
             terminals: Vec::new(),
             most_characters: 0,

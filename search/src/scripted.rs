@@ -18,6 +18,7 @@ pub mod chain;
 mod critic;
 pub mod draws;
 mod policy;
+pub mod table;
 
 use chain::{Chain, Place};
 use draws::{Draws, Purpose, Stream};
@@ -62,7 +63,6 @@ pub struct Scripted {
     config: ScriptedConfig,
     seed: u64,
     ending: Ending,
-    repeated_errors: f64,
     draws: Draws,
     judged: critic::Judged,
 }
@@ -74,18 +74,9 @@ impl Scripted {
             config: config.clone(),
             seed,
             ending,
-            repeated_errors: 0.0,
             draws: Draws::new(seed, coupling),
             judged: critic::Judged::default(),
         }
-    }
-
-    /// A critic that, asked for another opinion on the same node, with that probability repeats
-    /// its first one. 0, the default: its errors are independent. 1: asking again is in vain.
-    #[must_use]
-    pub fn repeating_errors(mut self, probability: f64) -> Self {
-        self.repeated_errors = probability;
-        self
     }
 
     /// The chain of a question.
@@ -139,10 +130,8 @@ impl Scripted {
                 let mut stream = self.draws.stream(job, Purpose::Critic);
                 let before =
                     Place::after(&chain, job.state.steps.split_last().map_or(&[], |s| s.1));
-                let repeated = self.repeated_errors;
-                let move_ = (before, place);
                 self.judged
-                    .judge(&self.config, &chain, move_, job, repeated, &mut stream)
+                    .judge(&self.config, &chain, (before, place), job, &mut stream)
             }
             JobKind::Answer { .. } => {
                 let mut stream = self.draws.stream(job, Purpose::Answer);

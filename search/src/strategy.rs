@@ -2,13 +2,13 @@
 //!
 //! | module | methods |
 //! |---|---|
-//! | [`open`] | every open node is a candidate: BAVT, a constant or the inverted exponent, greedy, uniform, value of information |
+//! | [`open`] | every open node is a candidate: BAVT, a constant or the inverted exponent, greedy, uniform, value of information, second opinion |
 //! | [`descent`] | from the root down by visits and values: MCTS, budget-guided MCTS |
 //! | [`thompson`] | from the root down by Thompson sampling: AB-MCTS-A |
 //! | [`rounds`] | level by level: beam search, tree of thoughts |
 //! | [`trajectories`] | independent paths: ReAct, parallel, best of N, self-consistency |
 
-use configs::search::{AnswerRule, Method, MethodConfig, StopRule, TriedActions};
+use configs::search::{AnswerRule, Method, MethodConfig, ResidualBase, StopRule, TriedActions};
 use rand_chacha::ChaCha8Rng;
 
 use crate::tree::{NodeId, Tree};
@@ -70,7 +70,8 @@ pub fn of(method: &MethodConfig) -> Box<dyn Strategy> {
         | Method::InvertedExponent
         | Method::Greedy
         | Method::Uniform
-        | Method::ValueOfInformation => Box::new(open::Open::new(method.kind)),
+        | Method::ValueOfInformation
+        | Method::SecondOpinion => Box::new(open::Open::new(method.kind)),
         Method::Mcts | Method::BgMcts => Box::new(descent::Descent::new(method.kind)),
         Method::AbMctsA => Box::<thompson::Thompson>::default(),
         Method::Beam | Method::TreeOfThoughts => Box::<rounds::Rounds>::default(),
@@ -89,6 +90,10 @@ pub struct Rules {
     pub prunes: bool,
     /// An answer smooths the values of its ancestors.
     pub smooths: bool,
+    /// Which value of the parent a gain is added to.
+    pub base: ResidualBase,
+    /// Most judgements of one step.
+    pub opinions: u32,
     /// Which earlier actions the policy is told of.
     pub tried: TriedActions,
     /// The root is answered from directly, without steps.
@@ -115,12 +120,21 @@ impl Rules {
                 | Method::Greedy
                 | Method::Uniform
                 | Method::ValueOfInformation
+                | Method::SecondOpinion
         );
         let trajectories = kind.is_trajectories();
         Self {
             judges: kind.judges(),
             prunes: method.prune_no_gain && (open || kind == Method::BgMcts),
             smooths: method.backpropagate && open,
+            base: match kind {
+                Method::SecondOpinion => ResidualBase::Judged,
+                _ => method.residual_base,
+            },
+            opinions: match kind {
+                Method::SecondOpinion => method.opinions,
+                _ => 1,
+            },
             tried: match kind {
                 // Thoughts are proposed one after another, each told of those before.
                 Method::TreeOfThoughts => TriedActions::All,

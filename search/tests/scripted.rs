@@ -187,10 +187,12 @@ fn the_noise_of_the_critic_has_its_mean_and_spread() {
 
 #[test]
 fn a_critic_that_repeats_its_errors_has_one_opinion_of_a_node() {
-    let config = ScriptedConfig::default();
     let job = job("q", &[Move::Again], JobKind::Critic);
-    let opinions = |probability| {
-        let mut world = world(&config).repeating_errors(probability);
+    let opinions = |repeated_judgements| {
+        let mut world = world(&ScriptedConfig {
+            repeated_judgements,
+            ..ScriptedConfig::default()
+        });
         (0..50)
             .map(|_| match outcome(&mut world, &job) {
                 Outcome::Judged { delta, .. } => delta,

@@ -13,6 +13,7 @@ pub(crate) fn contradictions(config: &SearchConfig) -> Vec<Problem> {
     answers(config, &mut problems);
     tools(config, &mut problems);
     values(config, &mut problems);
+    opinions(config, &mut problems);
     money(config, &mut problems);
     hops(config, &mut problems);
     problems
@@ -205,6 +206,24 @@ fn values(config: &SearchConfig, problems: &mut Vec<Problem>) {
                 .allowed(format!("at most method.node_limit = {}", method.node_limit))
                 .hint("lower it")
                 .related("method.node_limit"),
+        );
+    }
+}
+
+/// The same question put to the same model without chance has the same reply.
+fn opinions(config: &SearchConfig, problems: &mut Vec<Problem>) {
+    let asks_again = config.method.kind == Method::SecondOpinion && config.method.opinions > 1;
+    let same = config.critic.temperature == 0.0 || config.critic.constrained;
+    if asks_again && same && config.model.kind != ModelKind::Scripted {
+        problems.push(
+            Problem::warning(
+                "method.opinions",
+                "every judgement of a step will be the same one",
+            )
+            .value(config.method.opinions)
+            .hint("set critic.constrained = false and critic.temperature = 0.7, or one opinion")
+            .related("critic.temperature")
+            .related("critic.constrained"),
         );
     }
 }

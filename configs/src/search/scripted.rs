@@ -36,6 +36,8 @@ pub struct ScriptedConfig {
     pub bias: f64,
     /// Points of the critic that all hops of a chain share.
     pub progress: f64,
+    /// Probability that the critic, asked again about the same step, repeats what it said first.
+    pub repeated_judgements: f64,
 }
 
 impl Default for ScriptedConfig {
@@ -55,6 +57,7 @@ impl Default for ScriptedConfig {
             noise: 0.6,
             bias: 0.0,
             progress: 7.5,
+            repeated_judgements: 0.0,
         }
     }
 }
@@ -215,6 +218,18 @@ impl ScriptedConfig {
                 min_excluded: true,
             },
             "Points of the critic that all hops of a chain share.",
+        )
+        .advanced()
+        .when("model.kind", &["scripted"]),
+        Field::new(
+            "scripted.repeated_judgements",
+            "Repeated judgements",
+            FieldKind::Number {
+                min: 0.0,
+                max: 1.0,
+                min_excluded: false,
+            },
+            "Probability that the critic, asked again about the same step, repeats what it said first.",
         )
         .advanced()
         .when("model.kind", &["scripted"]),

@@ -15,7 +15,7 @@ impl Search {
     /// The value of a parent that a gain is added to.
     pub(super) fn base(&self, parent: NodeId) -> f64 {
         let node = self.tree.node(parent);
-        match self.settings.method.residual_base {
+        match self.rules.base {
             ResidualBase::Value => node.value,
             ResidualBase::Judged => node.judged,
         }

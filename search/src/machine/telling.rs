@@ -2,6 +2,7 @@
 
 use configs::search::DuplicateCheck;
 
+use super::opinions::Opinion;
 use super::work::{Asked, Rest, Work};
 use super::{MOST_FAILURES, Search};
 use crate::duplicates;
@@ -80,7 +81,7 @@ impl Search {
                 Outcome::Judged {
                     delta, score, why, ..
                 },
-            ) => self.judged(asked.node, delta, score, why),
+            ) => self.heard(&asked, Opinion { delta, score, why }),
             (Work::Answer { forced, as_child }, Outcome::Answered { text, .. })
                 if !text.trim().is_empty() =>
             {
@@ -155,7 +156,9 @@ impl Search {
             }
             Work::Critic => {
                 self.counters.critic_parse_failures += 1;
-                self.no_gain(asked.node, why);
+                if !self.settle_by_opinions(asked.node) {
+                    self.no_gain(asked.node, why);
+                }
             }
             Work::Answer { .. } => self.no_answer(asked.node, why),
         }

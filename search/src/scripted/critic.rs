@@ -38,15 +38,14 @@ impl Judged {
         chain: &Chain,
         (before, after): (Place, Place),
         job: &Job,
-        repeated: f64,
         stream: &mut Stream,
     ) -> Outcome {
         let mut delta = delta(config, chain, before, after, stream);
         let (floor, range) = ABSOLUTE;
         let score = floor + range * after.share(chain) + ABSOLUTE_NOISE * stream.normal();
         let usage = output(stream.tokens(TOKENS, job.max_tokens));
-        if repeated > 0.0 {
-            let repeats = stream.uniform() < repeated;
+        if config.repeated_judgements > 0.0 {
+            let repeats = stream.uniform() < config.repeated_judgements;
             let node = (job.state.question_id.clone(), job.node);
             let first = *self.first.entry(node).or_insert(delta);
             if repeats {

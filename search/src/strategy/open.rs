@@ -101,6 +101,11 @@ impl Strategy for Open {
             _ => {
                 let power = exponent(view.fraction, method.largest_exponent)
                     .unwrap_or(method.largest_exponent);
+                let sharpness = match self.kind {
+                    Method::SecondOpinion => method.sharpness,
+                    _ => 1.0,
+                };
+                let power = (sharpness * power).min(method.largest_exponent);
                 self.frontier.by_power(power, random)
             }
         };

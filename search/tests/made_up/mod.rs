@@ -11,7 +11,7 @@ use search::resource::Limits;
 use search::serving::Backend;
 use search::{Search, Settings};
 
-pub const METHODS: [Method; 15] = [
+pub const METHODS: [Method; 16] = [
     Method::Bavt,
     Method::ConstantExponent,
     Method::InvertedExponent,
@@ -19,6 +19,7 @@ pub const METHODS: [Method; 15] = [
     Method::Uniform,
     Method::BgMcts,
     Method::ValueOfInformation,
+    Method::SecondOpinion,
     Method::React,
     Method::Parallel,
     Method::BestOfN,
