@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use configs::search::ModelKind;
 use configs::{Origins, RunConfig};
 use tracking::{NewRun, RunFolder};
 
@@ -42,7 +43,14 @@ pub(crate) fn create_from(
                 .unwrap_or_else(|| word("model.create")),
             0,
         ),
-        RunConfig::Search(_) => (word("questions.kind"), 0),
+        RunConfig::Search(search) => {
+            let task = match (search.model.kind, &search.questions.path) {
+                (ModelKind::Scripted, _) => word("model.kind"),
+                (_, Some(path)) => path.clone(),
+                (_, None) => word("questions.kind"),
+            };
+            (task, search.questions.count.unwrap_or(0))
+        }
         _ => {
             return Err(Failure::arguments(
                 "this job cannot be run yet - see `concord --help`",

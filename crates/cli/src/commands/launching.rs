@@ -1,7 +1,7 @@
 //! What starts runs: a folder and a worker for each variant of a configuration.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use configs::Loaded;
 use serde_json::json;
@@ -32,6 +32,9 @@ pub(crate) struct Variant {
 /// What a run's folder gets before its worker starts.
 pub(crate) type Preparation<'a> = &'a dyn Fn(&RunFolder) -> Result<(), Failure>;
 
+/// Who sees a run with this label.
+pub(crate) type Watch<'a> = &'a dyn Fn(&RunFolder, &str) -> Box<dyn Observer>;
+
 /// Runs to be started.
 pub(crate) struct Launch<'a> {
     pub(crate) global: &'a Global,
@@ -39,7 +42,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) variants: Vec<Variant>,
     pub(crate) prepare: Preparation<'a>,
     /// Who sees the runs instead of bars and lines.
-    pub(crate) watch: Option<&'a dyn Fn(&RunFolder, &str) -> Box<dyn Observer>>,
+    pub(crate) watch: Option<Watch<'a>>,
 }
 
 /// The run's name without seed: what groups the seeds of one launch.
@@ -162,7 +165,7 @@ impl Launch<'_> {
     /// Runs them all, at most `jobs` at a time.
     fn follow(
         &self,
-        worker: &PathBuf,
+        worker: &Path,
         root: &Path,
         ui: Ui,
     ) -> Result<Vec<(RunFolder, Ending)>, Failure> {

@@ -62,10 +62,6 @@ pub(crate) fn report(results: &[RunResult], format: Format) -> Result<(), Failur
 
 /// A question's line for programs.
 fn to_json(result: &RunResult, line: &Outcome) -> Value {
-    let amount = |value: f64| match value.fract() == 0.0 && value.abs() < 2f64.powi(53) {
-        true => json!(value as i64),
-        false => json_number(value),
-    };
     let spent: BTreeMap<&str, Value> = line
         .spent
         .iter()
@@ -102,6 +98,14 @@ fn to_json(result: &RunResult, line: &Outcome) -> Value {
     })
 }
 
+/// A whole amount without a point.
+fn amount(value: f64) -> Value {
+    match value.fract() == 0.0 && value.abs() < 2f64.powi(53) {
+        true => json!(value as i64),
+        false => json_number(value),
+    }
+}
+
 /// The log of a question.
 fn log(result: &RunResult, line: &Outcome) -> Value {
     let path = result.run.searches().join(format!("{}.jsonl", line.name));
@@ -133,8 +137,8 @@ fn row(result: &RunResult, line: &Outcome) -> Vec<Value> {
         json!(line.answer),
         json!(line.verdict()),
         json_option(line.f1()),
-        json_number(line.spent_of("tokens")),
-        json_number(line.spent_of("tool_calls")),
+        amount(line.spent_of("tokens")),
+        amount(line.spent_of("tool_calls")),
         json!(line.nodes),
         json!(line.backstop),
         json!(line.violations()),
@@ -185,7 +189,7 @@ fn figures(result: &RunResult, lines: &[Outcome]) -> Vec<(&'static str, String)>
         return rows;
     }
     let share = |yes: usize| number(yes as f64 / over.len() as f64);
-    if let Some(score) = result.last_evaluation() {
+    if let Some(score) = result.final_score() {
         rows.push(("result", score.to_text()));
     }
     let mean = |resource: &str| {

@@ -163,14 +163,14 @@ fn configuration(
 
 /// The seed that the log ends with: of its settings, or of its last branch.
 fn last_seed(text: &str) -> u64 {
-    let seeds = text.lines().filter_map(|line| {
+    let mut seeds = text.lines().rev().filter_map(|line| {
         let event: LogEvent = serde_json::from_str(line).ok()?;
         match event.event {
             log::Event::Settings { seed, .. } | log::Event::Branch { seed, .. } => Some(seed),
             _ => None,
         }
     });
-    seeds.last().unwrap_or_default()
+    seeds.next().unwrap_or_default()
 }
 
 /// The line of `questions.jsonl` for the question of the log.
