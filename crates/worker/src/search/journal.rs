@@ -184,7 +184,11 @@ impl Journal {
             figures.push(("f1", mean(&f1)));
         }
         for name in RESOURCES {
-            figures.push((name, self.sum(|line| line.spent_of(name)) / count));
+            // Logs leave out what was not spent, and calls that nobody limits.
+            let spent = self.sum(|line| line.spent_of(name));
+            if spent > 0.0 {
+                figures.push((name, spent / count));
+            }
         }
         for (name, value) in [
             ("nodes", self.sum(|line| line.nodes as f64)),
