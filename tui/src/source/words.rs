@@ -128,7 +128,7 @@ fn words(event: &Event, scored: Option<EvaluationPoint>) -> Option<String> {
             let measure = Measure::of(extra);
             let point =
                 scored.unwrap_or_else(|| EvaluationPoint::of(progress.step, returns, measure));
-            let steps = lengths.iter().sum::<u64>() as f64 / lengths.len().max(1) as f64;
+            let length = number(tracking::measure::mean_length(lengths, extra));
             let what = match purpose {
                 EvaluationPurpose::Interval => {
                     format!("evaluation at {}", count(point.step as f64))
@@ -136,12 +136,9 @@ fn words(event: &Event, scored: Option<EvaluationPoint>) -> Option<String> {
                 EvaluationPurpose::Absolute => measure.final_name().to_owned(),
             };
             format!(
-                "{what}: {} over {} {} of {} {}",
+                "{what}: {} over {}",
                 score(&point),
-                point.episodes,
-                measure.units().0,
-                number(steps),
-                measure.units().1,
+                measure.extent(point.episodes, &length),
             )
         }
         EventKind::Checkpoint { path, best, .. } => {
