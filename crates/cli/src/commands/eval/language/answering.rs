@@ -140,7 +140,10 @@ impl Answering {
         let values = [
             ("samples", Some(self.samples.to_string())),
             ("thinking", self.thinking.map(str::to_owned)),
-            ("temperature", self.temperature.map(|value| value.to_string())),
+            (
+                "temperature",
+                self.temperature.map(|value| value.to_string()),
+            ),
             ("top-p", self.top_p.map(|value| value.to_string())),
             ("top-k", self.top_k.map(|value| value.to_string())),
             ("max-new", self.max_new.map(|value| value.to_string())),
@@ -240,7 +243,10 @@ mod tests {
         );
         let plain = FinetuneConfig::default();
         let way = Answering::new(&problems(), &plain, None);
-        assert_eq!((way.words(), way.told()), (vec!["--samples=1".to_owned()], None));
+        assert_eq!(
+            (way.words(), way.told()),
+            (vec!["--samples=1".to_owned()], None)
+        );
         let mut wanted = problems();
         wanted.sets = vec![
             "data.thinking=off".to_owned(),
