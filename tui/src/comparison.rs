@@ -237,11 +237,15 @@ impl Request {
                 .flat_map(|member| member.history.all_series());
             let found = all.find(|(name, ..)| *name == self.metric);
             let scored = || members.iter().filter_map(measure);
+            let mut evaluations = members
+                .iter()
+                .flat_map(|member| member.history.interval_evaluations());
+            let updated = evaluations.any(|one| one.progress.updates > 0);
             match found {
                 Some((_, own, _)) => XAxis::of(own),
                 // A language model takes no steps in an environment.
                 None if self.metric == EVALUATION
-                    && scored().next().is_some()
+                    && updated
                     && scored().all(|one| one != Measure::Return) =>
                 {
                     XAxis::Updates

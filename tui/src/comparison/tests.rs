@@ -310,7 +310,11 @@ fn a_fine_tunings_scores_are_called_by_their_name_and_equal_seeds_count_once() {
         let mut history = configured(seed, 0.1);
         let kind = EventKind::Evaluation {
             purpose: EvaluationPurpose::Interval,
-            progress: Progress::default(),
+            progress: Progress {
+                step: 4,
+                updates: 4,
+                ..Progress::default()
+            },
             returns: vec![0.5],
             lengths: vec![1],
             extra: BTreeMap::from([("accuracy".to_owned(), vec![0.5])]),

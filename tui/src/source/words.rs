@@ -198,8 +198,7 @@ mod tests {
         let expected =
             "evaluation at 40k: return 0.500 [0.500, 0.500] over 4 episodes of 15.00 steps";
         assert_eq!(told(kind).as_deref(), Some(expected));
-        let expected =
-            "evaluation at 40k: accuracy 0.500 [0.500, 0.500] over 4 prompts of 15.00 tokens";
+        let expected = "evaluation at 40k: accuracy 0.500 [0.500, 0.500] over 4 prompts, answers of 15.00 tokens";
         assert_eq!(told(answers).as_deref(), Some(expected));
         let warning = EventKind::Warning {
             source: "disk".to_owned(),
