@@ -359,6 +359,7 @@ fn a_search_is_planned_by_its_ceilings() {
     let earlier = [Earlier {
         id: "x".to_owned(),
         config: RunConfig::Search(before),
+        steps: 1,
         steps_per_second: 0.5,
     }];
     assert_eq!(shown(&config, &earlier)("duration"), "1m 40s");
