@@ -201,8 +201,13 @@ impl<'a> FinetuneRun<'a> {
                 Some((path, position)) => (position.counters, path.clone()),
                 None => (model::kept_counters(&trained)?, trained.join("model")),
             };
-            let from = from.strip_prefix(folder.path()).unwrap_or(&from);
-            journal.resume(counters, &from.display().to_string());
+            let from = match from.strip_prefix(folder.path()) {
+                // Before the first iteration is trained there is no model of the run.
+                _ if position.is_none() && first == 1 => "the start".to_owned(),
+                Ok(inside) => inside.display().to_string(),
+                Err(_) => from.display().to_string(),
+            };
+            journal.resume(counters, position.is_some(), &from);
             if position.is_none() && first > 1 && config.optimiser.carry_state {
                 journal.warning(
                     "resume",
@@ -237,7 +242,7 @@ impl<'a> FinetuneRun<'a> {
     /// # Errors
     /// A loss that is not finite, an oracle that cannot judge, a full disk.
     pub fn run(mut self) -> Result<Outcome, FinetuneError> {
-        self.journal.state(RunState::Running, "");
+        self.journal.state(RunState::Running);
         let iterations = iterations(self.config);
         if !self.evaluate_before()? {
             return Ok(Outcome::Stopped);

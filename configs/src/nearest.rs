@@ -22,7 +22,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             let known = normalise(candidate);
             let tail = last_part(candidate);
             let whole = distance(&wanted, &known);
-            let same_tail = tail.is_some() && tail == last_part(word).or(Some(wanted.clone()));
+            let same_tail = tail.unwrap_or(known) == last_part(word).unwrap_or(wanted.clone());
             let distance = if same_tail { whole.min(1) } else { whole };
             (distance <= limit).then_some((distance, whole, candidate))
         })
@@ -89,6 +89,8 @@ mod tests {
             Some("replay.batch_episodes")
         );
         assert_eq!(nearest("sead", names), Some("seed"));
+        let names = ["optimiser.warm_up_ratio", "max_updates"];
+        assert_eq!(nearest("optimiser.max_updates", names), Some("max_updates"));
         let kinds = ["algorithm.kind", "network.kind"];
         assert_eq!(nearest("nettwork.kind", kinds), Some("network.kind"));
         assert_eq!(

@@ -1,11 +1,12 @@
 //! Several runs side by side: groups of seeds, their curves and bands, results, and what
 //! differs between them. The compare screen and `concord compare` print the same answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracking::event::HyperParameter;
+use tracking::history::Evaluation;
 use tracking::statistics::{Bootstrap, interquartile_mean, mean};
-use tracking::{History, Progress, RunState};
+use tracking::{History, Measure, Progress, RunState};
 
 use crate::curve::axes::XAxis;
 
@@ -25,6 +26,35 @@ pub use sheets::{difference_sheet, improvement_sheet, result_sheet};
 
 /// The metric that stands for the mean return of the evaluations.
 pub const EVALUATION: &str = "evaluation return";
+
+/// What a comparison's curves are called, in the words of the runs' job.
+#[must_use]
+pub fn title(metric: &str, axis: XAxis, members: &[Member<'_>]) -> String {
+    let measures = members.iter().filter_map(measure);
+    let measures: BTreeSet<&str> = measures.map(Measure::name).collect();
+    match (metric, measures.iter().next(), measures.len()) {
+        (EVALUATION, Some(one), 1) => format!("evaluation {one} over {}", axis.title()),
+        (EVALUATION, _, 2..) => {
+            let all: Vec<&str> = measures.into_iter().collect();
+            format!("evaluation ({}) over {}", all.join(", "), axis.title())
+        }
+        _ => format!("{metric} over {}", axis.title()),
+    }
+}
+
+/// What a run's evaluations measured last.
+fn measure(member: &Member<'_>) -> Option<Measure> {
+    let last = member.history.interval_evaluations().last();
+    last.map(Evaluation::measure)
+}
+
+/// Seeds among runs; a run again with a seed is no further one, and one of unknown seed is.
+#[must_use]
+pub fn seeds<'a, 'h: 'a>(members: impl Iterator<Item = &'a Member<'h>>) -> usize {
+    let seeds: Vec<Option<u64>> = members.map(|member| member.seed).collect();
+    let known: BTreeSet<u64> = seeds.iter().flatten().copied().collect();
+    known.len() + seeds.iter().filter(|seed| seed.is_none()).count()
+}
 
 /// What is known of one run, for comparing it.
 #[derive(Clone, Debug)]
@@ -206,7 +236,22 @@ impl Request {
                 .iter()
                 .flat_map(|member| member.history.all_series());
             let found = all.find(|(name, ..)| *name == self.metric);
-            found.map_or(XAxis::Steps, |(_, own, _)| XAxis::of(own))
+            let scored = || members.iter().filter_map(measure);
+            let mut evaluations = members
+                .iter()
+                .flat_map(|member| member.history.interval_evaluations());
+            let updated = evaluations.any(|one| one.progress.updates > 0);
+            match found {
+                Some((_, own, _)) => XAxis::of(own),
+                // A language model takes no steps in an environment.
+                None if self.metric == EVALUATION
+                    && updated
+                    && scored().all(|one| one != Measure::Return) =>
+                {
+                    XAxis::Updates
+                }
+                None => XAxis::Steps,
+            }
         };
         self.axis.unwrap_or_else(own)
     }

@@ -12,8 +12,6 @@ use crate::update::News;
 /// Points kept of a curve's whole range, at most; of its latest points half as many are
 /// kept in full besides.
 pub const CURVE_POINTS: usize = 2_000;
-/// Enough for an interval that is drawn a few cells high.
-const RESAMPLES: usize = 500;
 
 /// What is shown first of a fine-tuning or a search, the first that there is.
 const LANGUAGE_CURVES: [&str; 5] = [
@@ -47,10 +45,8 @@ impl EvaluationPoint {
     /// Scores episodes by their returns.
     #[must_use]
     pub fn of(step: u64, returns: &[f64], measure: Measure) -> Self {
-        let bootstrap = Bootstrap {
-            resamples: RESAMPLES,
-            ..Bootstrap::default()
-        };
+        // As the command line has it: one evaluation has one interval.
+        let bootstrap = Bootstrap::default();
         let found = bootstrap.interval(&[returns.to_vec()], |drawn: &[Vec<f64>]| mean(&drawn[0]));
         EvaluationPoint {
             measure,

@@ -121,6 +121,7 @@ fn time_comes_from_the_likest_runs_and_is_unknown_without() {
     let run = |sets: &[&str], speed: f64| Earlier {
         id: "run".to_owned(),
         config: RunConfig::Train(config("smoke", sets)),
+        steps: 1,
         steps_per_second: speed,
     };
     let other = run(&["algorithm.kind=vdn"], 1.0);
@@ -266,6 +267,7 @@ mod finetune {
         let earlier = |config: FinetuneConfig, updates_per_second: f64| Earlier {
             id: "earlier".to_owned(),
             config: RunConfig::Finetune(config),
+            steps: 48,
             steps_per_second: updates_per_second,
         };
         let other_model = FinetuneConfig {
@@ -286,6 +288,22 @@ mod finetune {
         assert_eq!(
             time.from,
             "0.50 updates per second in 1 earlier run with these settings"
+        );
+        // A trial of a few updates says nothing of a whole run.
+        let tiny = Earlier {
+            steps: 2,
+            ..earlier(wanted.clone(), 0.01)
+        };
+        let time = plan(std::slice::from_ref(&tiny));
+        assert_eq!(time.seconds, None);
+        assert!(
+            time.from.contains("took 2 updates at most"),
+            "{}",
+            time.from
+        );
+        assert_eq!(
+            plan(&[tiny, earlier(wanted.clone(), 0.5)]).seconds,
+            Some(96.0)
         );
     }
 }
@@ -341,6 +359,7 @@ fn a_search_is_planned_by_its_ceilings() {
     let earlier = [Earlier {
         id: "x".to_owned(),
         config: RunConfig::Search(before),
+        steps: 1,
         steps_per_second: 0.5,
     }];
     assert_eq!(shown(&config, &earlier)("duration"), "1m 40s");

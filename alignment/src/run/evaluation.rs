@@ -164,6 +164,7 @@ impl Evaluation<'_> {
         }
         scores.returns = right.or(won).unwrap_or_else(|| vec![0.0; rows.len()]);
         scores.lengths = length.iter().map(|length| length.round() as u64).collect();
+        scores.extra.insert(measure::LENGTH.to_owned(), length);
         scores
     }
 

@@ -33,16 +33,18 @@ pub fn of(config: &FinetuneConfig) -> Result<Inputs, FinetuneError> {
         inputs.insert("model.tokenizer".to_owned(), marks.join(" "));
     }
     if let Some(path) = &config.model.create {
-        inputs.insert("model.create".to_owned(), of_file(Path::new(path), true)?);
+        let mark = of_named("model.create", path, "a model's config.json")?;
+        inputs.insert("model.create".to_owned(), mark);
     }
-    for (name, path) in [
-        ("data.path", &config.data.path),
-        ("data.evaluation", &config.data.evaluation),
-        ("oracle.path", &config.oracle.path),
-        ("oracle.prompt", &config.oracle.prompt),
+    let rows = "a file of rows (JSON lines, a JSON list or Parquet), or arithmetic";
+    for (name, path, allowed) in [
+        ("data.path", &config.data.path, rows),
+        ("data.evaluation", &config.data.evaluation, rows),
+        ("oracle.path", &config.oracle.path, "a file of scores"),
+        ("oracle.prompt", &config.oracle.prompt, "a text file"),
     ] {
         if let Some(path) = path.as_deref().filter(|path| *path != ARITHMETIC) {
-            inputs.insert(name.to_owned(), of_file(Path::new(path), true)?);
+            inputs.insert(name.to_owned(), of_named(name, path, allowed)?);
         }
     }
     Ok(inputs)
@@ -134,6 +136,22 @@ fn of_text_files(folder: &Path) -> Result<Vec<String>, FinetuneError> {
     .collect()
 }
 
+/// The mark of the file that a setting names; one that is not there is the setting's fault.
+fn of_named(name: &str, path: &str, allowed: &str) -> Result<String, FinetuneError> {
+    let file = Path::new(path);
+    if file.is_file() {
+        return of_file(file, true);
+    }
+    let what = if file.exists() {
+        "is no file"
+    } else {
+        "there is no such file"
+    };
+    Err(FinetuneError::Settings(format!(
+        "{name}: {path}: {what} - allowed: {allowed}; correct it with --set {name}=FILE"
+    )))
+}
+
 /// Size and hash of a file, of all of it or of both its ends.
 fn of_file(path: &Path, whole: bool) -> Result<String, FinetuneError> {
     let failed = |error| FinetuneError::file("read", path)(error);
@@ -178,5 +196,22 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.starts_with("data.path: not what"), "{message}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_the_settings_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = FinetuneConfig::default();
+        for (path, what) in [
+            (folder.path().join("typo.jsonl"), "there is no such file"),
+            (folder.path().to_owned(), "is no file"),
+        ] {
+            config.data.path = Some(path.display().to_string());
+            let error = of(&config).unwrap_err();
+            assert!(matches!(error, FinetuneError::Settings(_)), "{error}");
+            let message = error.to_string();
+            assert!(message.starts_with("data.path: "), "{message}");
+            assert!(message.contains(what), "{message}");
+        }
     }
 }

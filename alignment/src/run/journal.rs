@@ -72,6 +72,8 @@ pub struct Journal<'a> {
     status_failed: bool,
     /// Told to stop: it stays so, whatever is finished first.
     stopping: bool,
+    /// Since when the run waits, while it is paused: that is no time of work.
+    parked: Option<Instant>,
 }
 
 impl<'a> Journal<'a> {
@@ -100,11 +102,21 @@ impl<'a> Journal<'a> {
             interval,
             status_failed: false,
             stopping: false,
+            parked: None,
         }
     }
 
-    /// Goes on from the counters of an earlier process.
-    pub fn resume(&mut self, counters: Counters, from: &str) {
+    /// Goes on from the counters of an earlier process, and with what its status told. Without a
+    /// checkpoint its stages go on from their files, so the seconds that they took count all.
+    pub fn resume(&mut self, mut counters: Counters, checkpoint: bool, from: &str) {
+        // A status that does not read is told by whoever looks for it; the run needs none of it.
+        let earlier = self.folder.status().unwrap_or_default();
+        self.status.last_evaluation = earlier.last_evaluation;
+        self.status.best_evaluation = earlier.best_evaluation;
+        self.status.last_checkpoint = earlier.last_checkpoint;
+        if !checkpoint {
+            counters.seconds = counters.seconds.max(earlier.progress.seconds);
+        }
         self.counters = counters;
         self.before = counters.seconds;
         self.started = Instant::now();
@@ -117,7 +129,8 @@ impl<'a> Journal<'a> {
 
     /// Where the run is now.
     pub fn progress(&mut self) -> Progress {
-        self.counters.seconds = self.before + self.started.elapsed().as_secs_f64();
+        let now = self.parked.unwrap_or_else(Instant::now);
+        self.counters.seconds = self.before + now.duration_since(self.started).as_secs_f64();
         Progress {
             step: self.counters.updates,
             updates: self.counters.updates,
@@ -131,16 +144,15 @@ impl<'a> Journal<'a> {
         self.status.total_steps = updates;
     }
 
-    /// The run entered a state.
-    pub fn state(&mut self, state: RunState, message: &str) {
+    /// The run entered a state; what it was doing stays told.
+    pub fn state(&mut self, state: RunState) {
         let progress = self.progress();
         self.tracker.event(EventKind::State {
             state,
             progress,
-            message: message.to_owned(),
+            message: String::new(),
         });
         self.status.state = state;
-        self.status.message = message.to_owned();
         self.write_status(true);
     }
 
@@ -230,8 +242,9 @@ impl<'a> Journal<'a> {
     }
 
     fn wait_for_resume(&mut self) -> Order {
-        self.state(RunState::Paused, "");
         let parked = Instant::now();
+        self.parked = Some(parked);
+        self.state(RunState::Paused);
         // A checkpoint that is asked for meanwhile is written as soon as the work goes on.
         let mut asked = Order::GoOn;
         let order = loop {
@@ -244,8 +257,9 @@ impl<'a> Journal<'a> {
                 Err(_) => self.write_status(false),
             }
         };
+        self.parked = None;
         self.started += parked.elapsed();
-        self.state(RunState::Running, "");
+        self.state(RunState::Running);
         order
     }
 
@@ -358,5 +372,76 @@ impl<'a> Journal<'a> {
             best: false,
         });
         self.write_status(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam::channel::{Sender, unbounded};
+    use tracking::{NewRun, SinkOptions, TrackerThread};
+
+    fn journal<'a>(
+        folder: &'a RunFolder,
+        tracker: &Tracker,
+    ) -> (Sender<ControlCommand>, Journal<'a>) {
+        let (sender, commands) = unbounded();
+        let pace = Duration::from_millis(1);
+        let journal = Journal::new(folder, tracker.clone(), commands, "cpu".to_owned(), pace);
+        (sender, journal)
+    }
+
+    #[test]
+    fn a_resume_keeps_scores_and_spent_time_and_a_pause_is_no_work() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(root.path(), &NewRun::default()).unwrap();
+        let (tracker, sinks) = TrackerThread::start(&folder, SinkOptions::default()).unwrap();
+        let (sender, mut first) = journal(&folder, &tracker);
+        first.before = 100.0;
+        let scores = |value: f64| Scores {
+            returns: vec![value],
+            ..Scores::default()
+        };
+        first.evaluation(&scores(0.8), EvaluationPurpose::Interval, "");
+        first.evaluation(&scores(0.5), EvaluationPurpose::Interval, "");
+        let place = StagePlace {
+            name: "generate",
+            index: 1,
+            count: 6,
+            iteration: 1,
+            iterations: 3,
+            unit: "prompts",
+        };
+        first.stage(&place, 0, 8);
+        sender.send(ControlCommand::Pause).unwrap();
+        let resume = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            sender.send(ControlCommand::Resume).unwrap();
+        });
+        let waited = Instant::now();
+        assert_eq!(first.order(), Order::GoOn);
+        assert!(waited.elapsed() >= Duration::from_millis(300));
+        resume.join().unwrap();
+        let status = folder.status().unwrap();
+        assert!(
+            status.progress.seconds < 100.3,
+            "{}",
+            status.progress.seconds
+        );
+        assert_eq!(status.message, "iteration 1 of 3: generate 0 of 8 prompts");
+
+        let (_sender, mut second) = journal(&folder, &tracker);
+        second.resume(Counters::default(), false, "the start");
+        assert!(second.progress().seconds >= 100.0);
+        second.state(RunState::Running);
+        let status = folder.status().unwrap();
+        assert_eq!(status.last_evaluation, Some(0.5));
+        assert_eq!(status.best_evaluation, Some(0.8));
+        // A checkpoint knows its own time.
+        let (_sender, mut third) = journal(&folder, &tracker);
+        third.resume(Counters::default(), true, "ckpt/step-1");
+        assert!(third.progress().seconds < 100.0);
+        drop((first, second, third, tracker));
+        sinks.close();
     }
 }

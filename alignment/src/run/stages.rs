@@ -141,6 +141,8 @@ pub fn generate(
             asked.push(prompt);
         }
     }
+    // What an earlier process generated counts from the beginning.
+    journal.counters.tokens += tokens(&rows);
     journal.stage(place, rows.len() as u64, total);
     let shared = RefCell::new(journal);
     let mut told = |at: usize, responses: Vec<Response>| {

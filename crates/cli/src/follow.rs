@@ -5,17 +5,19 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracking::{Event, EventReader, ProcessIdentity, RunFolder, RunState, Status, unix_seconds};
 
-use crate::failure::{ENVIRONMENT, Failure, INTERRUPTED};
+use crate::failure::{BAD_ARGUMENTS, ENVIRONMENT, Failure, INTERRUPTED};
 use crate::output::tell;
 use crate::worker;
 
 /// A worker that was told twice to leave.
 const LEFT_AT_ONCE: u8 = 130;
 const POLL: Duration = Duration::from_millis(100);
+/// Time in which whoever killed a worker writes so into its folder.
+const KILLER: Duration = Duration::from_secs(2);
 /// Time between the two signals that make a worker leave at once.
 const SECOND_SIGNAL: Duration = Duration::from_millis(700);
 
@@ -78,6 +80,8 @@ pub(crate) struct Followed<'a> {
     events: EventReader,
     observer: Box<dyn Observer + 'a>,
     ending: Option<Ending>,
+    /// Since when the process is gone and its folder does not say how it ended.
+    gone: Option<Instant>,
 }
 
 impl<'a> Followed<'a> {
@@ -94,6 +98,7 @@ impl<'a> Followed<'a> {
             events,
             observer,
             ending: None,
+            gone: None,
         }
     }
 
@@ -123,6 +128,7 @@ impl<'a> Followed<'a> {
                 .map(Ending::of),
             None => outside_ending(&self.run),
         };
+        let ended = ended.filter(|ending| self.is_settled(*ending));
         for event in self.events.poll()? {
             self.observer.event(&event)?;
         }
@@ -135,6 +141,13 @@ impl<'a> Followed<'a> {
         }
         Ok(ended)
     }
+
+    /// Whether the folder says how the run ended, or nobody will write it any more.
+    fn is_settled(&mut self, ending: Ending) -> bool {
+        let left_by_itself = self.child.is_some() && matches!(ending, Ending::Code(_));
+        let told = || self.run.status().is_ok_and(|one| one.state.is_final());
+        left_by_itself || told() || self.gone.get_or_insert_with(Instant::now).elapsed() > KILLER
+    }
 }
 
 /// The ending of a run whose worker is not our child.
@@ -145,6 +158,7 @@ fn outside_ending(run: &RunFolder) -> Option<Ending> {
         RunState::Queued => None,
         RunState::Finished => Some(Ending::Code(0)),
         RunState::Interrupted => Some(Ending::Code(INTERRUPTED)),
+        RunState::Killed => Some(Ending::Signal(SIGKILL)),
         _ if state.is_final() => Some(Ending::Code(
             status
                 .exit_code
@@ -305,18 +319,19 @@ pub(crate) fn follow<'a>(
 /// signal, and the last lines of its console.
 pub(crate) fn explain(run: &RunFolder, ending: Ending) {
     let id = run.id();
+    let lines = worker::console_tail(run, 20);
+    let reason = reason(&run.status().unwrap_or_default(), &lines);
     let why = match ending {
         Ending::Detached | Ending::Code(0 | INTERRUPTED | LEFT_AT_ONCE) => return,
+        Ending::Code(_) if reason.is_none() => {
+            format!("{id} is lost: its process is gone without a word")
+        }
         Ending::Code(code) => format!("{id} failed with exit code {code}"),
         Ending::Signal(signal) => format!("{id} was killed by signal {signal}"),
     };
-    let message = run
-        .status()
-        .map(|status| status.message)
-        .unwrap_or_default();
+    let message = reason.unwrap_or_default();
     let colon = if message.is_empty() { "" } else { ": " };
     tell(&format!("{why}{colon}{message}"));
-    let lines = worker::console_tail(run, 20);
     if lines.is_empty() {
         tell(&format!(
             "its console says nothing: {}",
@@ -328,9 +343,49 @@ pub(crate) fn explain(run: &RunFolder, ending: Ending) {
             tell(&format!("  {line}"));
         }
     }
-    if !run.checkpoints().is_empty() {
+    // What was wrong with settings or data is wrong after a resume too.
+    if !run.checkpoints().is_empty() && ending != Ending::Code(BAD_ARGUMENTS) {
         tell(&format!(
             "continue from its last checkpoint with: concord resume {id}"
         ));
+    }
+}
+
+/// Why a run ended, by its status. One that could not be written, as on a full disk, still tells
+/// the last stage: the console knows better.
+fn reason(status: &Status, console: &[String]) -> Option<String> {
+    if status.state.is_final() {
+        return Some(status.message.clone());
+    }
+    let told = console
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("error: "));
+    told.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_stage_is_no_reason() {
+        let stage = Status {
+            state: RunState::Running,
+            message: "iteration 1 of 3: generate 5 of 9 prompts".to_owned(),
+            ..Status::default()
+        };
+        let console = ["note: a".to_owned(), "error: no space left".to_owned()];
+        assert_eq!(reason(&stage, &console).as_deref(), Some("no space left"));
+        assert_eq!(reason(&stage, &console[..1]), None);
+        let failed = Status {
+            state: RunState::Failed,
+            message: "nothing to learn from".to_owned(),
+            ..Status::default()
+        };
+        assert_eq!(
+            reason(&failed, &console).as_deref(),
+            Some("nothing to learn from")
+        );
     }
 }

@@ -244,9 +244,14 @@ impl Observer for Lines {
         if !due || self.last_said.as_ref().is_some_and(said) {
             return;
         }
+        let text = progress(status, self.words);
+        // Before its first stage a run has nothing to tell.
+        if text.trim().is_empty() {
+            return;
+        }
         self.last = Some(Instant::now());
         self.last_said = Some((step, stage.to_owned()));
-        self.say(&progress(status, self.words));
+        self.say(&text);
     }
 
     fn say(&mut self, text: &str) {

@@ -84,6 +84,7 @@ pub(crate) fn earlier(root: &Path) -> Vec<Earlier> {
         Some(Earlier {
             id: run.id(),
             config: RunConfig::from_toml("config.toml", &text).ok()?,
+            steps: progress.step,
             steps_per_second: progress.step as f64 / progress.seconds,
         })
     };

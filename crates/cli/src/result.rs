@@ -1,12 +1,14 @@
 //! What a run came to: its last scores and what it wrote.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use envs::Scene;
 use serde_json::{Value, json};
 use tracking::history::{ArtifactNote, Evaluation};
+use tracking::measure::{self, Measure};
 use tracking::statistics::{Bootstrap, Interval, interquartile_mean, mean};
-use tracking::{History, Measure, Meta, RunFolder, RunState, Status, unix_seconds};
+use tracking::{History, Meta, RunFolder, RunState, Status, unix_seconds};
 use tui::figures::{count, duration, number};
 
 use crate::failure::Failure;
@@ -68,7 +70,6 @@ impl Score {
     pub(crate) fn of(step: u64, returns: &[f64], lengths: &[u64]) -> Self {
         let bootstrap = Bootstrap::default();
         let table = [returns.to_vec()];
-        let steps: Vec<f64> = lengths.iter().map(|length| *length as f64).collect();
         Score {
             measure: Measure::Return,
             step,
@@ -76,13 +77,14 @@ impl Score {
             mean: mean(returns),
             interquartile_mean: interquartile_mean(returns),
             mean_interval: bootstrap.interval(&table, |drawn: &[Vec<f64>]| mean(&drawn[0])),
-            mean_length: mean(&steps),
+            mean_length: measure::mean_length(lengths, &BTreeMap::new()),
         }
     }
 
     pub(crate) fn of_evaluation(evaluation: &Evaluation) -> Self {
         Score {
             measure: evaluation.measure(),
+            mean_length: measure::mean_length(&evaluation.lengths, &evaluation.extra),
             ..Score::of(
                 evaluation.progress.step,
                 &evaluation.returns,
@@ -106,12 +108,8 @@ impl Score {
     }
 
     pub(crate) fn to_text(self) -> String {
-        let (counted, measured) = self.measure.units();
-        let of = format!(
-            "{} {counted} of {} {measured}",
-            self.episodes,
-            number(self.mean_length)
-        );
+        let length = number(self.mean_length);
+        let of = self.measure.extent(self.episodes, &length);
         let interval = format!(
             "{}  95% interval [{}, {}]",
             number(self.mean),
@@ -317,6 +315,14 @@ impl RunResult {
             lines.push((what, score.to_text()));
         }
         lines.extend(self.written());
+        let ended_early = matches!(
+            self.state,
+            RunState::Interrupted | RunState::Killed | RunState::Lost
+        );
+        // A fine-tuning goes on from its finished stages too.
+        if ended_early && (self.is_finetune() || !self.run.checkpoints().is_empty()) {
+            lines.push(("continue", format!("concord resume {}", self.run.id())));
+        }
         let mut text = String::new();
         for (what, value) in lines {
             text.push_str(&format!("{what:<12} {value}\n"));

@@ -1,6 +1,7 @@
 //! From arguments to a checked configuration.
 
 use configs::env::Environment;
+use configs::finetune::ARITHMETIC;
 use configs::train::{EnvironmentConfig, TimeLimitAs};
 use configs::{Job, LoadRequest, Loaded, Problem, RunConfig, load_with};
 use envs::{EnvironmentError, EnvironmentOptions, EnvironmentSpec, TimeLimitKind};
@@ -67,6 +68,31 @@ pub(crate) fn surroundings(config: &RunConfig) -> Option<Problem> {
             .map(|error| option_problem(&error)),
         _ => None,
     }
+}
+
+/// A file that a fine-tuning names and that is not there: told before a run is made for it.
+pub(crate) fn missing_file(config: &RunConfig) -> Option<Problem> {
+    let RunConfig::Finetune(config) = config else {
+        return None;
+    };
+    let rows = "a file of rows (JSON lines, a JSON list or Parquet), or arithmetic";
+    let files = [
+        ("data.path", &config.data.path, rows),
+        ("data.evaluation", &config.data.evaluation, rows),
+        ("oracle.path", &config.oracle.path, "a file of scores"),
+        ("oracle.prompt", &config.oracle.prompt, "a text file"),
+        ("model.create", &config.model.create, "a config.json"),
+    ];
+    files.into_iter().find_map(|(name, file, allowed)| {
+        let file = file.as_deref().filter(|file| *file != ARITHMETIC)?;
+        let problem = match std::fs::metadata(file) {
+            Ok(about) if about.is_file() => return None,
+            Ok(_) => Problem::error(name, "this is no file"),
+            Err(error) => Problem::error(name, format!("cannot read this: {error}")),
+        };
+        let corrected = format!("correct it, as with --set {name}=FILE");
+        Some(problem.value(file).allowed(allowed).hint(corrected))
+    })
 }
 
 /// As [`load`], for a command that stops at problems; warnings go to stderr.

@@ -207,6 +207,38 @@ impl RenderedConversation {
     }
 }
 
+impl RenderedConversation {
+    /// As [`RenderedConversation::tokens`], marked as a training learns them: where one answer
+    /// follows its prompt, what a template writes behind its end token is not learnt, since
+    /// sampling ends before it.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::Tokenizer`].
+    pub fn learnt_tokens(
+        &self,
+        tokenizer: &ModelTokenizer,
+    ) -> Result<Vec<(u32, Range<usize>, bool)>, HubError> {
+        let mut tokens = self.tokens(tokenizer)?;
+        let [answer] = self.answers.as_slice() else {
+            return Ok(tokens);
+        };
+        if self.text[answer.range.clone()].ends_with(char::is_whitespace) {
+            let ends = |token: &(u32, Range<usize>, bool)| {
+                token.2 && tokenizer.end_ids().contains(&token.0)
+            };
+            let behind = tokens
+                .iter()
+                .rposition(ends)
+                .map_or(tokens.len(), |at| at + 1);
+            tokens[behind..]
+                .iter_mut()
+                .for_each(|token| token.2 = false);
+        }
+        Ok(tokens)
+    }
+}
+
 /// A list of messages, each with a role.
 pub(crate) fn read_messages(value: &OrderedJson, what: &str) -> Result<Vec<OrderedJson>, HubError> {
     let refuse = |why: String| HubError::Conversation {

@@ -191,7 +191,7 @@ pub enum HubError {
         source: io::Error,
     },
     /// Not in the cache, or not all of it.
-    #[error("{name}@{revision} is not in the cache {}: {missing} - fetch it with `concord model fetch {name}`{}", cache.display(), if *offline { " once HF_HUB_OFFLINE is unset" } else { "" })]
+    #[error("{name}@{revision} is not in the cache {}: {missing}{} - {}", cache.display(), no_folder(name), how_to_get(name, *offline))]
     NotCached {
         /// The model.
         name: ModelName,
@@ -242,6 +242,33 @@ pub enum HubError {
         /// Its words.
         why: String,
     },
+}
+
+/// That a name is no folder either, which a relative path in another folder would be.
+fn no_folder(name: &ModelName) -> String {
+    if Path::new(name.as_str()).is_dir() {
+        return String::new();
+    }
+    let here = std::env::current_dir().map(|here| here.display().to_string());
+    format!(
+        ", and there is no such folder in {}",
+        here.unwrap_or_else(|_| "this folder".to_owned())
+    )
+}
+
+/// The models of this repository are no models of the hub.
+fn how_to_get(name: &ModelName, offline: bool) -> String {
+    if let Some(folder) = name.as_str().strip_prefix("assets/") {
+        return format!(
+            "it is a folder of Concord's repository: start from there, or give its whole path, as in --set model.name=/PATH/assets/{folder}"
+        );
+    }
+    let once = if offline {
+        " once HF_HUB_OFFLINE is unset"
+    } else {
+        ""
+    };
+    format!("fetch it with `concord model fetch {name}`{once}, or name a folder by its path")
 }
 
 impl HubError {

@@ -11,6 +11,22 @@ pub const WIN_RATE: &str = "win_rate";
 /// The key of a language model's evaluation that nothing scored; all its returns are 0.
 pub const UNSCORED: &str = "unscored";
 
+/// The key for mean lengths of a prompt's answers, which are no whole numbers where there are
+/// several.
+pub const LENGTH: &str = "response_length";
+
+/// The mean length of an evaluation's episodes or answers, as exactly as it is known; NaN for none.
+#[must_use]
+pub fn mean_length(lengths: &[u64], extra: &BTreeMap<String, Vec<f64>>) -> f64 {
+    match extra.get(LENGTH) {
+        Some(exact) => crate::statistics::mean(exact),
+        None => {
+            let lengths: Vec<f64> = lengths.iter().map(|length| *length as f64).collect();
+            crate::statistics::mean(&lengths)
+        }
+    }
+}
+
 /// What the returns of an evaluation are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Measure {
@@ -55,13 +71,13 @@ impl Measure {
         }
     }
 
-    /// What is counted, and what its length is counted in.
+    /// What was counted, and how long it was on average: an episode, or the answers to a prompt.
     #[must_use]
-    pub fn units(self) -> (&'static str, &'static str) {
+    pub fn extent(self, counted: usize, mean_length: &str) -> String {
         match self {
-            Self::Return => ("episodes", "steps"),
-            Self::Answers => ("questions", "tokens"),
-            _ => ("prompts", "tokens"),
+            Self::Return => format!("{counted} episodes of {mean_length} steps"),
+            Self::Answers => format!("{counted} questions of {mean_length} tokens"),
+            _ => format!("{counted} prompts, answers of {mean_length} tokens"),
         }
     }
 
@@ -91,8 +107,22 @@ mod tests {
         assert_eq!(of(&["win_rate", "accuracy"]), Measure::Accuracy);
         assert_eq!(of(&["win_rate"]), Measure::WinRate);
         assert_eq!(of(&["unscored"]), Measure::Unscored);
-        assert_eq!(of(&["accuracy"]).units(), ("prompts", "tokens"));
+        assert_eq!(
+            of(&["accuracy"]).extent(200, "8.4"),
+            "200 prompts, answers of 8.4 tokens"
+        );
         assert_eq!(of(&["accuracy", "backstop", "f1"]), Measure::Answers);
-        assert_eq!(Measure::Answers.units(), ("questions", "tokens"));
+        assert_eq!(
+            Measure::Answers.extent(3, "8.4"),
+            "3 questions of 8.4 tokens"
+        );
+    }
+
+    #[test]
+    fn mean_lengths_are_exact_where_they_are_known() {
+        let none = BTreeMap::new();
+        assert_eq!(mean_length(&[1, 2], &none), 1.5);
+        let exact = BTreeMap::from([(LENGTH.to_owned(), vec![1.25, 2.0])]);
+        assert_eq!(mean_length(&[1, 2], &exact), 1.625);
     }
 }

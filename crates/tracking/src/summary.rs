@@ -188,11 +188,6 @@ impl EvaluationRow {
     /// Summarises one evaluation.
     pub fn new(evaluation: &Evaluation) -> Self {
         let (lowest, highest) = range(&evaluation.returns);
-        let lengths: Vec<f64> = evaluation
-            .lengths
-            .iter()
-            .map(|length| *length as f64)
-            .collect();
         let bootstrap = Bootstrap {
             resamples: 500,
             ..Bootstrap::default()
@@ -206,7 +201,7 @@ impl EvaluationRow {
                 .interquartile_mean(std::slice::from_ref(&evaluation.returns)),
             lowest,
             highest,
-            mean_length: mean(&lengths),
+            mean_length: crate::measure::mean_length(&evaluation.lengths, &evaluation.extra),
             checkpoint: evaluation.checkpoint.clone(),
         }
     }

@@ -165,11 +165,12 @@ fn folded(
     };
     let mut curves = Vec::new();
     for (series, group) in groups.iter().enumerate() {
-        let seeds: Vec<Vec<(f64, f64)>> = group
-            .members
-            .iter()
-            .filter_map(|index| own[*index].as_ref())
-            .map(|points| smoothed(points, request.smooth))
+        let with_points = || {
+            let all = group.members.iter();
+            all.filter_map(|index| Some((&members[*index], own[*index].as_ref()?)))
+        };
+        let seeds: Vec<Vec<(f64, f64)>> = with_points()
+            .map(|(_, points)| smoothed(points, request.smooth))
             .collect();
         if seeds.is_empty() {
             continue;
@@ -180,14 +181,24 @@ fn folded(
             let x = axis.label(x);
             notes.push(format!("{name}: fewer than {total} seeds from {x} on"));
         }
+        let different = super::seeds(with_points().map(|(member, _)| member));
+        let runs = if total == different {
+            String::new()
+        } else {
+            notes.push(format!(
+                "{name}: {total} runs of {different} {}: equal seeds say nothing of the spread over seeds",
+                if different == 1 { "seed" } else { "seeds" }
+            ));
+            format!("{total} runs, ")
+        };
         let ends = band
             .iter()
             .filter(|point| point.interval.low.is_finite() && point.interval.high.is_finite());
         curves.push(ComparedCurve {
             curve: Curve {
-                name: match total {
-                    1 => format!("{name} (1 seed)"),
-                    total => format!("{name} ({total} seeds)"),
+                name: match different {
+                    1 => format!("{name} ({runs}1 seed)"),
+                    different => format!("{name} ({runs}{different} seeds)"),
                 },
                 series,
                 points: band

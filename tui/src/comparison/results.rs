@@ -14,7 +14,7 @@ use super::{Centre, Group, Member};
 pub struct ResultRow {
     /// The group, or the run.
     pub name: String,
-    /// Runs behind it.
+    /// Different seeds of the runs behind it.
     pub seeds: usize,
     /// Mean return of the last evaluation.
     pub last: Option<Interval>,
@@ -107,7 +107,7 @@ fn cost(name: &str, runs: &[&Member<'_>]) -> ResultRow {
     let devices: Vec<&str> = devices.into_iter().collect();
     ResultRow {
         name: name.to_owned(),
-        seeds: runs.len(),
+        seeds: super::seeds(runs.iter().copied()),
         last: None,
         best: None,
         absolute: None,

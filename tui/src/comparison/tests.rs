@@ -303,3 +303,45 @@ fn a_metric_of_any_run_is_offered() {
     let members = [Member::of("b", &second), Member::of("a", &first)];
     assert_eq!(metrics(&members), [EVALUATION, "train/loss"]);
 }
+
+#[test]
+fn a_fine_tunings_scores_are_called_by_their_name_and_equal_seeds_count_once() {
+    let scored = |seed: u64| {
+        let mut history = configured(seed, 0.1);
+        let kind = EventKind::Evaluation {
+            purpose: EvaluationPurpose::Interval,
+            progress: Progress {
+                step: 4,
+                updates: 4,
+                ..Progress::default()
+            },
+            returns: vec![0.5],
+            lengths: vec![1],
+            extra: BTreeMap::from([("accuracy".to_owned(), vec![0.5])]),
+            checkpoint: String::new(),
+        };
+        apply(&mut history, kind);
+        history
+    };
+    let histories = [scored(1), scored(1)];
+    let members: Vec<Member<'_>> = ["a-s1", "b-s1"]
+        .iter()
+        .zip(&histories)
+        .map(|(id, history)| Member::of(id, history))
+        .collect();
+    let found = compare(&members, &Request::default());
+    assert_eq!(
+        title(EVALUATION, found.axis, &members),
+        "evaluation accuracy over learner updates"
+    );
+    assert_eq!(found.curves[0].curve.name, "a (2 runs, 1 seed)");
+    assert!(
+        found.notes[0].contains("2 runs of 1 seed"),
+        "{:?}",
+        found.notes
+    );
+    let groups = groups(&members);
+    let centre = Centre::default();
+    let rows = results(&members, &groups, true, centre, &Bootstrap::default());
+    assert_eq!(rows[0].seeds, 1);
+}

@@ -14,7 +14,7 @@ use crate::update::Cmd;
 
 mod drawing;
 
-pub(crate) use drawing::draw;
+pub(crate) use drawing::{draw, wrapped};
 
 /// What its keys ask for.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -361,6 +361,9 @@ fn disk(config: &FinetuneConfig, plan: &FinetunePlan) -> Option<Estimate> {
     Some(estimate)
 }
 
+/// A run tells how long one of at most so many times its updates takes.
+const TELLING: u64 = 10;
+
 /// Runs with the same settings but for seed and length come first, then those that train the same
 /// model by the same method.
 fn time(config: &FinetuneConfig, updates: Option<u64>, earlier: &[Earlier]) -> Time {
@@ -379,6 +382,8 @@ fn time(config: &FinetuneConfig, updates: Option<u64>, earlier: &[Earlier]) -> T
     Time::from_speeds(
         updates,
         "updates",
+        // In a run of a few updates the evaluations and the beginning take most of the time.
+        updates.div_ceil(TELLING),
         earlier,
         &[
             ("with these settings", &alike(same)),
@@ -408,6 +413,8 @@ fn akin(one: &FinetuneConfig, other: &FinetuneConfig) -> bool {
             config.runtime.device,
             config.iterates(),
             config.generation.responses,
+            config.generation.max_new_tokens,
+            config.data.max_tokens,
             config.optimiser.rows_per_update,
         )
     };

@@ -286,6 +286,7 @@ fn time(config: &SearchConfig, questions: Option<u64>, earlier: &[Earlier]) -> T
     let found = Time::from_speeds(
         questions,
         "questions",
+        0,
         earlier,
         &[
             ("with these settings", &alike(same)),

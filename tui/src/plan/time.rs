@@ -11,6 +11,8 @@ pub struct Earlier {
     pub id: String,
     /// Its configuration.
     pub config: RunConfig,
+    /// How many it took: environment steps, or updates of a fine-tuning.
+    pub steps: u64,
     /// Environment steps, or updates of a fine-tuning, per second over the whole of it.
     pub steps_per_second: f64,
 }
@@ -41,6 +43,7 @@ pub(super) fn of(config: &TrainConfig, earlier: &[Earlier]) -> Time {
     Time::from_speeds(
         config.total_steps,
         "steps",
+        0,
         earlier,
         &[
             ("with these settings", &alike(same)),
@@ -50,24 +53,38 @@ pub(super) fn of(config: &TrainConfig, earlier: &[Earlier]) -> Time {
 }
 
 impl Time {
-    /// From the runs of the first kind that there are any of.
+    /// From the runs of the first kind that there are any of, and that took at least so many steps.
     pub(super) fn from_speeds(
         steps: u64,
         unit: &str,
+        least: u64,
         earlier: &[Earlier],
         kinds: &[(&str, Alike<'_>)],
     ) -> Self {
         let measured =
             |run: &&Earlier| run.steps_per_second.is_finite() && run.steps_per_second > 0.0;
         let (mut speeds, mut how) = (Vec::new(), "");
+        let mut longest = 0;
         for (words, alike) in kinds {
             let found = earlier.iter().filter(measured);
             let found = found.filter(|run| alike(&run.config));
-            speeds = found.map(|run| run.steps_per_second).collect();
+            let found: Vec<&Earlier> = found.collect();
+            longest = found.iter().map(|run| run.steps).fold(longest, u64::max);
+            let long = found.iter().filter(|run| run.steps >= least);
+            speeds = long.map(|run| run.steps_per_second).collect();
             how = words;
             if !speeds.is_empty() {
                 break;
             }
+        }
+        if speeds.is_empty() && longest > 0 {
+            return Self {
+                from: format!(
+                    "unknown: runs like it took {longest} {unit} at most, mostly for what a long \
+                     run does seldom; the speed shows after the first minutes"
+                ),
+                ..Self::default()
+            };
         }
         speeds.sort_by(f64::total_cmp);
         let (Some(slow), Some(fast)) = (speeds.first(), speeds.last()) else {

@@ -128,7 +128,7 @@ fn words(event: &Event, scored: Option<EvaluationPoint>) -> Option<String> {
             let measure = Measure::of(extra);
             let point =
                 scored.unwrap_or_else(|| EvaluationPoint::of(progress.step, returns, measure));
-            let steps = lengths.iter().sum::<u64>() as f64 / lengths.len().max(1) as f64;
+            let length = number(tracking::measure::mean_length(lengths, extra));
             let what = match purpose {
                 EvaluationPurpose::Interval => {
                     format!("evaluation at {}", count(point.step as f64))
@@ -136,12 +136,9 @@ fn words(event: &Event, scored: Option<EvaluationPoint>) -> Option<String> {
                 EvaluationPurpose::Absolute => measure.final_name().to_owned(),
             };
             format!(
-                "{what}: {} over {} {} of {} {}",
+                "{what}: {} over {}",
                 score(&point),
-                point.episodes,
-                measure.units().0,
-                number(steps),
-                measure.units().1,
+                measure.extent(point.episodes, &length),
             )
         }
         EventKind::Checkpoint { path, best, .. } => {
@@ -201,8 +198,7 @@ mod tests {
         let expected =
             "evaluation at 40k: return 0.500 [0.500, 0.500] over 4 episodes of 15.00 steps";
         assert_eq!(told(kind).as_deref(), Some(expected));
-        let expected =
-            "evaluation at 40k: accuracy 0.500 [0.500, 0.500] over 4 prompts of 15.00 tokens";
+        let expected = "evaluation at 40k: accuracy 0.500 [0.500, 0.500] over 4 prompts, answers of 15.00 tokens";
         assert_eq!(told(answers).as_deref(), Some(expected));
         let warning = EventKind::Warning {
             source: "disk".to_owned(),

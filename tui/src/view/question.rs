@@ -3,11 +3,12 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::centred;
 use crate::figures::printable;
 use crate::model::{Model, Question};
+use crate::panes::logs::wrapped;
 use crate::theme::Role;
 
 /// Runs named in a question; the others are counted.
@@ -16,8 +17,10 @@ const NAMED: usize = 5;
 const FIELD: usize = 60;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame, body: Rect, question: &Question) {
-    let (title, lines) = words(model, question);
+    let room = (body.width as usize).saturating_sub(2).max(1);
+    let (title, lines) = words(model, question, room);
     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
+    let lines = fitted(lines, room, (body.height as usize).saturating_sub(2));
     let width = u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(4);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let area = centred(body, width, height.saturating_add(2));
@@ -29,14 +32,39 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, body: Rect, question: &Ques
             format!(" {title} "),
             model.theme.style(Role::Warn),
         ));
-    let text = Paragraph::new(lines)
-        .centered()
-        .wrap(Wrap { trim: true })
-        .block(block);
+    let text = Paragraph::new(lines).centered().block(block);
     frame.render_widget(text, area);
 }
 
-fn words<'a>(model: &Model, question: &Question) -> (String, Vec<Line<'a>>) {
+/// Lines of at most so many cells, and at most so many of them. Where there is no room for all,
+/// what is asked and the keys that answer it stay, and what stands between goes.
+fn fitted<'a>(lines: Vec<Line<'a>>, width: usize, height: usize) -> Vec<Line<'a>> {
+    let mut all: Vec<Line> = lines
+        .into_iter()
+        .flat_map(|line| broken(line, width))
+        .collect();
+    if all.len() > height {
+        all.retain(|line| line.width() > 0);
+    }
+    if let Some(missing) = all.len().checked_sub(height).filter(|missing| *missing > 0) {
+        let from = usize::from(height > 1);
+        all.drain(from..from + missing);
+    }
+    all
+}
+
+/// A line broken at blanks; one with several styles, as a field has, fits already.
+fn broken<'a>(line: Line<'a>, width: usize) -> Vec<Line<'a>> {
+    if line.width() <= width || line.spans.len() > 1 {
+        return vec![line];
+    }
+    let lines = wrapped(&line.to_string(), width).into_iter();
+    lines
+        .map(|line| Line::from(line.trim().to_owned()))
+        .collect()
+}
+
+fn words<'a>(model: &Model, question: &Question, width: usize) -> (String, Vec<Line<'a>>) {
     let plain = |text: &str| Line::from(printable(text));
     match question {
         Question::Stop(ids) => {
@@ -63,7 +91,7 @@ fn words<'a>(model: &Model, question: &Question) -> (String, Vec<Line<'a>>) {
                 ),
                 plain("Type the name of the run, or its last part, to end its process."),
                 Line::default(),
-                input.line(FIELD, &model.theme),
+                input.line(FIELD.min(width), &model.theme),
                 Line::default(),
                 plain("Enter  end it      Esc  let it run"),
             ];

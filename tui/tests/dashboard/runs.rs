@@ -125,6 +125,11 @@ fn killing_needs_the_name_typed() {
     typed(&mut model, "yes");
     assert_eq!(key(&mut model, KeyCode::Enter), [], "not its name");
     assert!(matches!(model.overlay, Overlay::Ask(Question::Kill(..))));
+    // On a small screen the sentences give way, not the run, the field and the keys.
+    let drawn = text(&model, 40, 10);
+    for kept in ["mansa-s1", "yes", "Enter", "Esc"] {
+        assert!(drawn.contains(kept), "{kept}: {drawn}");
+    }
     for _ in 0..3 {
         key(&mut model, KeyCode::Backspace);
     }

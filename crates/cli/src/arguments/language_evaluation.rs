@@ -45,10 +45,10 @@ pub(crate) struct LanguageEvaluation {
     /// The model's name in the tool's tables [default: that of its file or folder]
     #[arg(long, value_name = "NAME", requires = "export")]
     pub(crate) name: Option<String>,
-    /// Answers to each prompt
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    pub(crate) samples: u64,
-    /// Whether thinking traces are asked for [default: as the chat template does]
+    /// Answers to each prompt [default: the run's evaluation.responses, else 1]
+    #[arg(long, value_name = "K")]
+    pub(crate) samples: Option<u64>,
+    /// Whether thinking traces are asked for [default: the run's data.thinking, else as the chat template does]
     #[arg(long, value_name = "WHICH", value_parser = ["on", "off", "both"])]
     pub(crate) thinking: Option<String>,
     /// Only so many prompts, from the first; 500 of made-up ones when left out
@@ -57,7 +57,7 @@ pub(crate) struct LanguageEvaluation {
     /// Take the best token always, as one answer to each problem is made anyway
     #[arg(long)]
     pub(crate) greedy: bool,
-    /// Divides the scores of tokens [default: that of generation_config.json, else 1]
+    /// Divides the scores of tokens [default: the run's, else that of generation_config.json, else 1]
     #[arg(long, value_name = "T", conflicts_with = "greedy")]
     pub(crate) temperature: Option<f64>,
     /// Only the best tokens that reach this sum of probabilities
@@ -66,7 +66,7 @@ pub(crate) struct LanguageEvaluation {
     /// Only that many best tokens; 0 for all
     #[arg(long, value_name = "N")]
     pub(crate) top_k: Option<u64>,
-    /// New tokens of an answer, at most [default: 1024, or what the tool generates]
+    /// New tokens of an answer, at most [default: the run's, else 1024, or what the tool generates]
     #[arg(long = "max-new", value_name = "N")]
     pub(crate) max_new: Option<u64>,
     /// A setting of fine-tuning's data, generation or oracle; may be repeated

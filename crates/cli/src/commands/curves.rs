@@ -3,7 +3,7 @@
 use serde_json::json;
 use tracking::write_atomic;
 use tui::comparison::{
-    Centre, Comparison, Member, Request, compare, curves_csv, curves_json, metrics,
+    Centre, Comparison, Member, Request, compare, curves_csv, curves_json, metrics, title,
 };
 use tui::text_chart::text_plot;
 use tui::widgets::plot::{Plot, View, svg};
@@ -57,7 +57,7 @@ pub(super) fn show(
         )));
     }
     let plot = plot(&found, looks);
-    let title = format!("{} over {}", request.metric, found.axis.title());
+    let title = title(&request.metric, found.axis, members);
     if let Some(path) = &looks.svg {
         write_atomic(path, svg(&plot, &title).as_bytes())?;
         tell(&format!("picture: {}", path.display()));

@@ -23,6 +23,11 @@ pub(crate) fn run(global: &Global, arguments: &Train, job: Job) -> Result<(), Fa
     if arguments.dry_run {
         return dry_run(global, arguments, &loaded);
     }
+    // A queued run may wait for the one that makes its data.
+    if let Some(problem) = settings::missing_file(&loaded.config).filter(|_| !arguments.queue) {
+        let what = format!("`{}`", arguments.settings.target);
+        return Err(Failure::problems(&what, &[problem]));
+    }
     let launch = Launch {
         global,
         arguments,

@@ -326,7 +326,8 @@ impl Program {
     fn launch(&self, launch: &Launch) -> Result<String, Failure> {
         let config = RunConfig::from_toml(&launch.target, &launch.config_toml)
             .map_err(|problems| Failure::problems(&format!("`{}`", launch.target), &problems))?;
-        if let Some(problem) = settings::surroundings(&config) {
+        let missing = || settings::missing_file(&config).filter(|_| !launch.queued);
+        if let Some(problem) = settings::surroundings(&config).or_else(missing) {
             return Err(Failure::problems(
                 &format!("`{}`", launch.target),
                 &[problem],

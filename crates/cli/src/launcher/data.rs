@@ -295,6 +295,8 @@ struct Reader {
     tokenizer: ModelTokenizer,
     template: Option<ChatTemplate>,
     system: String,
+    /// Whether rows are demonstrations.
+    imitates: bool,
 }
 
 impl Reader {
@@ -309,6 +311,7 @@ impl Reader {
                 tokenizer: folder.tokenizer()?,
                 template: folder.template()?,
                 system: wanted.system.clone(),
+                imitates: imitates(wanted),
             })
         };
         open().map_err(|error| error.to_string())
@@ -319,14 +322,16 @@ impl Reader {
             Some(template) => self.turns(template, row)?,
             None => self.text(row),
         };
-        let tokens = rendered.tokens(&self.tokenizer)?;
+        let tokens = rendered.learnt_tokens(&self.tokenizer)?;
+        let end = tokens.iter().filter(|(.., learnt)| *learnt);
+        let end = end.map(|(_, range, _)| range.end).max().unwrap_or(0);
         let learnt = tokens.iter().filter(|(_, _, learnt)| *learnt).count();
         let mut pieces = Vec::new();
         let mut at = 0;
         for answer in &rendered.answers {
             pieces.push((rendered.text[at..answer.range.start].to_owned(), false));
-            pieces.push((rendered.text[answer.range.clone()].to_owned(), true));
-            at = answer.range.end;
+            at = answer.range.end.min(end.max(answer.range.start));
+            pieces.push((rendered.text[answer.range.start..at].to_owned(), true));
         }
         pieces.push((rendered.text[at..].to_owned(), false));
         Ok(Preview {
@@ -359,9 +364,12 @@ impl Reader {
         };
         messages.extend(answer.messages("assistant"));
         let mut rendered = conversation(&messages)?.render(template, &options)?;
-        // Of a conversation the last answer is learnt: those before belong to its prompt.
-        let last = rendered.answers.len().saturating_sub(1);
-        rendered.answers.drain(..last);
+        // Of a pair the last answer is learnt, those before belong to its prompt; a demonstration
+        // is learnt whole.
+        if !self.imitates {
+            let last = rendered.answers.len().saturating_sub(1);
+            rendered.answers.drain(..last);
+        }
         Ok(rendered)
     }
 

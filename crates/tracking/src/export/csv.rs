@@ -55,7 +55,6 @@ pub fn evaluations(records: &[RunRecord], out: &mut dyn Write) -> io::Result<()>
         let run = run_fields(record);
         for one in &record.history.evaluations {
             let (lowest, highest) = range(&one.returns);
-            let lengths: Vec<f64> = one.lengths.iter().map(|length| *length as f64).collect();
             writeln!(
                 out,
                 "{run},{},{},{},{},{},{},{},{},{},{}",
@@ -68,7 +67,7 @@ pub fn evaluations(records: &[RunRecord], out: &mut dyn Write) -> io::Result<()>
                 number(interquartile_mean(&one.returns)),
                 number(lowest),
                 number(highest),
-                number(mean(&lengths)),
+                number(crate::measure::mean_length(&one.lengths, &one.extra)),
             )?;
         }
     }

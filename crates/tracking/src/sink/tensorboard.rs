@@ -130,16 +130,23 @@ fn append_event(file: &mut RecordFile, event: &Event) -> io::Result<()> {
             progress,
             returns,
             lengths,
+            extra,
             ..
         } => {
             let group = match purpose {
                 EvaluationPurpose::Interval => "evaluation",
                 EvaluationPurpose::Absolute => "absolute",
             };
-            let lengths: Vec<f64> = lengths.iter().map(|length| *length as f64).collect();
-            for (name, values) in [("return_mean", returns), ("length_mean", &lengths)] {
-                if !values.is_empty() {
-                    let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let length = crate::measure::mean_length(lengths, extra);
+            for (name, values, mean) in [
+                (
+                    "return_mean",
+                    returns.len(),
+                    crate::statistics::mean(returns),
+                ),
+                ("length_mean", lengths.len(), length),
+            ] {
+                if values > 0 {
                     file.summary(
                         event.time,
                         progress.step,

@@ -150,7 +150,7 @@ fn row<'a>(
 }
 
 /// A text in pieces of at most so many cells, broken at spaces where there are some.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let cells = |text: &str| Span::raw(text.to_owned()).width();
     let mut pieces = vec![String::new()];
     let mut used = 0;

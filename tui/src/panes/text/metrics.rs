@@ -36,7 +36,7 @@ pub const METRICS: &[Metric] = &[
     metric("margin, no trace", "finetune/answer_margin"),
     metric("log p chosen", "finetune/chosen_log_prob"),
     metric("log p rejected", "finetune/rejected_log_prob"),
-    metric("accuracy", "finetune/reward_accuracy"),
+    metric("reward accuracy", "finetune/reward_accuracy"),
     metric("KL to reference", "finetune/kl"),
     metric("tokens chosen", "finetune/chosen_length"),
     metric("tokens rejected", "finetune/rejected_length"),

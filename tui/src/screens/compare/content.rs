@@ -99,7 +99,7 @@ pub(crate) fn tick(model: &mut Model) {
     }
 }
 
-fn members(model: &Model) -> Vec<Member<'_>> {
+pub(super) fn members(model: &Model) -> Vec<Member<'_>> {
     let member = |detail| {
         let Detail { id, history, .. }: &Detail = detail;
         let mut member = Member::of(id, history);

@@ -1,9 +1,9 @@
 //! What is shown, written to a file through the Host.
 
-use super::content::plot;
+use super::content::{members, plot};
 use super::places::sheet;
-use super::{Shown, State, Table};
-use crate::comparison::{curves_csv, curves_json};
+use super::{Shown, Table};
+use crate::comparison::{self, curves_csv, curves_json};
 use crate::host;
 use crate::model::Model;
 use crate::text_chart::text_plot;
@@ -50,7 +50,7 @@ fn content(model: &Model, ending: &str) -> Option<String> {
         ("csv", _) => Some(curves_csv(&state.found, &state.request)),
         ("json", _) => Some(pretty(&curves_json(&state.found, &state.request))),
         ("txt", _) => Some(text(model)),
-        ("svg", _) => Some(crate::widgets::plot::svg(&plot(model), &title(state))),
+        ("svg", _) => Some(crate::widgets::plot::svg(&plot(model), &title(model))),
         ("md", _) => Some(
             Table::ALL
                 .iter()
@@ -63,9 +63,9 @@ fn content(model: &Model, ending: &str) -> Option<String> {
     }
 }
 
-fn title(state: &State) -> String {
-    let over = state.found.axis.title();
-    format!("{} over {over}", state.request.metric)
+fn title(model: &Model) -> String {
+    let state = &model.compare;
+    comparison::title(&state.request.metric, state.found.axis, &members(model))
 }
 
 /// The chart with the table below, without colours.
@@ -75,7 +75,7 @@ fn text(model: &Model) -> String {
         unicode: model.theme.unicode(),
     };
     let state = &model.compare;
-    let mut text = text_plot(&title(state), &plot(model), TEXT.0, TEXT.1, surroundings);
+    let mut text = text_plot(&title(model), &plot(model), TEXT.0, TEXT.1, surroundings);
     for note in &state.found.notes {
         text.push_str(&format!("  {}\n", crate::figures::printable(note)));
     }

@@ -1,6 +1,7 @@
 //! Picking a file of data: what is here, and of the chosen one the form, the counts and the first
 //! rows as the model reads them.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use configs::finetune::ARITHMETIC;
@@ -37,6 +38,8 @@ pub struct Data {
     start: Option<PathBuf>,
     known: Option<(PathBuf, Result<DataPreview, String>)>,
     scroll: usize,
+    /// The furthest scroll, as far as it was drawn last: only drawing knows how lines break.
+    last: Cell<usize>,
 }
 
 /// Opens it for a setting.
@@ -48,6 +51,7 @@ pub(super) fn open(model: &mut Model, setting: String) -> Vec<Cmd> {
         start: None,
         known: None,
         scroll: 0,
+        last: Cell::new(0),
     }));
     ask(Request::Folder(here))
 }
@@ -77,7 +81,9 @@ pub(super) fn known(model: &mut Model, path: PathBuf, known: Result<DataPreview,
 pub(super) fn typed(model: &mut Model, mut data: Box<Data>, key: KeyEvent) -> Vec<Cmd> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match (key.code, control) {
-        (KeyCode::Char('d'), true) => data.scroll += STEP,
+        (KeyCode::Char('d'), true) => {
+            data.scroll = (data.scroll + STEP).min(data.last.get());
+        }
         (KeyCode::Char('u'), true) => data.scroll = data.scroll.saturating_sub(STEP),
         _ => {
             let wanted = data.files.press(key);
@@ -179,6 +185,7 @@ pub(super) fn draw(model: &Model, data: &Data, frame: &mut Frame, area: Rect) {
         (None, None) => muted("a folder: Enter opens it"),
     };
     let last = lines.len().saturating_sub(inner.height as usize);
+    data.last.set(last);
     let shown: Vec<Line> = lines.into_iter().skip(data.scroll.min(last)).collect();
     frame.render_widget(Paragraph::new(shown), inner);
 }

@@ -1,5 +1,6 @@
 //! Language models: accuracy, win rates, answer files for other tools.
 
+mod answering;
 mod progress;
 mod report;
 mod targets;
@@ -7,7 +8,7 @@ mod targets;
 use std::ffi::OsString;
 use std::process::Stdio;
 
-use configs::finetune::ARITHMETIC;
+use configs::finetune::{ARITHMETIC, FinetuneConfig};
 use configs::{Job, LoadRequest, RunConfig, load};
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::output::tell;
 use crate::settings::variables;
 use crate::surroundings::runs_root;
+use answering::Answering;
 use progress::Progress;
 use targets::Target;
 
@@ -56,7 +58,18 @@ pub(super) fn eval(global: &Global, arguments: &Eval) -> Result<bool, Failure> {
         tell(&format!("against {}", other.described()));
         words.extend(other.words("against", "against-adapter"));
     }
-    words.push(format!("--settings={}", settings(wanted, &target)?).into());
+    let config = settings(wanted, &target)?;
+    let way = Answering::new(wanted, &config, target.own_settings().as_ref());
+    if let Some(told) = way.told() {
+        tell(&told);
+    }
+    let sections = json!({
+        "data": config.data,
+        "generation": config.generation,
+        "oracle": config.oracle,
+    });
+    words.push(format!("--settings={sections}").into());
+    words.extend(way.words().into_iter().map(OsString::from));
     words.extend(flags(arguments));
 
     let mut worker = Working::start(global, &words, Stdio::null())?;
@@ -120,7 +133,7 @@ fn one_target(arguments: &Eval) -> Result<&str, Failure> {
 }
 
 /// The sections of settings, checked as those of a fine-tuning are.
-fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failure> {
+fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<FinetuneConfig, Failure> {
     let strange = wanted
         .sets
         .iter()
@@ -130,6 +143,7 @@ fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failu
             "--set {strange}: an evaluation does not have this - allowed: data.*, generation.* and oracle.*, as in a fine-tuning"
         )));
     }
+    answering::check(&wanted.sets)?;
     let data = wanted.problems.as_deref().or(wanted.prompts.as_deref());
     // What an evaluation does not have, so that it is not missed; and what a comparison of
     // two models has, so that its oracle is checked.
@@ -185,11 +199,7 @@ fn settings(wanted: &LanguageEvaluation, target: &Target) -> Result<Value, Failu
             target.described()
         )));
     };
-    Ok(json!({
-        "data": config.data,
-        "generation": config.generation,
-        "oracle": config.oracle,
-    }))
+    Ok(config)
 }
 
 /// A text as a setting's value, whatever is in it.
@@ -213,16 +223,7 @@ fn flags(arguments: &Eval) -> Vec<OsString> {
         ("prompts", wanted.prompts.clone()),
         ("export", wanted.export.clone()),
         ("name", wanted.name.clone()),
-        ("samples", Some(wanted.samples.to_string())),
-        ("thinking", wanted.thinking.clone()),
         ("limit", wanted.limit.map(|limit| limit.to_string())),
-        (
-            "temperature",
-            wanted.temperature.map(|value| value.to_string()),
-        ),
-        ("top-p", wanted.top_p.map(|value| value.to_string())),
-        ("top-k", wanted.top_k.map(|value| value.to_string())),
-        ("max-new", wanted.max_new.map(|value| value.to_string())),
         ("seed", Some(arguments.playing.seed.to_string())),
         ("dtype", wanted.dtype.clone()),
         ("device", Some(wanted.device.clone())),
@@ -232,6 +233,5 @@ fn flags(arguments: &Eval) -> Vec<OsString> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)));
     words.extend(values.map(|(name, value)| OsString::from(format!("--{name}={value}"))));
-    words.extend(wanted.greedy.then(|| OsString::from("--greedy")));
     words
 }

@@ -67,7 +67,7 @@ fn show(
     let mut documents = Vec::new();
     let mut heads = String::new();
     for (part, rendered) in parts {
-        let tokens = rendered.tokens(tokenizer)?;
+        let tokens = rendered.learnt_tokens(tokenizer)?;
         let learnt = tokens.iter().filter(|(_, _, learnt)| *learnt).count();
         for (index, (id, range, learnt)) in tokens.iter().enumerate() {
             // A token of a part of a character has no text of its own.

@@ -95,3 +95,17 @@ fn what_cannot_be_used_is_a_sentence() {
         shown.problems
     );
 }
+
+#[test]
+fn what_a_template_writes_behind_the_end_token_is_not_learnt() {
+    let wanted = DataAsk {
+        model: concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/arithmetic-chat").to_owned(),
+        ..ask(ARITHMETIC, "sft")
+    };
+    let shown = &preview(&wanted).expect("a preview").rows[0].1;
+    let whole: String = shown.pieces.iter().map(|(text, _)| text.as_str()).collect();
+    let answer = learnt(shown);
+    assert!(whole.ends_with('\n'), "{whole:?}");
+    assert_eq!(answer, answer.trim_end());
+    assert!(answer.ends_with("<|im_end|>"), "{answer:?}");
+}

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use configs::finetune::FinetuneConfig;
 use configs::{Job, LoadRequest, RunConfig, load};
 use hub::ModelReference;
 use tracking::RunFolder;
@@ -96,6 +97,11 @@ impl Target {
         words
     }
 
+    /// What its run was told, where it is a run's and reads.
+    pub(super) fn own_settings(&self) -> Option<FinetuneConfig> {
+        settings_of(&self.config()?)
+    }
+
     /// The settings of its run.
     pub(super) fn config(&self) -> Option<PathBuf> {
         self.run.as_ref().map(|(_, config)| config.clone())
@@ -150,23 +156,29 @@ fn newest_model(run: &RunFolder) -> Option<PathBuf> {
         .map(|(_, model)| model)
 }
 
-/// The model that a run began with.
-fn base_of(config: &Path, wanted: &LanguageEvaluation) -> Result<ModelArgument, Failure> {
+/// The settings in a run's file.
+fn settings_of(file: &Path) -> Option<FinetuneConfig> {
     let request = LoadRequest {
         job: Some(Job::Finetune),
-        file: Some(config.to_owned()),
+        file: Some(file.to_owned()),
         ..LoadRequest::default()
     };
-    let loaded = load(&request).ok();
-    let name = loaded.and_then(|loaded| match loaded.config {
-        RunConfig::Finetune(config) => Some(ModelArgument {
+    match load(&request).ok()?.config {
+        RunConfig::Finetune(config) => Some(config),
+        _ => None,
+    }
+}
+
+/// The model that a run began with.
+fn base_of(config: &Path, wanted: &LanguageEvaluation) -> Result<ModelArgument, Failure> {
+    let name = settings_of(config).and_then(|config| {
+        Some(ModelArgument {
             model: config.model.name?,
             revision: config
                 .model
                 .revision
                 .unwrap_or_else(|| wanted.revision.clone()),
-        }),
-        _ => None,
+        })
     });
     name.ok_or_else(|| {
         Failure::arguments(format!(
