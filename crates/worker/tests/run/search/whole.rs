@@ -95,6 +95,7 @@ fn every_method_ends_within_its_budget() {
         "uniform",
         "bg_mcts",
         "value_of_information",
+        "second_opinion",
         "react",
         "parallel",
         "best_of_n",
