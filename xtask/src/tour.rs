@@ -11,6 +11,7 @@
 //! within 300           how long the waits after it may take, in seconds
 //! capture empty        keeps the screen as empty.txt and empty.svg
 //! model tiny/chat      puts the tests' tiny chat model into the cache, under this name
+//! asset searcher       copies assets/searcher beside the runs, where presets look for it
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -91,6 +92,7 @@ fn play(script: &Path) -> Result<()> {
             "key" => terminal.send(&rest.split_whitespace().collect::<Vec<_>>())?,
             "wait" => terminal.wait(rest, within)?,
             "model" => terminal.put_model(rest)?,
+            "asset" => terminal.put_asset(rest)?,
             "within" => within = Duration::from_secs(rest.parse()?),
             "capture" => {
                 std::thread::sleep(SETTLE);
@@ -162,6 +164,20 @@ impl Terminal {
             .status()
             .context("starting cargo run")?;
         ensure!(status.success(), "{name} was not written");
+        Ok(())
+    }
+
+    /// Copies a folder of the repository's assets.
+    fn put_asset(&self, name: &str) -> Result<()> {
+        let from = workspace::root().join("assets").join(name);
+        let to = self.folder.join("assets").join(name);
+        std::fs::create_dir_all(&to)?;
+        let entries =
+            std::fs::read_dir(&from).with_context(|| format!("reading {}", from.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
         Ok(())
     }
 
