@@ -7,6 +7,7 @@ mod environments;
 mod finetune;
 mod machine;
 mod models;
+mod search;
 mod terminal;
 mod training;
 
@@ -82,12 +83,12 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
                     .context("--models-python needs an interpreter")?;
                 models_python = Some(PathBuf::from(file));
             }
-            "environments" | "training" | "terminal" | "models" | "finetune" => {
+            "environments" | "training" | "terminal" | "models" | "finetune" | "search" => {
                 names.push(argument);
             }
             other => bail!(
                 "unknown option of bench: {other} - allowed: environments, training, terminal, \
-                 models, finetune, --quick, --assert, --models-python FILE, --epymarl DIR, \
+                 models, finetune, search, --quick, --assert, --models-python FILE, --epymarl DIR, \
                  --epymarl-python FILE"
             ),
         }
@@ -146,6 +147,14 @@ pub fn command(arguments: &[String]) -> Result<ExitCode> {
         save("finetune", &effort, &json!(rows))?;
         if effort.assert {
             finetune::assert(&rows)?;
+        }
+    }
+    if wanted("search") {
+        let rows = search::measure(&effort)?;
+        search::print(&rows);
+        save("search", &effort, &json!(rows))?;
+        if effort.assert {
+            search::assert(&rows)?;
         }
     }
     Ok(ExitCode::SUCCESS)

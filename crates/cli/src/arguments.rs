@@ -17,6 +17,7 @@ mod model_files;
 mod model_memory;
 mod scoring;
 mod search;
+mod search_table;
 
 pub(crate) use adapters::{Adapter, Merge};
 pub(crate) use curves::{Compare, CurveLooks};
@@ -34,6 +35,7 @@ pub(crate) use scoring::ScoreTexts;
 pub(crate) use search::{
     CompareSearches, Replay, Report, ReportFormat, Search, SearchCommand, SearchRun, World,
 };
+pub(crate) use search_table::{SearchTable, TablePart};
 
 /// Trains agents that act together, on one machine, from one terminal.
 #[derive(Debug, Parser)]

@@ -89,17 +89,21 @@ pub struct Place {
 impl Place {
     /// The place that steps lead to.
     pub fn after(chain: &Chain, steps: &[Arc<Step>]) -> Self {
-        let mut place = Self::default();
-        for step in steps {
-            match Move::of(&step.action) {
-                Some(Move::Forward) if !place.derailed => {
-                    place.resolved = (place.resolved + 1).min(chain.hops());
-                }
-                Some(Move::Aside) => place.derailed = true,
-                _ => {}
+        let steps = steps.iter();
+        steps.fold(Self::default(), |place, step| place.on(chain, &step.action))
+    }
+
+    /// The place that one more step leads to.
+    #[must_use]
+    pub fn on(mut self, chain: &Chain, action: &Action) -> Self {
+        match Move::of(action) {
+            Some(Move::Forward) if !self.derailed => {
+                self.resolved = (self.resolved + 1).min(chain.hops());
             }
+            Some(Move::Aside) => self.derailed = true,
+            _ => {}
         }
-        place
+        self
     }
 
     /// Whether every hop is resolved.

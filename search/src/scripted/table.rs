@@ -2,6 +2,7 @@
 
 use configs::search::SearchConfig;
 
+use super::chain::{Chain, Place};
 use super::{Coupling, Ending, RIGHT, Scripted};
 use crate::job::Question;
 use crate::log::Sink;
@@ -151,6 +152,10 @@ pub struct Answered {
     pub critic_tokens: u64,
     /// Jobs that cost more than they were allowed.
     pub violations: u32,
+    /// Steps from nodes that had left the path.
+    pub astray: u64,
+    /// Steps from nodes on the path that was gone further already.
+    pub behind: u64,
 }
 
 /// Answers the question of that number. Its chain and its luck depend on the seed and the number
@@ -162,6 +167,7 @@ pub fn answer(config: &SearchConfig, seed: u64, number: u64) -> Result<Answered,
     let (search, ()) = searched(config, seed, number, ())?;
     let spent = search.ledger().spent();
     let verdict = search.verdict();
+    let (astray, behind) = wasted(config, seed, &search);
     Ok(Answered {
         right: verdict.is_some_and(|verdict| verdict.answer.as_deref() == Some(RIGHT)),
         backstop: verdict.is_some_and(|verdict| verdict.backstop),
@@ -169,7 +175,34 @@ pub fn answer(config: &SearchConfig, seed: u64, number: u64) -> Result<Answered,
         tokens: spent.tokens,
         critic_tokens: search.counters().critic_tokens,
         violations: search.counters().violations,
+        astray,
+        behind,
     })
+}
+
+/// Steps that could not help: from nodes that had left the path, and from nodes behind the
+/// furthest one that had not.
+fn wasted(config: &SearchConfig, seed: u64, search: &Search) -> (u64, u64) {
+    let chain = Chain::of(&config.scripted, seed, &search.question().id);
+    let mut places: Vec<Place> = Vec::with_capacity(search.tree().len());
+    let (mut furthest, mut astray, mut behind) = (0, 0, 0);
+    for node in search.tree().nodes() {
+        // A parent is made before its children.
+        let before = node.parent.map(|parent| places[parent.index()]);
+        let place = match (before, &node.step) {
+            (Some(before), Some(step)) => {
+                astray += u64::from(before.derailed);
+                behind += u64::from(!before.derailed && before.resolved < furthest);
+                before.on(&chain, &step.action)
+            }
+            _ => Place::default(),
+        };
+        if !place.derailed {
+            furthest = furthest.max(place.resolved);
+        }
+        places.push(place);
+    }
+    (astray, behind)
 }
 
 /// As [`answer`], with the search and its log.

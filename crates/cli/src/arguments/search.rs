@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 
-use super::{FormatArgument, Train};
+use super::{FormatArgument, SearchTable, Train};
 
 /// Searches to be run, or something about searches that were.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub(crate) enum SearchCommand {
     Compare(CompareSearches),
     /// Write the made-up world: documents, questions, and what a searcher is trained from
     World(World),
+    /// Methods of search beside each other, on made-up questions with a scripted model
+    Table(SearchTable),
     /// A search as a picture: a page for browsers, DOT, Mermaid, JSON
     Report(Report),
 }

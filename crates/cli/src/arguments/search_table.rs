@@ -11,7 +11,13 @@ pub(crate) struct SearchTable {
     #[arg(value_name = "PRESET|FILE", default_value = "bavt-scripted")]
     pub(crate) target: String,
     /// Which rows: methods, ablations of the paper's method, critics of other error rates
-    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_value = "methods,ablations,critics")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PART",
+        value_delimiter = ',',
+        default_value = "methods,ablations,critics"
+    )]
     pub(crate) parts: Vec<TablePart>,
     /// Only these rows, by name; the paper's method is always among them
     #[arg(long, value_name = "NAME", value_delimiter = ',')]

@@ -6,6 +6,7 @@ mod growing;
 mod picture;
 mod replaying;
 mod starting;
+mod table;
 mod world;
 
 use crate::arguments::{Global, Search, SearchCommand};
@@ -21,6 +22,7 @@ pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {
         Search::About(SearchCommand::Compare(arguments)) => comparison::compare(global, arguments),
         Search::About(SearchCommand::Report(arguments)) => picture::report(arguments),
         Search::About(SearchCommand::Replay(arguments)) => replaying::replay(global, arguments),
+        Search::About(SearchCommand::Table(arguments)) => table::table(arguments),
         Search::About(SearchCommand::World(arguments)) => world::write_out(arguments),
     }
 }

@@ -5,17 +5,16 @@ use std::thread;
 
 use configs::search::SearchConfig;
 use configs::{Job, RunConfig};
-use search::SearchError;
-use search::scripted::table::{Answered, BUDGETS, Part, REFERENCE, ROWS, Row, answer};
+use search::scripted::table::{Answered, BUDGETS, Part, REFERENCE, ROWS, Row, TableError, answer};
 use serde_json::{Value, json};
 use tracking::statistics::{Bootstrap, mcnemar, wilson};
 
 use crate::arguments::{SearchTable, Settings, TablePart};
 use crate::failure::Failure;
-use crate::output::{Table, tell};
+use crate::output::Table;
 use crate::settings::load_or_fail;
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 22] = [
     "part",
     "method",
     "budget",
@@ -32,6 +31,8 @@ const COLUMNS: [&str; 20] = [
     "tokens_spent",
     "critic_tokens",
     "violations",
+    "astray",
+    "behind",
     "difference",
     "difference_low",
     "difference_high",
@@ -39,7 +40,7 @@ const COLUMNS: [&str; 20] = [
 ];
 
 /// Columns for programs: they would make the table too wide.
-const HIDDEN: [&str; 9] = [
+const HIDDEN: [&str; 11] = [
     "part",
     "tool_calls",
     "tokens",
@@ -48,6 +49,8 @@ const HIDDEN: [&str; 9] = [
     "highest_seed",
     "critic_tokens",
     "violations",
+    "astray",
+    "behind",
     "p",
 ];
 
@@ -59,10 +62,16 @@ pub(crate) fn table(arguments: &SearchTable) -> Result<(), Failure> {
         let mut reference: Option<Vec<Answered>> = None;
         for row in &rows {
             let config = config(arguments, row, &limits)?;
-            tell(&format!("{budget} budget: {}", row.name));
             let answers = answers(arguments, &config)
                 .map_err(|error| Failure::arguments(format!("{}: {error}", row.name)))?;
-            table.row(values(arguments, row, budget, &config, &answers, reference.as_deref()));
+            table.row(values(
+                arguments,
+                row,
+                budget,
+                &config,
+                &answers,
+                reference.as_deref(),
+            ));
             reference.get_or_insert(answers);
         }
     }
@@ -83,9 +92,16 @@ fn chosen(arguments: &SearchTable) -> Result<Vec<&'static Row>, Failure> {
         )));
     }
     let wanted = |row: &Row| {
-        let part = arguments.parts.iter().any(|part| Part::from(*part) == row.part);
+        let part = arguments
+            .parts
+            .iter()
+            .any(|part| Part::from(*part) == row.part);
         let named = arguments.rows.iter().any(|name| name == row.name);
-        if arguments.rows.is_empty() { part } else { named }
+        if arguments.rows.is_empty() {
+            part
+        } else {
+            named
+        }
     };
     let (reference, others): (Vec<&Row>, Vec<&Row>) = ROWS
         .iter()
@@ -119,7 +135,7 @@ fn config(
         seed: None,
     };
     match load_or_fail(&settings, Some(Job::Search))?.config {
-        RunConfig::Search(config) => Ok(*config),
+        RunConfig::Search(config) => Ok(config),
         other => Err(Failure::arguments(format!(
             "`{}` is of job {} - a preset of job search is needed",
             arguments.target,
@@ -129,7 +145,7 @@ fn config(
 }
 
 /// What became of every question of every seed, in order.
-fn answers(arguments: &SearchTable, config: &SearchConfig) -> Result<Vec<Answered>, SearchError> {
+fn answers(arguments: &SearchTable, config: &SearchConfig) -> Result<Vec<Answered>, TableError> {
     let tasks: Vec<(u64, u64)> = (arguments.seed..arguments.seed.saturating_add(arguments.seeds))
         .flat_map(|seed| (0..arguments.questions).map(move |number| (seed, number)))
         .collect();
@@ -140,7 +156,9 @@ fn answers(arguments: &SearchTable, config: &SearchConfig) -> Result<Vec<Answere
             .chunks(share)
             .map(|part| {
                 scope.spawn(|| {
-                    let answers = part.iter().map(|(seed, number)| answer(config, *seed, *number));
+                    let answers = part
+                        .iter()
+                        .map(|(seed, number)| answer(config, *seed, *number));
                     answers.collect::<Result<Vec<_>, _>>()
                 })
             })
@@ -190,7 +208,14 @@ fn values(
         rounded(mean(&|answered| answered.tool_calls as f64)),
         rounded(mean(&|answered| answered.tokens as f64)),
         rounded(mean(&|answered| answered.critic_tokens as f64)),
-        json!(answers.iter().map(|answered| answered.violations).sum::<u32>()),
+        json!(
+            answers
+                .iter()
+                .map(|answered| answered.violations)
+                .sum::<u32>()
+        ),
+        rounded(mean(&|answered| answered.astray as f64)),
+        rounded(mean(&|answered| answered.behind as f64)),
     ];
     values.extend(match reference {
         Some(reference) => difference(reference, answers),
@@ -202,7 +227,9 @@ fn values(
 /// Accuracy above the reference's, its interval over questions, and McNemar's p.
 fn difference(reference: &[Answered], answers: &[Answered]) -> Vec<Value> {
     let right = |answers: &[Answered]| -> Vec<f64> {
-        let right = answers.iter().map(|answered| f64::from(u8::from(answered.right)));
+        let right = answers
+            .iter()
+            .map(|answered| f64::from(u8::from(answered.right)));
         right.collect()
     };
     let found = Bootstrap::default().paired_difference(&right(reference), &right(answers));
