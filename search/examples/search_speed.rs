@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let log = grow(nodes)?;
     let start = Instant::now();
     let replayed = replay(&log)?;
-    tell(json!({
+    tell(&json!({
         "measure": "replay",
         "nodes": replayed.search.tree().len(),
         "log_bytes": log.len(),
@@ -65,7 +65,7 @@ fn grow(nodes: usize) -> Result<Vec<u8>, Box<dyn Error>> {
     }
     let (first, early) = before.unwrap_or_default();
     let grown = (search.tree().len() - first).max(1);
-    tell(json!({
+    tell(&json!({
         "measure": "node",
         "nodes": search.tree().len(),
         "microseconds": (spent - early).as_secs_f64() * 1e6 / grown as f64,
@@ -126,7 +126,7 @@ fn ask_questions(questions: u64) -> Result<(), Box<dyn Error>> {
         right += u64::from(answer(&config, 1, number)?.right);
     }
     let seconds = start.elapsed().as_secs_f64();
-    tell(json!({
+    tell(&json!({
         "measure": "questions",
         "questions": questions,
         "right": right,
@@ -136,6 +136,6 @@ fn ask_questions(questions: u64) -> Result<(), Box<dyn Error>> {
 }
 
 #[expect(clippy::print_stdout, reason = "what this program is for")]
-fn tell(line: serde_json::Value) {
+fn tell(line: &serde_json::Value) {
     println!("{line}");
 }

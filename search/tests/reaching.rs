@@ -99,7 +99,7 @@ fn reaches(steps: u64, threshold: f64, seed: u64) -> bool {
 fn p_min(advances: u64) -> f64 {
     let values = |depth: u64| (0..=depth).map(|node| 0.1 + GAIN * node as f64);
     (0..advances)
-        .map(|depth| LUCK * values(depth).last().unwrap_or(0.0) / values(depth).sum::<f64>())
+        .map(|depth| LUCK * values(depth).next_back().unwrap_or(0.0) / values(depth).sum::<f64>())
         .fold(1.0, f64::min)
 }
 

@@ -1,6 +1,5 @@
 //! BAVT in the symbolic world with a policy and a critic that make no mistakes: every question is answered with the
 //! fewest calls, and the audit finds nothing wrong.
-#![expect(clippy::unwrap_used, reason = "a test stops at its first surprise")]
 
 use configs::search::{Method, MethodConfig, SearchConfig, StopRule};
 use search::Search;
@@ -106,11 +105,14 @@ fn whoever_knows_the_world_needs_the_fewest_calls() {
         ..QuestionSettings::default()
     };
     let mut questions = Questions::new(&world, &all, 1).unwrap();
-    let mut config = SearchConfig::default();
-    config.method = MethodConfig {
+    let method = MethodConfig {
         kind: Method::Bavt,
         stop: StopRule::FirstAnswer,
         ..MethodConfig::default()
+    };
+    let config = SearchConfig {
+        method,
+        ..SearchConfig::default()
     };
     let settings = Settings::of(&config);
     let (mut audit, mut solved, mut calls) = (Audit::default(), 0, 0);

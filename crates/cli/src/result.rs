@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use configs::Job;
 use envs::Scene;
 use serde_json::{Value, json};
 use tracking::history::{ArtifactNote, Evaluation};
@@ -319,8 +320,10 @@ impl RunResult {
             self.state,
             RunState::Interrupted | RunState::Killed | RunState::Lost
         );
-        // A fine-tuning goes on from its finished stages too.
-        if ended_early && (self.is_finetune() || !self.run.checkpoints().is_empty()) {
+        // A fine-tuning goes on from its finished stages too, and a search from its logs.
+        let of_stages = (self.meta.as_ref())
+            .is_some_and(|meta| meta.job == Job::Finetune.name() || meta.job == Job::Search.name());
+        if ended_early && (of_stages || !self.run.checkpoints().is_empty()) {
             lines.push(("continue", format!("concord resume {}", self.run.id())));
         }
         let mut text = String::new();

@@ -131,10 +131,13 @@ fn answer(random: &mut ChaCha8Rng) -> String {
 }
 
 pub fn settings(kind: Method) -> Settings {
-    let mut config = SearchConfig::default();
-    config.method = MethodConfig {
+    let method = MethodConfig {
         kind,
         ..MethodConfig::default()
+    };
+    let mut config = SearchConfig {
+        method,
+        ..SearchConfig::default()
     };
     config.tools.lookup = true;
     config.tools.lookup_cost = 2;

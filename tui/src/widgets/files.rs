@@ -111,7 +111,7 @@ impl Files {
                 }
                 Choosing::Questions => {
                     let known = |ending: &&str| entry.name.ends_with(*ending);
-                    entry.is_folder || QUESTIONS.iter().any(|ending| known(ending))
+                    entry.is_folder || QUESTIONS.iter().any(known)
                 }
             };
             shown && kind

@@ -122,7 +122,7 @@ impl Host for Program {
 /// The runs of a launch with their names: every budget with every seed.
 fn variants(
     launch: &Launch,
-    config: RunConfig,
+    config: &RunConfig,
     group: &str,
 ) -> Result<Vec<(String, RunConfig)>, Failure> {
     let mut cells = vec![(group.to_owned(), config.clone())];
@@ -342,7 +342,7 @@ impl Program {
             name => name.to_owned(),
         };
         let mut first = None;
-        for (name, config) in variants(launch, config, &group)? {
+        for (name, config) in variants(launch, &config, &group)? {
             let run = creation::create_from(
                 &self.root,
                 name,

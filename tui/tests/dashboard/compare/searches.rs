@@ -16,7 +16,7 @@ const RUNS: [&str; 2] = ["20261130-100000-bavt", "20261130-100100-greedy"];
 fn outcomes(policy: &str, shift: usize) -> Vec<Outcome> {
     (0..40)
         .map(|index| {
-            let correct = (index + shift) % 3 > 0;
+            let correct = !(index + shift).is_multiple_of(3);
             Outcome {
                 name: format!("q{index}"),
                 id: format!("world-{index}"),
