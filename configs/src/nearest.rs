@@ -89,8 +89,11 @@ mod tests {
             Some("replay.batch_episodes")
         );
         assert_eq!(nearest("sead", names), Some("seed"));
-        let names = ["optimiser.warm_up_ratio", "max_updates"];
-        assert_eq!(nearest("optimiser.max_updates", names), Some("max_updates"));
+        let others = ["optimiser.warm_up_ratio", "max_updates"];
+        assert_eq!(
+            nearest("optimiser.max_updates", others),
+            Some("max_updates")
+        );
         let kinds = ["algorithm.kind", "network.kind"];
         assert_eq!(nearest("nettwork.kind", kinds), Some("network.kind"));
         assert_eq!(

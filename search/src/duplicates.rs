@@ -1,52 +1,78 @@
 //! Calls that were made before, in other words or the same.
 
-use std::collections::BTreeSet;
-
 use crate::job::Action;
 use crate::metrics::normalise;
 use crate::tree::{NodeId, Tree};
 
-/// The node of the path to `parent`, or of its children, whose call is that of `action`: the same
-/// tool, and an input that is equal once normalised or shares `similarity` of its words (Jaccard).
-pub fn earlier(tree: &Tree, parent: NodeId, action: &Action, similarity: f64) -> Option<NodeId> {
-    let Action::Call { tool, input } = action else {
-        return None;
-    };
-    let wanted = normalise(input);
-    let same = |id: NodeId| {
-        let step = tree.node(id).step.as_ref();
-        match step.map(|step| &step.action) {
-            Some(Action::Call {
-                tool: other,
-                input: other_input,
-            }) => other == tool && alike(&wanted, &normalise(other_input), similarity),
-            _ => false,
+/// A call as calls are compared. Kept with each node: a large tree compares a new call with
+/// thousands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    tool: String,
+    /// The input, normalised.
+    text: String,
+    /// Its words in order, each once.
+    words: Vec<String>,
+}
+
+impl Call {
+    /// A call of a tool.
+    pub fn new(tool: &str, input: &str) -> Self {
+        let text = normalise(input);
+        let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self {
+            tool: tool.to_owned(),
+            text,
+            words,
         }
+    }
+
+    /// The call that an action is, where it is one.
+    pub fn of(action: &Action) -> Option<Self> {
+        match action {
+            Action::Call { tool, input } => Some(Self::new(tool, input)),
+            _ => None,
+        }
+    }
+
+    /// Whether both call the same tool with inputs that count as one: equal once normalised, or
+    /// with `similarity` of their words shared (Jaccard).
+    pub fn is_like(&self, other: &Self, similarity: f64) -> bool {
+        self.tool == other.tool
+            && (self.text == other.text || self.shared_words(other) >= similarity)
+    }
+
+    /// Words of both over words of either; 0 without words.
+    fn shared_words(&self, other: &Self) -> f64 {
+        let (mut left, mut right) = (self.words.iter().peekable(), other.words.iter().peekable());
+        let mut shared = 0;
+        while let (Some(one), Some(two)) = (left.peek(), right.peek()) {
+            let order = one.cmp(two);
+            shared += usize::from(order.is_eq());
+            if order.is_le() {
+                left.next();
+            }
+            if order.is_ge() {
+                right.next();
+            }
+        }
+        let all = self.words.len() + other.words.len() - shared;
+        if all == 0 {
+            return 0.0;
+        }
+        shared as f64 / all as f64
+    }
+}
+
+/// The node of the path to `parent`, or of its children, whose call is like this one.
+pub fn earlier(tree: &Tree, parent: NodeId, call: &Call, similarity: f64) -> Option<NodeId> {
+    let same = |id: &NodeId| {
+        let other = tree.node(*id).call.as_ref();
+        other.is_some_and(|other| call.is_like(other, similarity))
     };
     let path = tree.path_up(parent).map(|node| node.id);
     let siblings = tree.node(parent).children.iter().copied();
-    path.chain(siblings).find(|id| same(*id))
-}
-
-/// Whether `action` is a call of that tool with an input that counts as the same.
-pub fn same_call(action: &Action, tool: &str, input: &str, similarity: f64) -> bool {
-    match action {
-        Action::Call {
-            tool: other,
-            input: other_input,
-        } => other == tool && alike(&normalise(input), &normalise(other_input), similarity),
-        _ => false,
-    }
-}
-
-/// Whether two normalised texts count as one.
-fn alike(left: &str, right: &str, similarity: f64) -> bool {
-    if left == right {
-        return true;
-    }
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
-    let (left, right): (BTreeSet<String>, BTreeSet<String>) = (words(left), words(right));
-    let shared = left.intersection(&right).count();
-    let all = left.len() + right.len() - shared;
-    all > 0 && shared as f64 / all as f64 >= similarity
+    path.chain(siblings).find(same)
 }

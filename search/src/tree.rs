@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::duplicates::Call;
 use crate::job::{Action, Instruction, JobId, Step};
 
 /// Names a node: its place in the arena. The root is 0.
@@ -81,6 +82,8 @@ pub struct Node {
     pub failures: u32,
     /// Characters of all steps down to here.
     pub characters: u64,
+    /// The call of its step, as calls are compared.
+    pub call: Option<Call>,
 }
 
 impl Node {
@@ -104,6 +107,7 @@ impl Node {
             live: 0,
             failures: 0,
             characters: 0,
+            call: None,
         }
     }
 }
@@ -163,6 +167,7 @@ impl Tree {
         above.failures = 0;
         let (value, depth) = (above.value, above.depth + 1);
         let characters = above.characters + characters(&step);
+        let call = Call::of(&step.action);
         self.nodes.push(Node {
             id,
             parent: Some(parent),
@@ -171,6 +176,7 @@ impl Tree {
             made_by: Some(made_by),
             status: Status::Pending,
             characters,
+            call,
             ..Node::root(value)
         });
         id

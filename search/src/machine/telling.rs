@@ -5,7 +5,7 @@ use configs::search::DuplicateCheck;
 use super::opinions::Opinion;
 use super::work::{Asked, Rest, Work};
 use super::{MOST_FAILURES, Search};
-use crate::duplicates;
+use crate::duplicates::{Call, earlier};
 use crate::job::{Action, JobId, Outcome, Step};
 use crate::log::Event;
 use crate::tree::{NodeId, Status};
@@ -332,14 +332,15 @@ impl Search {
             return None;
         }
         let similarity = method.duplicate_similarity;
+        let call = Call::of(action)?;
         let under_way = self.queue.iter().chain(self.open.values());
         let twin = under_way.into_iter().any(|other| match &other.work {
             Work::Tool { tool, input, .. } => {
-                other.node == parent && duplicates::same_call(action, tool, input, similarity)
+                other.node == parent && call.is_like(&Call::new(tool, input), similarity)
             }
             _ => false,
         });
-        let why = match duplicates::earlier(&self.tree, parent, action, similarity) {
+        let why = match earlier(&self.tree, parent, &call, similarity) {
             Some(node) => format!("repeats the call of node {node}"),
             None if twin => "repeats a call that is under way".to_owned(),
             None => return None,
