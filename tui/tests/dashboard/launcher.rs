@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use ratatui::crossterm::event::KeyCode;
 use tui::host::{Launch, QueueEntry, Request as Any};
 use tui::model::{Model, Overlay, RunState};
-use tui::plan::{FinetunePlan, JobPlan, Plan, Sizes};
+use tui::plan::{FinetunePlan, JobPlan, Plan, SearchPlan, SearchSizes, Sizes};
 use tui::screens::ScreenKind;
 use tui::screens::launcher::View;
 use tui::screens::launcher::requests::{
@@ -72,6 +72,10 @@ fn host(request: Request) -> Option<Answer> {
                 Ok(RunConfig::Finetune(config)) => {
                     let plan = FinetunePlan::of(&config, data::sizes(), &[]);
                     return Some(Answer::Plan(number, Ok(Box::new(JobPlan::Finetune(plan)))));
+                }
+                Ok(RunConfig::Search(config)) => {
+                    let plan = SearchPlan::of(&config, SearchSizes::default(), &[]);
+                    return Some(Answer::Plan(number, Ok(Box::new(JobPlan::Search(plan)))));
                 }
                 _ => panic!("only good configurations are planned"),
             };

@@ -48,7 +48,7 @@ fn prompts_that_are_none_are_refused() {
         &["broken.jsonl", "2"],
     );
     let run = place.run_of("missing.jsonl", &["iterations.count=1"]);
-    refused_with(&run, 3, &["missing.jsonl"]);
+    refused_with(&run, 2, &["data.path", "missing.jsonl"]);
 }
 
 #[test]
