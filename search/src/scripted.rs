@@ -1,11 +1,11 @@
 //! A made-up policy and critic of known error rates, for statistics of search methods.
 //!
-//! A question is a [chain](chain) of two or three hops. A [policy](policy) asks for the right hop,
+//! A question is a chain of two or three hops. A policy asks for the right hop,
 //! leaves the path without noticing, or repeats itself; at a trap it collapses onto one wrong
-//! step. A [critic](critic) tells gain from no gain, with errors. Nothing but the search method
+//! step. A critic tells gain from no gain, with errors. Nothing but the search method
 //! then decides how many questions are answered, at thousands of questions a second.
 //!
-//! What happens at a state is drawn from a [stream](draws) of the question, the path and the
+//! What happens at a state is drawn from a stream of the question, the path and the
 //! number of times that was drawn there before, so that methods meet the same luck and can be
 //! compared question by question.
 

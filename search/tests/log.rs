@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "backends/made_up.rs"]
 mod made_up;
 
 use configs::search::Method;

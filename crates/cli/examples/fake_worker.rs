@@ -7,6 +7,7 @@
     reason = "a program for tests"
 )]
 
+#[path = "fake/search.rs"]
 mod fake_search;
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../../search/tests/made_up/mod.rs"]
+#[path = "../../../search/tests/backends/made_up.rs"]
 mod made_up;
 
 use made_up::{METHODS, MadeUp, limits, settings};
