@@ -103,7 +103,7 @@ fn a_training_s_peak_is_the_estimated_one() {
         .unwrap();
     let error = told.total() as f64 / (1024.0 * kilobytes) - 1.0;
     assert!(
-        error.abs() < 0.2,
+        error.abs() < 0.25,
         "off by {:.0} % of {kilobytes} kB",
         100.0 * error
     );

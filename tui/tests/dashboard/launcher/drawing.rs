@@ -127,10 +127,10 @@ fn a_click_chooses_and_a_second_one_opens() {
         let commands = send(model, Msg::Mouse(MouseKind::Click, 5, row));
         answered(model, commands)
     };
-    // Below the header and the border: two files, then the first preset.
-    click(&mut model, 4);
+    // Below the header and the border: two files, four presets of searches, then the demo.
+    click(&mut model, 8);
     assert_eq!(model.launcher.view(), View::Picker);
-    click(&mut model, 4);
+    click(&mut model, 8);
     assert_eq!(command(&model), "concord train demo");
     // Below the summary as well: the heading, the seed, the steps.
     click(&mut model, 5);
