@@ -45,7 +45,6 @@ pub mod report;
 pub mod reward_standardisation;
 pub mod rollout;
 pub mod shards;
-mod stopwatch;
 pub mod td_loss;
 pub mod team;
 pub mod training;

@@ -133,7 +133,6 @@ pub struct Reporter<'a> {
     last_figures: Instant,
     updates_reported: u64,
     last_status: Instant,
-    status_failed: bool,
 }
 
 impl<'a> Reporter<'a> {
@@ -168,7 +167,6 @@ impl<'a> Reporter<'a> {
             last_figures: Instant::now(),
             updates_reported: 0,
             last_status: Instant::now(),
-            status_failed: false,
         }
     }
 
@@ -279,15 +277,8 @@ impl<'a> Reporter<'a> {
         self.status.progress = counters.progress;
         self.status.best_evaluation = counters.best.map(|(best, _)| best);
         self.status.sinks = self.tracker.health();
-        let Some(writer) = &self.status_writer else {
-            return;
-        };
-        if let Err(error) = writer.write(&self.status, durable)
-            && !self.status_failed
-        {
-            self.status_failed = true;
-            self.tracker
-                .warning("status", format!("{error} - training goes on"));
+        if let Some(writer) = &mut self.status_writer {
+            writer.write_or_warn(&self.status, &self.tracker, durable);
         }
     }
 

@@ -15,7 +15,7 @@ use nn::parameters::Parameters;
 use nn::random::RandomStream;
 use nn::schedule::LinearSchedule;
 use tch::{Device, Tensor};
-use tracking::{EvaluationPurpose, LiveStage, RunState};
+use tracking::{EvaluationPurpose, LiveStage, RunState, Stopwatch};
 
 use crate::AgentsError;
 use crate::actor::{ActorState, Actors, Round, RoundOrder, RoundWeights, WeightSnapshot};
@@ -29,7 +29,6 @@ use crate::policy_gradient::PolicyGradientLearner;
 use crate::q_learning::QLearner;
 use crate::report::{Reporter, TrainingFigures};
 use crate::rollout::{ActingStreams, PlayOrder, Rollout};
-use crate::stopwatch::Stopwatch;
 
 /// How often a parked training tells that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(1);

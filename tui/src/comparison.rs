@@ -18,6 +18,7 @@ mod searches;
 mod sheets;
 
 pub use band::{BandPoint, band};
+pub(crate) use curves::unfolded_name;
 pub use curves::{ComparedCurve, Comparison, compare, history_curve, metrics};
 pub use export::{curves_csv, curves_json};
 pub use results::{Difference, Improvement, ResultRow, differences, improvements, results};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracking::samples::Stage;
 use tracking::{
     Axis, ControlCommand, EvaluationPurpose, EventKind, Progress, RunFolder, RunState, Status,
-    StatusWriter, Tracker,
+    StatusWriter, Stopwatch, Tracker,
 };
 
 use super::evaluation::Scores;
@@ -64,16 +64,12 @@ pub struct Journal<'a> {
     status: Status,
     /// How far the run is.
     pub counters: Counters,
-    started: Instant,
-    before: f64, // seconds of earlier processes
+    stopwatch: Stopwatch,
     last_status: Instant,
     last_stage: Option<Instant>,
     interval: Duration,
-    status_failed: bool,
     /// Told to stop: it stays so, whatever is finished first.
     stopping: bool,
-    /// Since when the run waits, while it is paused: that is no time of work.
-    parked: Option<Instant>,
 }
 
 impl<'a> Journal<'a> {
@@ -95,14 +91,11 @@ impl<'a> Journal<'a> {
                 ..Status::default()
             },
             counters: Counters::default(),
-            started: Instant::now(),
-            before: 0.0,
+            stopwatch: Stopwatch::start(0.0),
             last_status: Instant::now(),
             last_stage: None,
             interval,
-            status_failed: false,
             stopping: false,
-            parked: None,
         }
     }
 
@@ -118,8 +111,7 @@ impl<'a> Journal<'a> {
             counters.seconds = counters.seconds.max(earlier.progress.seconds);
         }
         self.counters = counters;
-        self.before = counters.seconds;
-        self.started = Instant::now();
+        self.stopwatch = Stopwatch::start(counters.seconds);
         let progress = self.progress();
         self.tracker.event(EventKind::Resumed {
             progress,
@@ -129,8 +121,7 @@ impl<'a> Journal<'a> {
 
     /// Where the run is now.
     pub fn progress(&mut self) -> Progress {
-        let now = self.parked.unwrap_or_else(Instant::now);
-        self.counters.seconds = self.before + now.duration_since(self.started).as_secs_f64();
+        self.counters.seconds = self.stopwatch.seconds();
         Progress {
             step: self.counters.updates,
             updates: self.counters.updates,
@@ -242,8 +233,7 @@ impl<'a> Journal<'a> {
     }
 
     fn wait_for_resume(&mut self) -> Order {
-        let parked = Instant::now();
-        self.parked = Some(parked);
+        self.stopwatch.pause();
         self.state(RunState::Paused);
         // A checkpoint that is asked for meanwhile is written as soon as the work goes on.
         let mut asked = Order::GoOn;
@@ -257,8 +247,7 @@ impl<'a> Journal<'a> {
                 Err(_) => self.write_status(false),
             }
         };
-        self.parked = None;
-        self.started += parked.elapsed();
+        self.stopwatch.go_on();
         self.state(RunState::Running);
         order
     }
@@ -267,13 +256,8 @@ impl<'a> Journal<'a> {
         self.last_status = Instant::now();
         self.status.progress = self.progress();
         self.status.sinks = self.tracker.health();
-        if let Err(error) = self.writer.write(&self.status, durable)
-            && !self.status_failed
-        {
-            self.status_failed = true;
-            self.tracker
-                .warning("status", format!("{error} - the run goes on"));
-        }
+        self.writer
+            .write_or_warn(&self.status, &self.tracker, durable);
     }
 
     /// The figures of an update, as `docs/terminal-formats.md` names them.
@@ -397,7 +381,7 @@ mod tests {
         let folder = RunFolder::create(root.path(), &NewRun::default()).unwrap();
         let (tracker, sinks) = TrackerThread::start(&folder, SinkOptions::default()).unwrap();
         let (sender, mut first) = journal(&folder, &tracker);
-        first.before = 100.0;
+        first.stopwatch = Stopwatch::start(100.0);
         let scores = |value: f64| Scores {
             returns: vec![value],
             ..Scores::default()
@@ -414,8 +398,11 @@ mod tests {
         };
         first.stage(&place, 0, 8);
         sender.send(ControlCommand::Pause).unwrap();
+        let place_of_status = folder.clone();
         let resume = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(400));
+            let status = place_of_status.status().unwrap();
+            assert!(status.progress.seconds < 100.3, "time of a pause is told");
             sender.send(ControlCommand::Resume).unwrap();
         });
         let waited = Instant::now();

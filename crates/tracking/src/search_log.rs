@@ -36,7 +36,7 @@ mod rows;
 
 pub use log::{Answer, Change, NodeInfo, Question, SearchLog};
 pub use outcome::{Outcome, Outcomes, Spent};
-pub use pairing::{Paired, Side, pair};
+pub use pairing::{Paired, Side, key, pair, pairs};
 pub use reader::{SLICE, SearchReader, Slice, questions};
 pub use replay::{Budget, Order, Replay};
 pub use rows::Row;

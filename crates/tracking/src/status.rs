@@ -12,6 +12,7 @@ use crate::event::encoding::optional_number;
 use crate::liveness::{Liveness, ProcessIdentity};
 use crate::run_folder::RunFolder;
 use crate::sink::SinkHealth;
+use crate::tracker::Tracker;
 
 /// Format version of `status.json`.
 pub const STATUS_VERSION: u32 = 1;
@@ -186,6 +187,7 @@ pub struct StatusWriter {
     path: PathBuf,
     process: Option<ProcessIdentity>,
     started: f64,
+    warned: bool,
 }
 
 impl StatusWriter {
@@ -195,6 +197,17 @@ impl StatusWriter {
             path: run.status_file(),
             process: ProcessIdentity::current(),
             started: unix_seconds(),
+            warned: false,
+        }
+    }
+
+    /// As [`StatusWriter::write`], for a run that goes on without it: the first failure is told, the others not.
+    pub fn write_or_warn(&mut self, status: &Status, tracker: &Tracker, durable: bool) {
+        if let Err(error) = self.write(status, durable)
+            && !self.warned
+        {
+            self.warned = true;
+            tracker.warning("status", format!("{error} - the run goes on"));
         }
     }
 

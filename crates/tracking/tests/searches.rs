@@ -11,7 +11,8 @@ use tracking::search_log::SearchLog;
 /// The reader takes every line that is its own, and refuses none.
 #[test]
 fn every_line_of_a_search_is_read() {
-    let path = std::env::temp_dir().join(format!("search-display-{}.jsonl", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("q1.jsonl");
     for kind in METHODS {
         let file = std::fs::File::create(&path).unwrap();
         let search = made_up::search(&settings(kind), limits(2_000, 8), 4);
@@ -31,5 +32,4 @@ fn every_line_of_a_search_is_read() {
         let given = search.verdict().unwrap().answer.as_deref();
         assert_eq!(chosen.map(|answer| answer.text.as_str()), given);
     }
-    std::fs::remove_file(&path).unwrap();
 }

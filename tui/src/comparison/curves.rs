@@ -261,7 +261,7 @@ fn single(
 }
 
 /// The name, where it is the only one of its kind; else the id.
-pub(super) fn unfolded_name(members: &[Member<'_>], member: &Member<'_>) -> String {
+pub(crate) fn unfolded_name(members: &[Member<'_>], member: &Member<'_>) -> String {
     let alike = members.iter().filter(|other| other.name == member.name);
     if alike.count() == 1 {
         return member.name.clone();

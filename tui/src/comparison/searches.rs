@@ -1,6 +1,8 @@
 //! Runs of searches beside each other: what each came to, and the questions on which they differ.
 
-use tracking::search_log::{Outcome, Paired, Side, pair};
+use std::collections::HashMap;
+
+use tracking::search_log::{Outcome, Paired, Side, key, pair};
 use tracking::statistics::Bootstrap;
 
 use crate::sheet::{Cell, Sheet};
@@ -103,10 +105,14 @@ pub fn question_sheet(runs: &[Searched<'_>]) -> Sheet {
     let Some((first, others)) = runs.split_first() else {
         return sheet;
     };
+    let places: Vec<HashMap<&str, &Outcome>> = others
+        .iter()
+        .map(|run| run.outcomes.iter().map(|one| (key(one), one)).collect())
+        .collect();
     let mut differing = 0;
     for one in first.outcomes {
         let all: Vec<Option<&Outcome>> = std::iter::once(Some(one))
-            .chain(others.iter().map(|run| same(one, run.outcomes)))
+            .chain(places.iter().map(|known| known.get(key(one)).copied()))
             .collect();
         let verdicts: Vec<bool> = all
             .iter()
@@ -133,15 +139,6 @@ pub fn question_sheet(runs: &[Searched<'_>]) -> Sheet {
         }
         (_, many) => format!("{many} questions are right in one run and wrong in another"),
     })
-}
-
-fn same<'a>(one: &Outcome, among: &'a [Outcome]) -> Option<&'a Outcome> {
-    let key = |outcome: &Outcome| match outcome.id.is_empty() {
-        true => outcome.name.clone(),
-        false => outcome.id.clone(),
-    };
-    let wanted = key(one);
-    among.iter().find(|other| key(other) == wanted)
 }
 
 fn answer(outcome: Option<&Outcome>) -> Cell {

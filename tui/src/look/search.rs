@@ -32,10 +32,12 @@ impl Searches {
         let Ok((changed, more)) = self.outcomes.poll(READ_AHEAD) else {
             return Some(LIST_EVERY);
         };
+        // What changed is told with the last part of it.
+        self.told &= !changed;
         if more {
             return Some(Duration::ZERO);
         }
-        if changed || !self.told {
+        if !self.told {
             self.told = true;
             let (run, outcomes) = (self.run.clone(), self.outcomes.all().cloned().collect());
             tell(Seen::Outcomes { run, outcomes }).then_some(())?;

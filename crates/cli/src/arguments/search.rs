@@ -75,7 +75,7 @@ pub(crate) struct Replay {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CompareSearches {
-    /// A run of searches: id, part of it that may fit several runs, path, or `last`
+    /// A run of searches: id, part of it that fits one run only, path, or `last`
     #[arg(value_name = "A")]
     pub(crate) first: String,
     /// The runs that it is compared with

@@ -40,6 +40,16 @@ fn searched(place: &Place, more: &[&str]) -> (Vec<Value>, PathBuf) {
     (found, log)
 }
 
+/// The command ends with 2 and says why.
+fn assert_refused(place: &Place, arguments: &[&str], why: &str) {
+    let answer = place.run(arguments);
+    assert!(
+        answer.code == Some(2) && answer.stderr.contains(why),
+        "{}",
+        answer.stderr
+    );
+}
+
 #[test]
 fn a_line_per_question_has_the_answer_and_what_was_spent_and_left() {
     let place = place();
@@ -92,22 +102,20 @@ fn questions_come_from_the_command_too() {
     let (found, _) = searched(&place, &["--question-file", "Q.jsonl"]);
     let ids: Vec<&Value> = found.iter().map(|line| &line["id"]).collect();
     assert_eq!(ids, ["one", "two"]);
-    let missing = place.run(&["search", "search.toml", "--question-file", "none.jsonl"]);
-    assert!(
-        missing.code == Some(2) && missing.stderr.contains("none.jsonl"),
-        "{}",
-        missing.stderr
+    assert_refused(
+        &place,
+        &["search", "search.toml", "--question-file", "none.jsonl"],
+        "none.jsonl",
     );
-    let empty = place.run(&["search", "search.toml", "--question", " "]);
-    assert!(
-        empty.code == Some(2) && empty.stderr.contains("--question is empty"),
-        "{}",
-        empty.stderr
+    assert_refused(
+        &place,
+        &["search", "search.toml", "--question", " "],
+        "--question is empty",
     );
 }
 
 #[test]
-fn a_sweep_is_a_run_for_each_budget_and_eval_puts_them_side_by_side() {
+fn a_sweep_is_a_run_for_each_budget() {
     let place = place();
     let (found, _) = searched(&place, &["--sweep", "tokens=300,600"]);
     assert_eq!(found.len(), 6);
@@ -123,17 +131,15 @@ fn a_sweep_is_a_run_for_each_budget_and_eval_puts_them_side_by_side() {
         ids[0].ends_with("search-tokens-300") && ids[1].ends_with("search-tokens-600"),
         "{ids:?}"
     );
-    let wrong = place.run(&["search", "search.toml", "--sweep", "tokens"]);
-    assert!(
-        wrong.code == Some(2) && wrong.stderr.contains("no values"),
-        "{}",
-        wrong.stderr
+    assert_refused(
+        &place,
+        &["search", "search.toml", "--sweep", "tokens"],
+        "no values",
     );
-    let none = place.run(&["search", "search.toml", "--sweep", "tokens=0,5"]);
-    assert!(
-        none.code == Some(2) && none.stderr.contains("budget.tokens"),
-        "{}",
-        none.stderr
+    assert_refused(
+        &place,
+        &["search", "search.toml", "--sweep", "tokens=0,5"],
+        "budget.tokens",
     );
 }
 
@@ -182,12 +188,7 @@ fn a_replay_gives_the_same_tree_and_an_edited_log_is_refused() {
         "{}",
         refused.stderr
     );
-    let missing = place.run(&["search", "replay", "none.jsonl"]);
-    assert!(
-        missing.code == Some(2) && missing.stderr.contains("none.jsonl"),
-        "{}",
-        missing.stderr
-    );
+    assert_refused(&place, &["search", "replay", "none.jsonl"], "none.jsonl");
 }
 
 #[test]
@@ -236,25 +237,23 @@ fn a_branch_is_a_new_run_that_shares_the_beginning() {
     ]);
     assert_eq!(replayed.code, Some(0), "{}", replayed.stderr);
 
-    let other = place.run(&[
-        "search",
-        "replay",
-        &path,
-        "--branch-from",
-        "1",
-        "--set",
-        "method.kind=greedy",
-    ]);
-    assert!(
-        other.code == Some(2) && other.stderr.contains("budget"),
-        "{}",
-        other.stderr
+    assert_refused(
+        &place,
+        &[
+            "search",
+            "replay",
+            &path,
+            "--branch-from",
+            "1",
+            "--set",
+            "method.kind=greedy",
+        ],
+        "budget",
     );
-    let none = place.run(&["search", "replay", &path, "--branch-from", "9999"]);
-    assert!(
-        none.code == Some(2) && none.stderr.contains("9999"),
-        "{}",
-        none.stderr
+    assert_refused(
+        &place,
+        &["search", "replay", &path, "--branch-from", "9999"],
+        "9999",
     );
 }
 

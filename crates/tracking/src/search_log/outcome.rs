@@ -1,16 +1,10 @@
 //! What the searches of a run came to, a line per question, read while they go on.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use super::reader::{SLICE, SearchReader, questions};
 use super::{SearchEvent, SearchEventKind};
 use crate::error::TrackingError;
-
-/// The file beside the folder of searches that has what every search came to.
-const ANSWERS: &str = "answers.jsonl";
 
 /// What was spent of a resource.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,20 +165,6 @@ impl Outcome {
 pub struct Outcomes {
     folder: PathBuf,
     known: Vec<(SearchReader, Outcome)>,
-    answers: PathBuf,
-    /// Length of the file of answers when it was read.
-    answered: u64,
-}
-
-/// What is taken from a line of `answers.jsonl`: answers are judged after a search, and its log
-/// need not have the verdict.
-#[derive(Deserialize)]
-struct Judged {
-    log: String,
-    #[serde(default)]
-    correct: Option<bool>,
-    #[serde(default)]
-    f1: Option<f64>,
 }
 
 impl Outcomes {
@@ -192,7 +172,6 @@ impl Outcomes {
     pub fn of(folder: &Path) -> Self {
         Self {
             folder: folder.to_path_buf(),
-            answers: folder.parent().unwrap_or(folder).join(ANSWERS),
             ..Self::default()
         }
     }
@@ -206,9 +185,6 @@ impl Outcomes {
         let mut changed = self.list()?;
         let (read, more) = self.read_logs(bytes);
         changed |= read;
-        if !more {
-            changed |= self.judge(changed);
-        }
         Ok((changed, more))
     }
 
@@ -238,35 +214,6 @@ impl Outcomes {
             }
         }
         (changed, false)
-    }
-
-    /// Takes verdicts from the run's file of answers, when it or a log has grown.
-    fn judge(&mut self, anyway: bool) -> bool {
-        let length = std::fs::metadata(&self.answers).map_or(0, |about| about.len());
-        if length == self.answered && !anyway {
-            return false;
-        }
-        // A file that cannot be read now may be readable later.
-        let Ok(text) = std::fs::read_to_string(&self.answers) else {
-            return false;
-        };
-        self.answered = length;
-        let judged: HashMap<String, Judged> = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Judged>(line).ok())
-            .map(|line| (line.log.clone(), line))
-            .collect();
-        let mut changed = false;
-        for (_, outcome) in &mut self.known {
-            let Some(line) = judged.get(&format!("search/{}.jsonl", outcome.name)) else {
-                continue;
-            };
-            let before = (outcome.correct, outcome.f1);
-            outcome.correct = outcome.correct.or(line.correct);
-            outcome.f1 = outcome.f1.or(line.f1);
-            changed |= before != (outcome.correct, outcome.f1);
-        }
-        changed
     }
 
     /// New files are taken in, those that went are dropped.
@@ -380,26 +327,6 @@ mod tests {
         assert!(polls > 5, "{polls}");
         let whole = Outcomes::read(folder.path()).expect("read");
         assert_eq!(outcomes.all().cloned().collect::<Vec<_>>(), whole);
-    }
-
-    #[test]
-    fn verdicts_come_from_the_file_of_answers_where_logs_have_none() {
-        let run = tempfile::tempdir().expect("a folder");
-        let folder = run.path().join("search");
-        std::fs::create_dir(&folder).expect("made");
-        let log = format!("{FIRST}{REST}").replace(",\"correct\":true,\"f1\":1.0", "");
-        std::fs::write(folder.join("q1.jsonl"), log).expect("written");
-        let mut outcomes = Outcomes::of(&folder);
-        outcomes.poll(1 << 20).expect("read");
-        let verdict =
-            |outcomes: &Outcomes| outcomes.all().next().map(|one| (one.verdict(), one.f1()));
-        assert_eq!(verdict(&outcomes), Some((None, None)));
-        let line = r#"{"id":"q1","log":"search/q1.jsonl","correct":false,"f1":0.5,"nodes":1}"#;
-        std::fs::write(run.path().join("answers.jsonl"), format!("{line}\n{{\"lo"))
-            .expect("written");
-        assert_eq!(outcomes.poll(1 << 20).expect("read"), (true, false));
-        assert_eq!(verdict(&outcomes), Some((Some(false), Some(0.5))));
-        assert_eq!(outcomes.poll(1 << 20).expect("read"), (false, false));
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub fn pair(first: &[Outcome], second: &[Outcome], bootstrap: &Bootstrap) -> Pai
         both: count((true, true)),
         first_only: count((true, false)),
         second_only: count((false, true)),
-        f1: whole.then(|| found.pop().unwrap_or(NOTHING)),
+        f1: if whole { found.pop() } else { None },
         accuracy: found[0],
         spent: resources.into_iter().zip(found.drain(1..)).collect(),
         differing: pairs
@@ -129,16 +129,7 @@ pub fn pair(first: &[Outcome], second: &[Outcome], bootstrap: &Bootstrap) -> Pai
     }
 }
 
-const NOTHING: Interval = Interval {
-    estimate: f64::NAN,
-    low: f64::NAN,
-    high: f64::NAN,
-};
-
 fn intervals(differences: &[Vec<f64>], pairs: usize, bootstrap: &Bootstrap) -> Vec<Interval> {
-    if pairs == 0 {
-        return vec![NOTHING; differences.len()];
-    }
     bootstrap.jointly(pairs, differences.len(), |places, out| {
         for (sum, values) in out.iter_mut().zip(differences) {
             *sum = places.iter().map(|place| values[*place]).sum::<f64>() / pairs as f64;
@@ -147,7 +138,7 @@ fn intervals(differences: &[Vec<f64>], pairs: usize, bootstrap: &Bootstrap) -> V
 }
 
 /// The name that a question goes by in every run.
-fn key(outcome: &Outcome) -> &str {
+pub fn key(outcome: &Outcome) -> &str {
     if outcome.id.is_empty() {
         &outcome.name
     } else {
@@ -155,7 +146,8 @@ fn key(outcome: &Outcome) -> &str {
     }
 }
 
-fn pairs(first: &[Outcome], second: &[Outcome]) -> Vec<(usize, usize)> {
+/// Questions that both runs finished and that were judged in both, as places among their outcomes.
+pub fn pairs(first: &[Outcome], second: &[Outcome]) -> Vec<(usize, usize)> {
     let counts = |one: &Outcome| one.over && one.verdict().is_some();
     let places: HashMap<&str, usize> = second
         .iter()

@@ -10,7 +10,7 @@ use tracking::search_log::Outcome;
 use tracking::statistics::mean;
 use tracking::{
     Axis, ControlCommand, EvaluationPurpose, EventKind, Progress, RunFolder, RunState, Status,
-    StatusWriter, Tracker,
+    StatusWriter, Stopwatch, Tracker,
 };
 
 /// What a run is to do next.
@@ -35,14 +35,13 @@ pub struct Journal {
     finished: Vec<Outcome>,
     /// Of these, how many this process searched.
     searched: u64,
-    started: Instant,
+    stopwatch: Stopwatch,
     before: f64, // seconds of earlier processes
     last_status: Instant,
     interval: Duration,
     batches: Batches,
     /// What this process's searches counted, in sum.
     counted: Counted,
-    status_failed: bool,
     stopping: bool,
 }
 
@@ -83,13 +82,12 @@ impl Journal {
             },
             finished: Vec::new(),
             searched: 0,
-            started: Instant::now(),
+            stopwatch: Stopwatch::start(0.0),
             before: 0.0,
             last_status: Instant::now(),
             interval,
             batches: Batches::default(),
             counted: Counted::default(),
-            status_failed: false,
             stopping: false,
         }
     }
@@ -97,7 +95,10 @@ impl Journal {
     /// Goes on after an earlier process, which finished these and worked for so long.
     pub fn resume(&mut self, finished: Vec<Outcome>, seconds: f64) {
         self.finished = finished;
+        self.status.last_evaluation = self.accuracy();
+        self.status.best_evaluation = self.status.last_evaluation;
         self.before = seconds;
+        self.stopwatch = Stopwatch::start(seconds);
         let progress = self.progress();
         self.tracker.event(EventKind::Resumed {
             progress,
@@ -112,7 +113,7 @@ impl Journal {
             step: done,
             updates: done,
             tokens: self.sum(|line| line.spent_of("tokens")) as u64,
-            seconds: self.before + self.started.elapsed().as_secs_f64(),
+            seconds: self.stopwatch.seconds(),
         }
     }
 
@@ -162,7 +163,7 @@ impl Journal {
         let accuracy = self.accuracy();
         self.status.last_evaluation = accuracy;
         self.status.best_evaluation = accuracy;
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = self.stopwatch.seconds() - self.before;
         self.status.steps_per_second = Some(self.searched as f64 / seconds);
         self.write_status(false);
     }
@@ -295,8 +296,8 @@ impl Journal {
 
     /// Holds until told to go on; true when told to stop.
     fn wait_for_resume(&mut self) -> bool {
+        self.stopwatch.pause();
         self.state(RunState::Paused);
-        let parked = Instant::now();
         let stop = loop {
             match self.commands.recv_timeout(self.interval) {
                 Ok(ControlCommand::Resume) => break false,
@@ -306,7 +307,7 @@ impl Journal {
                 Err(_) => self.write_status(false),
             }
         };
-        self.started += parked.elapsed();
+        self.stopwatch.go_on();
         self.state(RunState::Running);
         stop
     }
@@ -315,13 +316,8 @@ impl Journal {
         self.last_status = Instant::now();
         self.status.progress = self.progress();
         self.status.sinks = self.tracker.health();
-        if let Err(error) = self.writer.write(&self.status, durable)
-            && !self.status_failed
-        {
-            self.status_failed = true;
-            self.tracker
-                .warning("status", format!("{error} - the run goes on"));
-        }
+        self.writer
+            .write_or_warn(&self.status, &self.tracker, durable);
     }
 }
 

@@ -10,6 +10,7 @@ use search::machine::Search;
 use search::metrics::Variant;
 use search::resource::Limits;
 use search::settings::Settings;
+use tracking::evaluation::contender::Fnv;
 
 use crate::exit::{BAD_CONFIG, Failure};
 
@@ -136,10 +137,10 @@ impl Ongoing {
 /// The seed of a question's search: of the run's and its identity, so that it does not depend on
 /// which other questions are asked (FNV-1a, 64 bits).
 pub fn seed(run: u64, question: &str) -> u64 {
-    let bytes = run.to_le_bytes().into_iter().chain(question.bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let mut hash = Fnv::default();
+    hash.add(&run.to_le_bytes());
+    hash.add(question.as_bytes());
+    hash.finish()
 }
 
 fn begun(question: &Question, common: &Common) -> Result<Search, Failure> {

@@ -7,7 +7,8 @@ use tracking::statistics::Bootstrap;
 use super::State;
 use crate::comparison::{
     self, EVALUATION, Member, Searched, difference_sheet, differences, improvement_sheet,
-    improvements, question_sheet, result_sheet, results, search_sheet, unstamped, without_seed,
+    improvements, question_sheet, result_sheet, results, search_sheet, unfolded_name, unstamped,
+    without_seed,
 };
 use crate::detail::Detail;
 use crate::model::Model;
@@ -128,14 +129,16 @@ pub(super) fn compute(model: &mut Model) {
     let groups = comparison::groups(&members);
     let (fold, centre) = (request.fold, request.centre);
     let rows = results(&members, &groups, fold, centre, &bootstrap);
-    let searched: Vec<Searched<'_>> = model
-        .compare
-        .searched
-        .iter()
-        .map(|(run, outcomes)| Searched {
-            name: unstamped(run),
-            outcomes,
-        })
+    let name = |run: &str| match members.iter().find(|member| member.id == run) {
+        Some(member) => unfolded_name(&members, member),
+        None => unstamped(run).to_owned(),
+    };
+    let searched = &model.compare.searched;
+    let names: Vec<String> = searched.keys().map(|run| name(run)).collect();
+    let searched: Vec<Searched<'_>> = searched
+        .values()
+        .zip(&names)
+        .map(|(outcomes, name)| Searched { name, outcomes })
         .collect();
     let sheets = vec![
         search_sheet(&searched, &bootstrap),

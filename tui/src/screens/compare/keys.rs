@@ -40,7 +40,7 @@ pub const BINDINGS: &[Binding] = &[
         &[TabKey],
         "Tab",
         Action::NextTable,
-        "next table: results, settings, improvement",
+        "next table: searches, questions, results, settings, improvement",
     )
     .footer("table"),
     bind(

@@ -1,11 +1,10 @@
 //! `concord search compare`: two runs, question by question.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::json;
 use tracking::RunFolder;
-use tracking::search_log::{Outcome, Outcomes, Paired, Side, pair};
+use tracking::search_log::{Outcome, Outcomes, Paired, Side, pair, pairs};
 use tracking::statistics::{Bootstrap, Interval, mcnemar};
 use tui::figures::number;
 
@@ -124,20 +123,16 @@ impl Wins {
         let (wins, losses) = (paired.second_only, paired.first_only);
         // A win counts 1, a tie a half: half of the accuracy's difference above a half.
         let rate = |difference: f64| 0.5 + difference / 2.0;
-        let theirs: HashMap<&str, &Outcome> =
-            second.iter().map(|one| (one.id.as_str(), one)).collect();
-        let points: Vec<f64> = first
-            .iter()
-            .filter_map(|ours| {
-                let theirs = theirs.get(ours.id.as_str())?;
-                let correct = ours.over.then(|| ours.verdict()).flatten()?;
-                let other = theirs.over.then(|| theirs.verdict()).flatten()?;
+        let points: Vec<f64> = pairs(first, second)
+            .into_iter()
+            .map(|(one, other)| {
+                let (ours, theirs) = (&first[one], &second[other]);
                 let (tokens, others) = (ours.spent_of("tokens"), theirs.spent_of("tokens"));
-                Some(match correct.cmp(&other) {
+                match ours.verdict().cmp(&theirs.verdict()) {
                     std::cmp::Ordering::Equal if tokens == others => 0.5,
                     std::cmp::Ordering::Equal => f64::from(tokens < others),
                     order => f64::from(order.is_gt()),
-                })
+                }
             })
             .collect();
         let drawn = bootstrap.jointly(points.len(), 1, |places, out| {

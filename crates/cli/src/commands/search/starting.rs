@@ -3,10 +3,11 @@
 use configs::{Job, Loaded};
 use tracking::RunFolder;
 
-use crate::arguments::{Global, SearchRun, Settings};
+use crate::arguments::{Format, Global, SearchRun, Settings};
 use crate::commands::launching::{self, Launch, Variant};
 use crate::commands::train::dry_run;
 use crate::failure::Failure;
+use crate::output::print;
 use crate::settings;
 
 use super::growing::Growing;
@@ -17,6 +18,12 @@ pub(super) fn run(global: &Global, arguments: &SearchRun) -> Result<(), Failure>
     let variants = variants(arguments)?;
     let asked = asked(arguments, &variants[0].loaded)?;
     if train.dry_run {
+        if variants.len() > 1 && train.format.format == Format::Table {
+            print(&format!(
+                "# The first of {} runs of the sweep:\n",
+                variants.len()
+            ))?;
+        }
         return dry_run(global, train, &variants[0].loaded);
     }
     let launch = Launch {

@@ -11,9 +11,9 @@ use search::world::traces::TraceSettings;
 use search::world::{World as MadeUp, WorldSettings};
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, Settings, World};
+use crate::arguments::{Settings, World};
 use crate::failure::Failure;
-use crate::output::{Table, print, print_json};
+use crate::output::Table;
 use crate::settings;
 
 /// Questions that are made up where the configuration does not say how many.
@@ -28,6 +28,12 @@ pub(super) fn write_out(arguments: &World) -> Result<(), Failure> {
         threads: None,
         seed: None,
     };
+    if arguments.rows > 0 && !(0.0..1.0).contains(&arguments.mistakes) {
+        return Err(Failure::arguments(format!(
+            "--mistakes {}: allowed are shares from 0 to below 1, such as 0.25",
+            arguments.mistakes
+        )));
+    }
     let loaded = settings::load_or_fail(&wanted, Some(Job::Search))?;
     let RunConfig::Search(config) = &loaded.config else {
         return Err(Failure::arguments("this is no configuration of a search"));
@@ -70,21 +76,11 @@ pub(super) fn write_out(arguments: &World) -> Result<(), Failure> {
         let (seed, entities) = (config.world.seed, config.world.entities);
         train(arguments, seed, entities, &mut table)?;
     }
-    match arguments.format.format {
-        Format::Json => print_json(&table.to_json()),
-        Format::Csv => print(&table.to_csv()),
-        Format::Table => print(&table.to_text()),
-    }
+    table.print(arguments.format.format)
 }
 
 /// What a searcher is trained from: other worlds than the exported one, and held-out prompts.
 fn train(arguments: &World, seed: u64, entities: usize, table: &mut Table) -> Result<(), Failure> {
-    if !(0.0..1.0).contains(&arguments.mistakes) {
-        return Err(Failure::arguments(format!(
-            "--mistakes {}: allowed are shares from 0 to below 1, such as 0.25",
-            arguments.mistakes
-        )));
-    }
     let usual = ExportSettings::default();
     let settings = ExportSettings {
         rows: arguments.rows,

@@ -239,7 +239,6 @@ fn silence_is_charged_as_the_settings_say() {
             (50, true, false),
             "{said}: {error}"
         );
-        // One for the list of models.
         assert_eq!(server.requests().len(), 1, "{said}");
         settings.server.charge_timeouts = false;
         let error = one(&mut open(&settings), &request("hi")).expect_err(&said);

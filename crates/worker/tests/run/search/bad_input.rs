@@ -74,13 +74,8 @@ fn a_bad_line_of_the_questions_is_named_and_nothing_is_searched() {
 }
 
 #[test]
-fn an_offset_beyond_the_questions_is_told() {
-    let sets = [
-        "questions.kind=text",
-        "questions.text=Who?",
-        "questions.offset=7",
-    ];
-    // A text is one question; the made-up chains never end.
+fn made_up_chains_take_no_text() {
+    let sets = ["questions.kind=text", "questions.text=Who?"];
     assert!(
         configured(SCRIPTED, &sets).is_err(),
         "scripted takes no text"

@@ -99,6 +99,16 @@ fn a_pause_holds_until_it_is_taken_back() {
             .status()
             .is_ok_and(|status| status.state == RunState::Paused)
     });
+    let paused = run.folder.status().unwrap();
+    let logged = all_lines(&run);
+    run.wait_until("a heartbeat", |run| {
+        run.folder
+            .status()
+            .is_ok_and(|status| status.heartbeat > paused.heartbeat)
+    });
+    assert_eq!(all_lines(&run), logged, "it works while it is paused");
+    let seconds = run.folder.status().unwrap().progress.seconds;
+    assert_eq!(seconds, paused.progress.seconds, "a pause is no work");
     ControlClient::send(&run.folder, ControlCommand::Resume, limit).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(outcomes(&run).len(), 400);

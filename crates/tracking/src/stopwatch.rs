@@ -1,17 +1,17 @@
-//! Seconds of training: those of earlier workers counted, those of pauses not.
+//! Seconds of work: those of earlier workers counted, those of pauses not.
 
 use std::time::Instant;
 
 /// Counts seconds while it runs.
 #[derive(Debug)]
-pub(crate) struct Stopwatch {
+pub struct Stopwatch {
     before: f64,
     running_since: Option<Instant>,
 }
 
 impl Stopwatch {
     /// Runs from here on, with `before` seconds already counted.
-    pub(crate) fn start(before: f64) -> Self {
+    pub fn start(before: f64) -> Self {
         Self {
             before,
             running_since: Some(Instant::now()),
@@ -19,7 +19,7 @@ impl Stopwatch {
     }
 
     /// Seconds counted so far.
-    pub(crate) fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         let now = self
             .running_since
             .map(|since| since.elapsed().as_secs_f64());
@@ -27,13 +27,13 @@ impl Stopwatch {
     }
 
     /// Stops counting.
-    pub(crate) fn pause(&mut self) {
+    pub fn pause(&mut self) {
         self.before = self.seconds();
         self.running_since = None;
     }
 
     /// Counts on.
-    pub(crate) fn go_on(&mut self) {
+    pub fn go_on(&mut self) {
         self.running_since.get_or_insert_with(Instant::now);
     }
 }
