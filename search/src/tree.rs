@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::duplicates::Call;
 use crate::job::{Action, Instruction, JobId, Step};
 
+/// Steps from one node that fail in a row before it is given up.
+pub(crate) const MOST_FAILURES: u32 = 3;
+
 /// Names a node: its place in the arena. The root is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -164,7 +167,10 @@ impl Tree {
         let above = self.node_mut(parent);
         above.children.push(id);
         above.live += 1;
-        above.failures = 0;
+        // A node that was given up stays so, whatever a step that was under way brings.
+        if above.failures < MOST_FAILURES {
+            above.failures = 0;
+        }
         let (value, depth) = (above.value, above.depth + 1);
         let characters = above.characters + characters(&step);
         let call = Call::of(&step.action);

@@ -2,13 +2,14 @@
 
 use configs::search::DuplicateCheck;
 
+use super::Search;
 use super::opinions::Opinion;
 use super::work::{Asked, Rest, Work};
-use super::{MOST_FAILURES, Search};
 use crate::duplicates::{Call, earlier};
 use crate::job::{Action, JobId, Outcome, Step};
 use crate::log::Event;
-use crate::tree::{NodeId, Status};
+use crate::resource::Amounts;
+use crate::tree::{MOST_FAILURES, NodeId, Status};
 
 /// A reply to a step.
 struct Reply {
@@ -167,24 +168,26 @@ impl Search {
     /// The same work once more, where it can still be paid.
     fn again(&mut self, asked: &Asked) -> Option<Asked> {
         let characters = self.tree.node(asked.node).characters;
-        let (reservation, max_tokens) = match &asked.work {
+        // Only an answer may take what is kept for it.
+        let (most, max_tokens, kept) = match &asked.work {
             Work::Tool { tool, .. } => {
                 let units = self.settings.tool_cost(tool)?;
-                (self.set_aside_for_tool(units)?, 0)
+                (self.tool_amounts(units), 0, self.answer_reserve())
             }
             Work::Answer { .. } => {
                 let tokens = self.answer_tokens(characters)?;
-                (self.set_aside(self.most(tokens, characters))?, tokens)
+                let most = self.most(tokens, characters);
+                (most, tokens, Amounts::default())
             }
             _ => {
                 let most = self.most(asked.max_tokens, characters);
-                let kept = self.answer_reserve();
-                if !self.fits(most.zip(kept, u64::saturating_add)) {
-                    return None;
-                }
-                (self.set_aside(most)?, asked.max_tokens)
+                (most, asked.max_tokens, self.answer_reserve())
             }
         };
+        if !self.fits(most.zip(kept, u64::saturating_add)) {
+            return None;
+        }
+        let reservation = self.set_aside(most)?;
         Some(Asked {
             reservation,
             max_tokens,
@@ -238,7 +241,7 @@ impl Search {
             tool: None,
         };
         // At most what was set aside for it until now.
-        let Some(reservation) = self.set_aside_for_tool(units) else {
+        let Some(reservation) = self.set_aside(self.tool_amounts(units)) else {
             self.refused(parent, id, reply, rest, "no budget is left for this tool");
             return;
         };
