@@ -44,8 +44,6 @@ pub enum Status {
     Terminal,
     /// It will not be continued.
     Pruned,
-    /// Its step or tool failed.
-    Failed,
 }
 
 /// A state: the question and the steps down to here.
@@ -190,7 +188,7 @@ impl Tree {
 
     /// Gives a node another status and keeps its parent's count of live children.
     pub(crate) fn set_status(&mut self, id: NodeId, status: Status) {
-        let lives = |status| !matches!(status, Status::Pruned | Status::Failed);
+        let lives = |status| status != Status::Pruned;
         let node = self.node_mut(id);
         let (before, after) = (lives(node.status), lives(status));
         node.status = status;

@@ -61,11 +61,7 @@ fn most(settings: &Settings, output: u64, characters: u64) -> Amounts {
 
 /// Money of a call, in millionths of a dollar, rounded up.
 fn money(settings: &Settings, prompt: u64, cached: u64, output: u64) -> u64 {
-    let prices = &settings.prices;
-    // A price per million tokens in dollars is one per token in millionths.
-    let fresh = prompt.saturating_sub(cached) as f64 * prices.input_per_million;
-    let known = cached as f64 * prices.cached_per_million;
-    (fresh + known + output as f64 * prices.output_per_million).ceil() as u64
+    settings.prices.of_model(prompt, cached, output).ceil() as u64
 }
 
 /// What one more expansion may take.

@@ -131,7 +131,6 @@ impl Search {
             Work::Plan => {}
             Work::Step { .. } | Work::Answer { as_child: true, .. } => {
                 let node = asked.node;
-                self.abandon(&asked);
                 self.tree.node_mut(node).failures += 1;
                 if self.tree.node(node).failures == MOST_FAILURES {
                     self.events.push(Event::Prune {
@@ -139,7 +138,7 @@ impl Search {
                         why: format!("{MOST_FAILURES} steps failed, the last one: {why}"),
                     });
                 }
-                self.changed(node);
+                self.abandon(&asked);
             }
             Work::Tool {
                 thought,
@@ -278,8 +277,7 @@ impl Search {
     }
 
     fn refund_rest(&mut self, rest: Rest) {
-        let tool = rest.tool.map(|(reservation, _)| reservation);
-        for reservation in rest.critic.into_iter().chain(tool) {
+        for reservation in rest.all() {
             self.refund(reservation);
         }
     }
@@ -300,18 +298,16 @@ impl Search {
         let repeats = self.repeats(parent, &step.action);
         let is_answer = matches!(step.action, Action::Answer { .. });
         let child = self.add_child(parent, step, id);
+        // Of a critic too: the path is longer than when it was set aside.
+        self.refund_rest(rest);
         if !self.rules.judges || (is_answer && !self.settings.method.judge_answers) {
-            self.refund_rest(rest);
             self.unjudged(child);
             return;
         }
         if let Some(why) = repeats {
-            self.refund_rest(rest);
             self.no_gain(child, &why);
             return;
         }
-        // The path is longer than when it was set aside.
-        self.refund_rest(rest);
         let most = self.most(
             self.settings.critic_tokens,
             self.tree.node(child).characters,

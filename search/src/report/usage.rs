@@ -19,12 +19,8 @@ pub struct Totals {
     pub reasoning_tokens: u64,
     /// Calls by the name of the tool.
     pub calls: BTreeMap<String, u64>,
-    /// What the backend charged, in millionths.
-    pub micro_dollars: u64,
     /// Some counts are estimates.
     pub estimated: bool,
-    /// Units of tool calls, by each tool's cost.
-    pub tool_units: u64,
     /// The tool that a job calls, by the job's identity.
     tools: HashMap<u64, String>,
     /// The tool that the last result asks for: what comes next tells if it is called.
@@ -76,8 +72,6 @@ impl Totals {
         self.cached_tokens += count("cached_tokens");
         self.output_tokens += count("output_tokens");
         self.reasoning_tokens += count("reasoning_tokens");
-        self.micro_dollars += count("micro_dollars");
-        self.tool_units += count("tool_units");
         self.estimated |= usage.get("estimated") == Some(&Value::Bool(true));
     }
 }
