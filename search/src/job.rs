@@ -162,19 +162,6 @@ pub enum JobKind {
     },
 }
 
-impl JobKind {
-    /// The kind's name in the log.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Plan => "plan",
-            Self::Step { .. } => "step",
-            Self::Tool { .. } => "tool",
-            Self::Critic => "critic",
-            Self::Answer { .. } => "answer",
-        }
-    }
-}
-
 /// What came of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]

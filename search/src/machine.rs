@@ -25,7 +25,7 @@ use crate::log::Event;
 use crate::resource::{Limits, Resource};
 use crate::settings::Settings;
 use crate::strategy::{self, Rules, Strategy, View};
-use crate::tree::{NodeId, Status, Tree};
+use crate::tree::{MOST_FAILURES, NodeId, Status, Tree};
 
 mod asking;
 mod costs;
@@ -37,10 +37,7 @@ mod work;
 
 pub use verdict::{Counters, Verdict};
 
-use work::Asked;
-
-/// Steps from one node that fail in a row before it is given up.
-const MOST_FAILURES: u32 = 3;
+use work::{Asked, Work};
 
 /// One search over one question.
 pub struct Search {
@@ -160,15 +157,6 @@ impl Search {
         open.map(|(id, asked)| self.job(*id, asked)).collect()
     }
 
-    /// Ends the search without any more jobs, such as when the user stops it. Outcomes of jobs
-    /// under way are still charged.
-    pub fn stop(&mut self, why: &str) {
-        if self.verdict.is_none() {
-            self.wind_down(why.to_owned());
-            self.advance();
-        }
-    }
-
     /// What happened since the last call, in order.
     pub fn events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
@@ -215,7 +203,12 @@ impl Search {
         self.seed = seed;
         self.verdict = None;
         self.stopping = None;
-        self.forced = false;
+        // A forced answer that is under way stays one.
+        self.forced = self
+            .open
+            .values()
+            .chain(&self.queue)
+            .any(|asked| matches!(asked.work, Work::Answer { forced: true, .. }));
         let limits = self.ledger.set_limits(limits);
         self.events.push(Event::Branch { seed, limits });
         self.log_budgets();

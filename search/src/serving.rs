@@ -102,7 +102,6 @@ pub fn serve<B: Backend + ?Sized, S: Sink>(
         backend,
         at_once,
         |search, sink| last = Some((search, sink)),
-        || true,
     )?;
     last.ok_or_else(|| ServingError::Stuck {
         question: String::new(),
@@ -110,8 +109,7 @@ pub fn serve<B: Backend + ?Sized, S: Sink>(
 }
 
 /// Searches many questions, some at a time, with one backend. `next` gives a question to begin,
-/// `done` takes one that is over; `go_on` is asked before every call of the backend, and the
-/// searches under way are dropped when it says no (their logs are complete, they can be resumed).
+/// `done` takes one that is over.
 ///
 /// A backend sees job identities that are unique over all questions.
 ///
@@ -122,7 +120,6 @@ pub fn serve_all<B: Backend + ?Sized, S: Sink>(
     backend: &mut B,
     at_once: AtOnce,
     mut done: impl FnMut(Search, S),
-    mut go_on: impl FnMut() -> bool,
 ) -> Result<Occupancy, ServingError> {
     let mut lanes: BTreeMap<u64, Lane<S>> = BTreeMap::new();
     let mut occupancy = Occupancy::default();
@@ -164,9 +161,6 @@ pub fn serve_all<B: Backend + ?Sized, S: Sink>(
             continue;
         }
         if batch.is_empty() {
-            return Ok(occupancy);
-        }
-        if !go_on() {
             return Ok(occupancy);
         }
         occupancy.calls += 1;

@@ -1,6 +1,8 @@
 //! Everything that decides a search, apart from question, budget and seed.
 
-use configs::search::{CriticScore, MethodConfig, PricesConfig, SearchConfig, TokenCount};
+use configs::search::{
+    BudgetConfig, CriticScore, MethodConfig, PricesConfig, SearchConfig, TokenCount,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Limits;
@@ -85,12 +87,7 @@ impl Settings {
 
     /// Tokens kept for the answer under a budget of `tokens`.
     pub fn reserve(&self, tokens: Option<u64>) -> u64 {
-        match (self.answer_reserve, tokens) {
-            (Some(reserve), Some(tokens)) => reserve.min(tokens),
-            (Some(reserve), None) => reserve,
-            (None, Some(tokens)) => (tokens / 10).clamp(1, 512),
-            (None, None) => 0,
-        }
+        BudgetConfig::reserve_of(self.answer_reserve, tokens).min(tokens.unwrap_or(u64::MAX))
     }
 }
 

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::duplicates::Call;
 use crate::job::{Action, Instruction, JobId, Step};
 
+/// Steps from one node that fail in a row before it is given up.
+pub(crate) const MOST_FAILURES: u32 = 3;
+
 /// Names a node: its place in the arena. The root is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -41,8 +44,6 @@ pub enum Status {
     Terminal,
     /// It will not be continued.
     Pruned,
-    /// Its step or tool failed.
-    Failed,
 }
 
 /// A state: the question and the steps down to here.
@@ -164,7 +165,10 @@ impl Tree {
         let above = self.node_mut(parent);
         above.children.push(id);
         above.live += 1;
-        above.failures = 0;
+        // A node that was given up stays so, whatever a step that was under way brings.
+        if above.failures < MOST_FAILURES {
+            above.failures = 0;
+        }
         let (value, depth) = (above.value, above.depth + 1);
         let characters = above.characters + characters(&step);
         let call = Call::of(&step.action);
@@ -184,7 +188,7 @@ impl Tree {
 
     /// Gives a node another status and keeps its parent's count of live children.
     pub(crate) fn set_status(&mut self, id: NodeId, status: Status) {
-        let lives = |status| !matches!(status, Status::Pruned | Status::Failed);
+        let lives = |status| status != Status::Pruned;
         let node = self.node_mut(id);
         let (before, after) = (lives(node.status), lives(status));
         node.status = status;

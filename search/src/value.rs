@@ -56,7 +56,7 @@ pub fn back_propagate(tree: &mut Tree, terminal: NodeId, pruned: bool) -> Vec<No
                 .filter(|child| match child.status {
                     Status::Open | Status::Terminal => true,
                     Status::Pruned => pruned,
-                    Status::Pending | Status::Failed => false,
+                    Status::Pending => false,
                 });
         let (sum, count) = counted.fold((node.value, 1.0), |(sum, count), child| {
             (sum + child.value, count + 1.0)

@@ -228,7 +228,6 @@ fn many_questions_share_a_backend_and_give_what_each_gives_alone() {
         &mut MadeUp::default(),
         at_once,
         |_, sink| done.push(sink),
-        || true,
     )
     .unwrap();
     assert_eq!(done.len(), 12);

@@ -12,7 +12,7 @@ use made_up::{METHODS, MadeUp, limits, run, search, settings};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use search::job::{Action, Instruction, Job, JobId, JobKind, Outcome, Told, Usage};
-use search::log::{Event, LogEvent};
+use search::log::{Cut, Event, LogEvent};
 use search::resource::{Amounts, Limits, Resource};
 use search::tree::{NodeId, Status};
 use search::{Search, SearchError, Settings};
@@ -354,14 +354,89 @@ fn what_goes_wrong_is_charged_and_counted() {
 }
 
 #[test]
+fn an_outcome_of_another_kind_is_a_failed_job() {
+    let mut bench = Bench::new(&plain(Method::Bavt), limits(2_000, 5));
+    let job = bench.next().unwrap();
+    assert!(matches!(job.kind, JobKind::Step { .. }), "{:?}", job.kind);
+    bench.tell(&job, judged(Some(4.0), 10));
+    assert_eq!(bench.search.counters().failed_jobs, 1);
+    assert_eq!(bench.search.ledger().spent().tokens, 10);
+    assert_eq!(bench.search.tree().len(), 1);
+    // Asked once more.
+    assert_eq!(bench.step(call("one"), 20).kind, job.kind);
+}
+
+#[test]
+fn a_call_is_not_made_again_with_what_is_kept_for_the_answer() {
+    let mut settings = plain(Method::Bavt);
+    settings.prices.output_per_million = 1.0;
+    settings.prices.tool_unit = 0.000_1;
+    let (step, critic, lookup, kept) = (90, 40, 200, 512);
+    let dollars = Limits {
+        micro_dollars: Some(step + critic + lookup + kept),
+        ..Limits::default()
+    };
+    let mut bench = Bench::new(&settings, dollars);
+    let (tool, input) = ("lookup".to_owned(), "one".to_owned());
+    bench.step(Action::Call { tool, input }, step);
+    let job = bench.next().unwrap();
+    assert!(matches!(job.kind, JobKind::Tool { .. }), "{:?}", job.kind);
+    let why = "500".to_owned();
+    let (fatal, usage) = (false, cost(0));
+    bench.tell(&job, Outcome::Failed { why, fatal, usage });
+    assert_eq!(bench.status(1), Status::Pruned);
+    let spent = bench.search.ledger().spent().micro_dollars;
+    assert_eq!(spent, step + lookup);
+    bench.answer("Graz");
+}
+
+#[test]
+fn a_node_that_was_given_up_stays_so_when_a_late_step_comes() {
+    let mut settings = plain(Method::Uniform);
+    settings.method.retries = 0;
+    let mut bench = Bench::new(&settings, limits(5_000, 50));
+    let mut jobs = bench.search.ask(4);
+    let late = jobs.pop().unwrap();
+    for job in &jobs {
+        let why = "500".to_owned();
+        let (fatal, usage) = (false, cost(1));
+        bench.tell(job, Outcome::Failed { why, fatal, usage });
+    }
+    let outcome = Outcome::Stepped {
+        thought: "so".to_owned(),
+        action: call("zero"),
+        cut: false,
+        usage: cost(20),
+    };
+    bench.tell(&late, outcome);
+    bench.observe();
+    bench.judge(2.0, 10);
+    for step in 1..8 {
+        let node = bench.expand(&format!("query {step}"), 1.0);
+        assert_ne!(node, NodeId::ROOT, "step {step}");
+    }
+}
+
+#[test]
 fn more_than_allowed_is_a_violation_and_never_more_than_there_is() {
+    // Some servers count reasoning beside the output, not in it.
+    let reasoned = Usage {
+        reasoning_tokens: 100_000,
+        ..cost(20)
+    };
+    for usage in [cost(100_000), reasoned] {
+        too_long(usage);
+    }
+}
+
+fn too_long(usage: Usage) {
     let mut bench = Bench::new(&plain(Method::Bavt), limits(500, 5));
     let job = bench.next().unwrap();
     let outcome = Outcome::Stepped {
         thought: String::new(),
         action: Action::Think,
         cut: false,
-        usage: cost(100_000),
+        usage,
     };
     bench.tell(&job, outcome);
     let ledger = bench.search.ledger();
@@ -455,6 +530,22 @@ fn the_backstop_answers_from_the_best_node_when_tools_or_tokens_run_out() {
     let job = bench.answer("Graz");
     assert_eq!(job.kind, JobKind::Answer { forced: true });
     assert_eq!(steps, 9, "at 100 left of 1,000, below a fifth");
+}
+
+#[test]
+fn a_branch_at_a_forced_answer_keeps_its_mark() {
+    let mut bench = Bench::new(&plain(Method::Greedy), limits(5_000, 2));
+    bench.expand("one", 3.0);
+    bench.expand("two", -1.0);
+    let text = as_text(&bench.events);
+    let last = Cut::After(NodeId(2));
+    let (mut branched, _) = search::log::branch(text.as_bytes(), last, 8, None).unwrap();
+    let job = branched.ask(1).pop().unwrap();
+    assert_eq!(job.kind, JobKind::Answer { forced: true });
+    let text = "Graz".to_owned();
+    let usage = cost(10);
+    branched.tell(job.id, Outcome::Answered { text, usage });
+    assert!(branched.verdict().unwrap().backstop);
 }
 
 #[test]
@@ -559,6 +650,36 @@ fn tried_actions_are_told_as_wanted() {
             panic!("no step");
         };
         assert_eq!(tried.len(), told, "{tried_actions:?}");
+    }
+}
+
+/// From the least that is let through: the reply shrinks to what is left, whatever is rounded.
+#[test]
+fn money_alone_pays_for_an_answer() {
+    for kind in METHODS {
+        let mut settings = settings(kind);
+        // 60.3 millionths for a prompt and 0.6 for a token.
+        settings.prompt_tokens = 402;
+        settings.prices.input_per_million = 0.15;
+        settings.prices.output_per_million = 0.6;
+        settings.prices.tool_unit = 0.000_01;
+        let dollars = |micro_dollars| Limits {
+            micro_dollars: Some(micro_dollars),
+            ..Limits::default()
+        };
+        let made = |micro: &u64| Search::new(&settings, made_up::question(), dollars(*micro), 1);
+        let least = (1..100).find(|micro| made(micro).is_ok()).unwrap();
+        assert_eq!(least, 61);
+        for micro in (least..150).chain((150..2_000).step_by(13)) {
+            for at_most in [1, 3] {
+                let backend = MadeUp::default();
+                let (search, _) =
+                    interleaved(&settings, dollars(micro), backend, at_most, &[0, 3]).unwrap();
+                let verdict = search.verdict().unwrap();
+                assert!(verdict.answer.is_some(), "{kind:?} {micro}: {verdict:?}");
+                assert_eq!(verdict.violations, 0, "{kind:?} {micro}");
+            }
+        }
     }
 }
 

@@ -88,6 +88,51 @@ fn money_follows_the_counts_of_the_calls() {
     assert_eq!(cost.note, "some token counts are estimates");
 }
 
+/// The lines of a machine: a tool's name is in the step that asks for it, not in the job.
+#[test]
+fn calls_are_counted_by_the_tool_that_was_called() {
+    let asks = |id: u64, tool: &str| {
+        format!(
+            r#"{{"kind":"result","id":{id},"outcome":"stepped","action":{{"kind":"call","tool":"{tool}","input":"x"}}}}"#
+        )
+    };
+    let gives = |id: u64, work: &str| format!(r#"{{"kind":"job","id":{id},"work":"{work}"}}"#);
+    let ends =
+        |id: u64, outcome: &str| format!(r#"{{"kind":"result","id":{id},"outcome":"{outcome}"}}"#);
+    let made = |id: u64| format!(r#"{{"kind":"node","id":{id},"role":"tool"}}"#);
+    let lines = [
+        gives(0, "step"),
+        gives(1, "step"),
+        gives(2, "step"),
+        // Refused: the node is there at once.
+        asks(0, "refused"),
+        made(1),
+        asks(1, "search"),
+        asks(2, "lookup"),
+        gives(3, "tool"),
+        gives(4, "tool"),
+        // Given out again, and the other one given up.
+        ends(4, "failed"),
+        gives(5, "tool"),
+        ends(3, "failed"),
+        made(2),
+        ends(5, "observed"),
+        made(3),
+        gives(6, "step"),
+        asks(6, "sums"),
+        gives(7, "tool"),
+        ends(7, "observed"),
+    ];
+    let recorded = Recorded::read(lines.iter().map(String::as_str));
+    let calls: Vec<(&str, u64)> = recorded
+        .totals
+        .calls
+        .iter()
+        .map(|(tool, calls)| (tool.as_str(), *calls))
+        .collect();
+    assert_eq!(calls, [("lookup", 2), ("search", 1), ("sums", 1)]);
+}
+
 #[test]
 fn money_follows_the_budgets_where_calls_were_not_counted() {
     let text = std::fs::read_to_string(fixture("small.jsonl")).unwrap();

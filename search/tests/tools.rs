@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use search::language::Toolbox;
 use search::tools::cache::Cached;
@@ -127,7 +126,7 @@ fn a_call_made_before_is_answered_from_memory_and_failures_are_tried_again() {
 #[test]
 fn failures_come_from_the_seed_at_the_wanted_rate() {
     let run = |seed| -> Vec<bool> {
-        let tool = Failing::new(Calculator::new(1), 0.3, Duration::ZERO, seed);
+        let tool = Failing::new(Calculator::new(1), 0.3, seed);
         (0..1_000)
             .map(|number| tool.call(&format!("{} + 1", number / 2)).is_err())
             .collect()

@@ -62,11 +62,17 @@ impl Default for BudgetConfig {
 }
 
 impl BudgetConfig {
-    /// Tokens kept for the answer: as set, else a tenth of the budget and at most 512, at least 1.
-    /// 512 where tokens have no limit.
+    /// Tokens kept for the answer, see [`Self::reserve_of`].
     #[must_use]
     pub fn reserve(&self) -> u64 {
-        match (self.answer_reserve, self.tokens) {
+        Self::reserve_of(self.answer_reserve, self.tokens)
+    }
+
+    /// Tokens kept for the answer under a budget of `tokens`: as `set`, else a tenth of the
+    /// budget and at most 512, at least 1. 512 where tokens have no limit.
+    #[must_use]
+    pub fn reserve_of(set: Option<u64>, tokens: Option<u64>) -> u64 {
+        match (set, tokens) {
             (Some(reserve), _) => reserve,
             (None, Some(tokens)) => (tokens / 10).clamp(1, 512),
             (None, None) => 512,

@@ -40,6 +40,16 @@ impl PricesConfig {
         self.input_per_million == 0.0 && self.output_per_million == 0.0 && self.tool_unit == 0.0
     }
 
+    /// Money for a call of a model, in millionths of a dollar, not rounded. `cached` tokens are a
+    /// part of the prompt.
+    #[must_use]
+    pub fn of_model(&self, prompt: u64, cached: u64, output: u64) -> f64 {
+        // A price per million tokens in dollars is one per token in millionths.
+        let fresh = prompt.saturating_sub(cached) as f64 * self.input_per_million;
+        let known = cached as f64 * self.cached_per_million;
+        fresh + known + output as f64 * self.output_per_million
+    }
+
     /// The field table of this section.
     pub const FIELDS: &'static [Field] = &[
         Field::new(

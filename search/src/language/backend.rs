@@ -210,11 +210,8 @@ fn expectation(log_probabilities: &[f64], choices: &[CriticChoice]) -> Option<f6
 
 /// With its price in money, rounded up.
 fn priced(prices: &PricesConfig, usage: Usage) -> Usage {
-    // Dollars for a million are millionths of a dollar for one.
     let cached = usage.cached_tokens.min(usage.prompt_tokens);
-    let money = (usage.prompt_tokens - cached) as f64 * prices.input_per_million
-        + cached as f64 * prices.cached_per_million
-        + usage.output_tokens as f64 * prices.output_per_million
+    let money = prices.of_model(usage.prompt_tokens, cached, usage.output_tokens)
         + usage.tool_units as f64 * prices.tool_unit * 1e6;
     Usage {
         // Saturates, as casts of floats do.

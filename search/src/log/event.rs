@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::job::Action;
-use crate::job::{JobId, Outcome, Question};
+use crate::job::{Action, JobId, Outcome, Question};
 use crate::resource::{Amounts, Limits, Resource};
 use crate::settings::Settings;
 use crate::tree::{Node, NodeId};

@@ -61,11 +61,7 @@ fn most(settings: &Settings, output: u64, characters: u64) -> Amounts {
 
 /// Money of a call, in millionths of a dollar, rounded up.
 fn money(settings: &Settings, prompt: u64, cached: u64, output: u64) -> u64 {
-    let prices = &settings.prices;
-    // A price per million tokens in dollars is one per token in millionths.
-    let fresh = prompt.saturating_sub(cached) as f64 * prices.input_per_million;
-    let known = cached as f64 * prices.cached_per_million;
-    (fresh + known + output as f64 * prices.output_per_million).ceil() as u64
+    settings.prices.of_model(prompt, cached, output).ceil() as u64
 }
 
 /// What one more expansion may take.
@@ -87,7 +83,7 @@ impl Search {
         most(&self.settings, output, characters)
     }
 
-    fn tool_amounts(&self, units: u64) -> Amounts {
+    pub(super) fn tool_amounts(&self, units: u64) -> Amounts {
         Amounts {
             tool_calls: units,
             micro_dollars: (units as f64 * self.settings.prices.tool_unit * 1e6).ceil() as u64,
@@ -194,12 +190,21 @@ impl Search {
             })
     }
 
-    /// Most tokens of an answer from a path of so many characters that can be paid now.
+    /// Most tokens of an answer from a path of so many characters that can be paid now, by every
+    /// budget.
     pub(super) fn answer_tokens(&self, characters: u64) -> Option<u64> {
-        let free = self.ledger.available(Resource::Tokens);
-        let free = free.saturating_sub(self.most(0, characters).tokens);
-        let tokens = self.settings.answer_tokens.min(free);
-        (tokens > 0 && self.fits(self.most(tokens, characters))).then_some(tokens)
+        // By halves, since a longer reply never costs less: a division by the price would round,
+        // and miss the one token that the smallest budget pays for.
+        let (mut paid, mut unpaid) = (0, self.settings.answer_tokens.saturating_add(1));
+        while unpaid - paid > 1 {
+            let tokens = paid + (unpaid - paid) / 2;
+            if self.fits(self.most(tokens, characters)) {
+                paid = tokens;
+            } else {
+                unpaid = tokens;
+            }
+        }
+        (paid > 0).then_some(paid)
     }
 
     /// Most tokens of an answer without steps; one more stays affordable until there is one.
@@ -253,12 +258,6 @@ impl Search {
         self.ledger.reserve(most).ok()
     }
 
-    /// Sets aside exactly the units of a call, from what was set aside for the dearest one.
-    pub(super) fn set_aside_for_tool(&mut self, units: u64) -> Option<ReservationId> {
-        let amounts = self.tool_amounts(units);
-        self.set_aside(amounts)
-    }
-
     /// Charges a job. What it took beyond its reservation is charged as far as there is
     /// something, and recorded where it was not allowed to.
     pub(super) fn charge(&mut self, id: JobId, asked: &Asked, usage: Usage) {
@@ -303,7 +302,9 @@ impl Search {
     /// Estimates of prompts may be wrong; replies may not be longer than allowed.
     fn is_violation(&self, asked: &Asked, resource: Resource, usage: Usage) -> bool {
         match resource {
-            Resource::Tokens | Resource::MicroDollars => usage.output_tokens > asked.max_tokens,
+            Resource::Tokens | Resource::MicroDollars => {
+                usage.output_tokens.max(usage.reasoning_tokens) > asked.max_tokens
+            }
             _ => true,
         }
     }

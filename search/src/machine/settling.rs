@@ -226,7 +226,7 @@ impl Search {
     pub(super) fn force_answer(&mut self) -> bool {
         let nodes = self.tree.nodes().iter();
         let best = nodes
-            .filter(|node| !matches!(node.status, Status::Pruned | Status::Failed))
+            .filter(|node| node.status != Status::Pruned)
             .max_by(|left, right| {
                 let by_value = left.value.total_cmp(&right.value);
                 by_value

@@ -2,13 +2,14 @@
 
 use configs::search::DuplicateCheck;
 
+use super::Search;
 use super::opinions::Opinion;
 use super::work::{Asked, Rest, Work};
-use super::{MOST_FAILURES, Search};
 use crate::duplicates::{Call, earlier};
 use crate::job::{Action, JobId, Outcome, Step};
 use crate::log::Event;
-use crate::tree::{NodeId, Status};
+use crate::resource::Amounts;
+use crate::tree::{MOST_FAILURES, NodeId, Status};
 
 /// A reply to a step.
 struct Reply {
@@ -130,7 +131,6 @@ impl Search {
             Work::Plan => {}
             Work::Step { .. } | Work::Answer { as_child: true, .. } => {
                 let node = asked.node;
-                self.abandon(&asked);
                 self.tree.node_mut(node).failures += 1;
                 if self.tree.node(node).failures == MOST_FAILURES {
                     self.events.push(Event::Prune {
@@ -138,7 +138,7 @@ impl Search {
                         why: format!("{MOST_FAILURES} steps failed, the last one: {why}"),
                     });
                 }
-                self.changed(node);
+                self.abandon(&asked);
             }
             Work::Tool {
                 thought,
@@ -167,24 +167,26 @@ impl Search {
     /// The same work once more, where it can still be paid.
     fn again(&mut self, asked: &Asked) -> Option<Asked> {
         let characters = self.tree.node(asked.node).characters;
-        let (reservation, max_tokens) = match &asked.work {
+        // Only an answer may take what is kept for it.
+        let (most, max_tokens, kept) = match &asked.work {
             Work::Tool { tool, .. } => {
                 let units = self.settings.tool_cost(tool)?;
-                (self.set_aside_for_tool(units)?, 0)
+                (self.tool_amounts(units), 0, self.answer_reserve())
             }
             Work::Answer { .. } => {
                 let tokens = self.answer_tokens(characters)?;
-                (self.set_aside(self.most(tokens, characters))?, tokens)
+                let most = self.most(tokens, characters);
+                (most, tokens, Amounts::default())
             }
             _ => {
                 let most = self.most(asked.max_tokens, characters);
-                let kept = self.answer_reserve();
-                if !self.fits(most.zip(kept, u64::saturating_add)) {
-                    return None;
-                }
-                (self.set_aside(most)?, asked.max_tokens)
+                (most, asked.max_tokens, self.answer_reserve())
             }
         };
+        if !self.fits(most.zip(kept, u64::saturating_add)) {
+            return None;
+        }
+        let reservation = self.set_aside(most)?;
         Some(Asked {
             reservation,
             max_tokens,
@@ -238,7 +240,7 @@ impl Search {
             tool: None,
         };
         // At most what was set aside for it until now.
-        let Some(reservation) = self.set_aside_for_tool(units) else {
+        let Some(reservation) = self.set_aside(self.tool_amounts(units)) else {
             self.refused(parent, id, reply, rest, "no budget is left for this tool");
             return;
         };
@@ -275,8 +277,7 @@ impl Search {
     }
 
     fn refund_rest(&mut self, rest: Rest) {
-        let tool = rest.tool.map(|(reservation, _)| reservation);
-        for reservation in rest.critic.into_iter().chain(tool) {
+        for reservation in rest.all() {
             self.refund(reservation);
         }
     }
@@ -297,18 +298,16 @@ impl Search {
         let repeats = self.repeats(parent, &step.action);
         let is_answer = matches!(step.action, Action::Answer { .. });
         let child = self.add_child(parent, step, id);
+        // Of a critic too: the path is longer than when it was set aside.
+        self.refund_rest(rest);
         if !self.rules.judges || (is_answer && !self.settings.method.judge_answers) {
-            self.refund_rest(rest);
             self.unjudged(child);
             return;
         }
         if let Some(why) = repeats {
-            self.refund_rest(rest);
             self.no_gain(child, &why);
             return;
         }
-        // The path is longer than when it was set aside.
-        self.refund_rest(rest);
         let most = self.most(
             self.settings.critic_tokens,
             self.tree.node(child).characters,

@@ -56,7 +56,8 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    fn all(self) -> impl Iterator<Item = ReservationId> {
+    /// All of it.
+    pub(super) fn all(self) -> impl Iterator<Item = ReservationId> {
         self.critic.into_iter().chain(self.tool.map(|(id, _)| id))
     }
 }

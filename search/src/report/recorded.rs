@@ -232,6 +232,9 @@ impl Recorded {
             self.aside(&kind, &object);
             return Some(());
         }
+        if kind == "node" {
+            self.totals.node();
+        }
         let time = object.remove("time").and_then(|time| time.as_f64());
         let line: Line = serde_json::from_value(Value::Object(object)).ok()?;
         let step = self.step(line)?;

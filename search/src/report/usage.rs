@@ -1,6 +1,6 @@
 //! What models and tools said of their use, summed over the `result` lines of a log.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
@@ -19,46 +19,48 @@ pub struct Totals {
     pub reasoning_tokens: u64,
     /// Calls by the name of the tool.
     pub calls: BTreeMap<String, u64>,
-    /// What the backend charged, in millionths.
-    pub micro_dollars: u64,
     /// Some counts are estimates.
     pub estimated: bool,
-    /// Units of tool calls, by each tool's cost.
-    pub tool_units: u64,
     /// The tool that a job calls, by the job's identity.
     tools: HashMap<u64, String>,
-    /// Jobs that are calls of a tool that their line does not name.
-    calling: HashSet<u64>,
-    /// Tools that steps asked for and that were not called yet, oldest first.
+    /// The tool that the last result asks for: what comes next tells if it is called.
+    pending: Option<String>,
+    /// Tools whose call was not given out yet, oldest first.
     asked: VecDeque<String>,
 }
 
 impl Totals {
     /// A job was given out: tool calls are known by it.
     pub(super) fn job(&mut self, line: &Map<String, Value>) {
+        self.asked.extend(self.pending.take());
         let Some(id) = identity(line) else { return };
-        let tool = named_tool(line).or_else(|| line.values().find_map(tool_of));
-        match tool {
-            Some(tool) => drop(self.tools.insert(id, tool)),
-            None if line.get("work").and_then(Value::as_str) == Some("tool") => {
-                self.calling.insert(id);
-            }
-            None => {}
+        let is_call = line.get("work").and_then(Value::as_str) == Some("tool");
+        let named = named_tool(line).or_else(|| line.values().find_map(tool_of));
+        // Calls are given out in the order in which they were asked for.
+        let asked = is_call.then(|| self.asked.pop_front());
+        let unknown = || is_call.then(|| "tool".to_owned());
+        if let Some(tool) = named.or(asked.flatten()).or_else(unknown) {
+            self.tools.insert(id, tool);
         }
+    }
+
+    /// A node was made. Right after a result it ends the step: a call that was asked for is then
+    /// not made, or not again.
+    pub(super) fn node(&mut self) {
+        self.pending = None;
     }
 
     /// A job came back.
     pub(super) fn result(&mut self, line: &Map<String, Value>) {
-        let id = identity(line);
-        let mut tool = id.and_then(|id| self.tools.remove(&id));
-        if id.is_some_and(|id| self.calling.remove(&id)) {
-            tool = self.asked.pop_front().or_else(|| Some("tool".to_owned()));
-        }
-        if let Some(tool) = tool {
-            *self.calls.entry(tool).or_default() += 1;
-        }
-        if let Some(tool) = line.get("action").and_then(tool_of) {
-            self.asked.push_back(tool);
+        self.asked.extend(self.pending.take());
+        self.pending = line.get("action").and_then(tool_of);
+        let called = identity(line).and_then(|id| self.tools.remove(&id));
+        if let Some(tool) = called {
+            *self.calls.entry(tool.clone()).or_default() += 1;
+            if line.get("outcome").and_then(Value::as_str) == Some("failed") {
+                // It may be given out once more.
+                self.pending = Some(tool);
+            }
         }
         let own = line.get("usage").and_then(Value::as_object);
         let Some(usage) = own.or_else(|| line.values().find_map(usage_of)) else {
@@ -70,8 +72,6 @@ impl Totals {
         self.cached_tokens += count("cached_tokens");
         self.output_tokens += count("output_tokens");
         self.reasoning_tokens += count("reasoning_tokens");
-        self.micro_dollars += count("micro_dollars");
-        self.tool_units += count("tool_units");
         self.estimated |= usage.get("estimated") == Some(&Value::Bool(true));
     }
 }

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Coupling;
 use crate::job::{Action, Job};
+use crate::random::normal;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +80,9 @@ impl Stream {
         self.0.random()
     }
 
-    /// Standard normal, by the method of Box and Muller.
+    /// Standard normal.
     pub fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
+        normal(&mut self.0)
     }
 
     /// A normal number of tokens, from 1 to `most`.

@@ -1,11 +1,12 @@
 //! AB-MCTS-A (Inoue et al. 2025, as TreeQuest has it): at every node, one more child or one of
 //! those there are, whichever a draw of its posterior says is better.
 
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::subtrees::Subtrees;
 use super::{Selection, Strategy, View};
+use crate::random::normal;
 use crate::tree::{NodeId, Tree};
 
 /// Adaptive branching with the scores below a node aggregated.
@@ -77,12 +78,6 @@ fn chi_squared(degrees: f64, random: &mut ChaCha8Rng) -> f64 {
             return 2.0 * d * v * boost;
         }
     }
-}
-
-/// A standard normal draw (Box and Muller).
-fn normal(random: &mut impl Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
 }
 
 impl Thompson {

@@ -1,30 +1,27 @@
-//! Makes a tool fail or be slow, to see what a search does about it.
+//! Makes a tool fail, to see what a search does about it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use super::{Tool, ToolError, ToolReply};
 use crate::world::random::Draws;
 
-/// A tool of which a share of the calls fails and every call takes a while.
+/// A tool of which a share of the calls fails.
 ///
 /// Whether the first, second, .. call with an input fails is decided by the seed alone, in whatever order calls come.
 pub struct Failing<T> {
     tool: T,
     rate: f64,
-    delay: Duration,
     seed: u64,
     calls: Mutex<HashMap<String, u64>>,
 }
 
 impl<T: Tool> Failing<T> {
-    /// Fails with probability `rate`, after `delay`.
-    pub fn new(tool: T, rate: f64, delay: Duration, seed: u64) -> Self {
+    /// Fails with probability `rate`.
+    pub fn new(tool: T, rate: f64, seed: u64) -> Self {
         Self {
             tool,
             rate,
-            delay,
             seed,
             calls: Mutex::default(),
         }
@@ -55,7 +52,6 @@ impl<T: Tool> Tool for Failing<T> {
             *number += 1;
             *number
         };
-        std::thread::sleep(self.delay);
         let purpose = format!("{} {input} {number}", self.tool.name());
         if Draws::new(self.seed, &purpose).chance(self.rate) {
             let why = "made to fail by the settings".to_owned();

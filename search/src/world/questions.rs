@@ -10,6 +10,8 @@ use super::{World, WorldError};
 
 /// What is answered where the documents do not tell.
 pub const UNKNOWN: &str = "unknown";
+/// Questions that are made up where a configuration does not say how many.
+pub const MADE_UP: u64 = 100;
 /// How often a question of the wanted form is tried for before another form is taken.
 const ATTEMPTS: usize = 200;
 /// Forms that are tried before none is found.

@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use crate::random::finalised;
+
 /// Draws of whole numbers, chances and elements.
 #[derive(Debug, Clone)]
 pub struct Draws(ChaCha8Rng);
@@ -60,8 +62,5 @@ impl Draws {
 /// FNV-1a with the last mixing of SplitMix64, so that the low digits are spread as well.
 pub fn hash(text: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let mut bits = text.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+    finalised(text.bytes().fold(0xcbf2_9ce4_8422_2325, fold))
 }

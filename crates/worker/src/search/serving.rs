@@ -1,7 +1,6 @@
 //! Who serves the jobs of a run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use configs::search::{CriticScore, DialogueStyle, ModelKind, SearchConfig, ToolsConfig};
 use search::dialogue::PromptStyle;
@@ -108,14 +107,8 @@ fn tools(config: &ToolsConfig, documents: &Arc<Collection>, seed: u64) -> Result
         all.push(Box::new(web));
     }
     if config.failure_rate > 0.0 {
-        let failing = |tool| -> Box<dyn Tool> {
-            Box::new(Failing::new(
-                tool,
-                config.failure_rate,
-                Duration::ZERO,
-                seed,
-            ))
-        };
+        let failing =
+            |tool| -> Box<dyn Tool> { Box::new(Failing::new(tool, config.failure_rate, seed)) };
         all = all.into_iter().map(failing).collect();
     }
     if config.cache {

@@ -449,7 +449,6 @@ fn searched(seed: u64) -> (Search, Verdict) {
         &mut backend,
         at_once,
         |search, ()| ended = Some(search),
-        || true,
     )
     .expect("it ends");
     let search = ended.expect("it ends");
