@@ -6,19 +6,12 @@
 mod made_up;
 
 use configs::search::Method;
-use made_up::{METHODS, MadeUp, limits, question, run, settings};
+use made_up::{METHODS, MadeUp, as_text, limits, question, run, settings};
 use search::job::{Job, JobId, Outcome};
-use search::log::{Cut, Event, LogError, LogEvent, Writer, branch, read, replay, resume};
+use search::log::{Cut, Event, LogError, Writer, branch, read, replay, resume};
 use search::serving::{AtOnce, Backend, ServingError, serve, serve_all};
 use search::tree::NodeId;
 use search::{Search, Settings};
-
-fn lines(events: &[Event]) -> String {
-    let lines = events.iter().cloned();
-    lines
-        .map(|event| LogEvent::at(0.0, event).to_line() + "\n")
-        .collect()
-}
 
 fn rough() -> MadeUp {
     MadeUp {
@@ -42,7 +35,7 @@ fn gone_on(text: &[u8]) -> (Search, Vec<Event>) {
 fn a_log_cut_at_any_byte_goes_on_as_if_it_had_not_been() {
     for kind in METHODS {
         let (whole, events) = run(&settings(kind), limits(1_500, 6), 5, rough());
-        let text = lines(&events);
+        let text = as_text(&events);
         // Settings and question are needed to begin with.
         let start: usize = text.split_inclusive('\n').take(2).map(str::len).sum();
         // At every line, and within it.
@@ -67,7 +60,7 @@ fn a_log_cut_at_any_byte_goes_on_as_if_it_had_not_been() {
 #[test]
 fn half_a_line_is_no_line_wherever_it_ends() {
     let (_, events) = run(&settings(Method::Bavt), limits(300, 3), 5, rough());
-    let text = lines(&events);
+    let text = as_text(&events);
     for cut in 0..=text.len() {
         let read = read(&text.as_bytes()[..cut]).unwrap();
         let whole = text[..cut].matches('\n').count();
@@ -127,7 +120,7 @@ fn an_edited_log_is_refused_with_the_line() {
         5,
         MadeUp::default(),
     );
-    let text = lines(&events);
+    let text = as_text(&events);
     let edited = text.replacen("\"value\":0.1,", "\"value\":0.7,", 1);
     assert_ne!(edited, text);
     let refused = replay(edited.as_bytes()).unwrap_err().to_string();
@@ -156,7 +149,7 @@ fn a_branch_keeps_what_was_before_and_goes_another_way() {
         5,
         MadeUp::default(),
     );
-    let text = lines(&events);
+    let text = as_text(&events);
     let mut other_ways = 0;
     for node in whole.tree().nodes() {
         for cut in [Cut::Before(node.id), Cut::After(node.id)] {
@@ -171,7 +164,7 @@ fn a_branch_keeps_what_was_before_and_goes_another_way() {
             let begun: Vec<Event> = begun.into_iter().map(|line| line.event).collect();
             let (search, branched) = serve(search, begun, &mut MadeUp::default(), 1).unwrap();
             // The new log is whole by itself.
-            let again = replay(lines(&branched).as_bytes()).unwrap();
+            let again = replay(as_text(&branched).as_bytes()).unwrap();
             assert_eq!(again.search.tree(), search.tree(), "{cut:?}");
             let same = whole.tree().nodes().iter().zip(search.tree().nodes());
             let same = same.take_while(|(left, right)| left.step == right.step);
@@ -195,14 +188,14 @@ fn a_larger_budget_goes_on_from_the_end() {
         MadeUp::default(),
     );
     let last = whole.tree().nodes().last().unwrap().id;
-    let text = lines(&events);
+    let text = as_text(&events);
     let more = Some(limits(4_000, 20));
     let (search, begun) = branch(text.as_bytes(), Cut::After(last), 5, more).unwrap();
     let begun: Vec<Event> = begun.into_iter().map(|line| line.event).collect();
     let (search, branched) = serve(search, begun, &mut MadeUp::default(), 1).unwrap();
     assert!(search.tree().len() > whole.tree().len());
     assert!(search.ledger().spent().tool_calls > 4);
-    assert!(replay(lines(&branched).as_bytes()).is_ok());
+    assert!(replay(as_text(&branched).as_bytes()).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 """How often the small searcher and its critic are wrong, on prompts of a held-out world; standard library only.
 
     cargo run -p search --example world_traces -- FOLDER 12000
-    python xtask/parity/searcher_errors.py --concord target/debug/concord --prompts FOLDER/held-out.jsonl \\
+    python xtask/parity/searcher_errors.py --binary target/debug/concord --prompts FOLDER/held-out.jsonl \\
         [--model assets/searcher] [--rows 4000] [--judged 500] [--temperature 0]
 
 Policy: the share of replies that are right, by lesson, and what the wrong queries are. Critic: its greedy delta against
@@ -38,7 +38,7 @@ def replies(arguments, rows, folder):
     kept = [{"id": str(number), "messages": row["messages"], "answer": row["answer"]} for number, row in enumerate(rows)]
     prompts.write_text("".join(json.dumps(row) + "\n" for row in kept))
     how = ["--greedy"] if arguments.temperature == 0 else ["--temperature", str(arguments.temperature)]
-    command = [arguments.concord, "eval", arguments.model, "--problems", prompts, "--output", out, *how]
+    command = [arguments.binary, "eval", arguments.model, "--problems", prompts, "--output", out, *how]
     command += ["--limit", str(len(rows)), "--max-new", "48", "--verifier", "exact"]
     # The grammar's own <think> is no trace that is to be taken out.
     command += ["--set", 'data.think_open="[trace]"', "--set", 'data.think_close="[/trace]"']
@@ -122,7 +122,7 @@ def confusion(rows, said):
 
 def probabilities(arguments, prompt, ids, file):
     """Of the nine deltas, after a prompt."""
-    command = [arguments.concord, "model", "logits", arguments.model, "--text", prompt, "--out", file]
+    command = [arguments.binary, "model", "logits", arguments.model, "--text", prompt, "--out", file]
     subprocess.run(command, check=True, capture_output=True)
     raw = file.read_bytes()
     file.unlink()
@@ -159,7 +159,7 @@ def calibration(arguments, rows, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--concord", default="target/debug/concord")
+    parser.add_argument("--binary", default="target/debug/concord")
     parser.add_argument("--model", default="assets/searcher")
     parser.add_argument("--prompts", required=True)
     parser.add_argument("--rows", type=int, default=4000)

@@ -6,7 +6,7 @@ use configs::search::{Method, MethodConfig, SearchConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use search::job::{Action, Job, JobId, JobKind, Outcome, Question, Usage};
-use search::log::Event;
+use search::log::{Event, LogEvent};
 use search::resource::Limits;
 use search::serving::Backend;
 use search::{Search, Settings};
@@ -177,4 +177,12 @@ pub fn run(
     let mut backend = backend;
     let search = search(settings, limits, seed);
     search::serving::serve(search, Vec::new(), &mut backend, 1).unwrap()
+}
+
+/// The log of these events.
+pub fn as_text(events: &[Event]) -> String {
+    let lines = events.iter().cloned();
+    lines
+        .map(|event| LogEvent::at(0.0, event).to_line() + "\n")
+        .collect()
 }

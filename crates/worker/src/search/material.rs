@@ -9,15 +9,12 @@ use search::job::Question;
 use search::metrics::Variant;
 use search::scripted;
 use search::tools::collection::Collection;
-use search::world::questions::{QuestionSettings, Questions};
+use search::world::questions::{MADE_UP, QuestionSettings, Questions};
 use search::world::{World, WorldSettings};
 
 use crate::exit::{BAD_CONFIG, Failure};
 
 use super::questions::Asked;
-
-/// Made-up questions that are asked where the configuration does not say how many.
-const MADE_UP: u64 = 100;
 
 /// Questions, and what there is to be searched for them.
 pub struct Material {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use configs::{Job, RunConfig};
 use search::world::export::{self, ExportError, ExportSettings};
-use search::world::questions::{QuestionSettings, Questions, WorldQuestion};
+use search::world::questions::{MADE_UP, QuestionSettings, Questions, WorldQuestion};
 use search::world::traces::TraceSettings;
 use search::world::{World as MadeUp, WorldSettings};
 use serde_json::{Value, json};
@@ -15,9 +15,6 @@ use crate::arguments::{Settings, World};
 use crate::failure::Failure;
 use crate::output::Table;
 use crate::settings;
-
-/// Questions that are made up where the configuration does not say how many.
-const MADE_UP: u64 = 100;
 
 /// Runs the command.
 pub(super) fn write_out(arguments: &World) -> Result<(), Failure> {
