@@ -1,5 +1,7 @@
 //! Pausing, checkpoints on request, killing, archiving and watching.
 
+use std::io::Read as _;
+
 use rustix::process::Signal;
 
 use crate::harness::{Place, eventually, signal};
@@ -196,7 +198,9 @@ fn an_environment_is_watched_as_text_and_as_json() {
         outside.stderr
     );
 
-    let watching = place.start_as("", &["attach", "last", "--watch", "0"]);
+    let mut watching = place.start_as("", &["attach", "last", "--watch", "0"]);
+    let shown = watching.stdout.as_mut().expect("a pipe");
+    shown.read_exact(&mut [0]).expect("a first frame");
     assert_eq!(place.run(&["stop", "last"]).code, Some(0));
     let output = watching.wait_with_output().expect("an end");
     assert_eq!(
