@@ -5,7 +5,7 @@
 //! | [`collection`] | documents, found by [`bm25`] or by title |
 //! | [`document_search`], [`lookup`], [`calculator`] | the tools of every search |
 //! | [`cache`] | answers calls that were made before |
-//! | [`failing`] | makes a tool fail or be slow, for tests of what uses it |
+//! | [`failing`] | makes a tool fail, for tests of what uses it |
 //!
 //! A tool of your own is a type with five short functions:
 //!

@@ -12,6 +12,8 @@ const MOST_QUESTIONS: usize = 500;
 /// Resources with columns of their own, in this order.
 const RESOURCES: [&str; 3] = ["tokens", "tool_calls", "dollars"];
 
+const NONE: Cell = Cell::Empty;
+
 /// The searches of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Searched<'a> {
@@ -36,23 +38,21 @@ pub fn search_sheet(runs: &[Searched<'_>], bootstrap: &Bootstrap) -> Sheet {
         .into_iter()
         .filter(|resource| sides.iter().any(|side| spent_of(side, resource).is_some()))
         .collect();
-    let mut columns = vec!["run", "method", "questions", "accuracy", "f1"];
+    let mut columns = vec!["run", "method", "questions"];
+    columns.extend(["accuracy", "accuracy_difference", "f1"]);
     columns.extend(&resources);
-    columns.extend([
-        "backstop",
-        "violations",
-        "pairs",
-        "accuracy_difference",
-        "f1_difference",
-    ]);
+    columns.extend(["backstop", "violations", "pairs", "f1_difference"]);
     let mut sheet = Sheet::new("searches", "", &columns);
     for (place, (run, side)) in runs.iter().zip(&sides).enumerate() {
         let method = run.outcomes.iter().find(|one| !one.policy.is_empty());
+        let beside = (place > 0).then(|| pair(runs[0].outcomes, run.outcomes, bootstrap));
+        let [pairs, accuracy_difference, f1_difference] = beside.map_or([NONE; 3], difference);
         let mut cells: Vec<Cell> = vec![
             run.name.into(),
             method.map_or(Cell::Empty, |one| one.policy.as_str().into()),
             side.questions.into(),
             finite(side.accuracy),
+            accuracy_difference,
             side.f1.into(),
         ];
         cells.extend(
@@ -61,27 +61,24 @@ pub fn search_sheet(runs: &[Searched<'_>], bootstrap: &Bootstrap) -> Sheet {
                 .map(|name| Cell::from(spent_of(side, name))),
         );
         cells.extend([finite(side.backstop), side.violations.into()]);
-        if place > 0 {
-            let paired = pair(runs[0].outcomes, run.outcomes, bootstrap);
-            cells.extend(difference(&paired));
-        }
+        cells.extend([pairs, f1_difference]);
         sheet.row(cells);
     }
     let first = runs.first().map_or("", |run| run.name);
     sheet.noted(match runs.len() {
-        0 | 1 => "spent is the mean per question; mark two runs to compare them".to_owned(),
+        0 | 1 => "means per question; mark two runs to compare them".to_owned(),
         _ => format!(
-            "spent is the mean per question; differences are to {first} on the questions that \
-             both finished, 95% paired bootstrap interval over questions"
+            "means per question; differences to {first} where both finished, 95% paired bootstrap"
         ),
     })
 }
 
-fn difference(paired: &Paired) -> Vec<Cell> {
+/// Questions in common, and the differences of accuracy and F1 on them.
+fn difference(paired: Paired) -> [Cell; 3] {
     if paired.pairs == 0 {
-        return vec![0_usize.into()];
+        return [0_usize.into(), NONE, NONE];
     }
-    vec![
+    [
         paired.pairs.into(),
         paired.accuracy.into(),
         paired.f1.into(),
