@@ -8,7 +8,6 @@
 //! | [`games`] | preference games and the trace model small enough to be solved exactly |
 //! | [`evaluation`] | figures with intervals, answer files of other tools |
 //! | [`text_model`] | a decoder with tokenizer and chat template |
-//! | [`thinking`] | where a thinking trace begins and ends, and how a prompt asks for none |
 //! | [`preparation`] | rows to token ids: templates, truncation, what is learnt |
 //! | [`responding`] | prompts in, sampled responses out |
 //! | [`training`] | updates: the one loop of every objective |
@@ -24,7 +23,6 @@ pub mod preparation;
 pub mod responding;
 pub mod run;
 pub mod text_model;
-pub mod thinking;
 pub mod training;
 
 pub use error::AlignmentError;

@@ -1,16 +1,12 @@
 //! From rows to token ids: templates, truncation, what is learnt of a text.
 
 use dataset::{Content, Message, Record};
-use hub::{Conversation, OrderedJson, RenderOptions};
+use hub::{Conversation, ENABLE_THINKING, OrderedJson, RenderOptions, ThinkMarks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::failure::FinetuneError;
 use crate::text_model::{Speech, TextModel, wide};
-use crate::thinking::ThinkMarks;
-
-/// The argument by which templates are told whether a trace is wanted.
-const ENABLE_THINKING: &str = "enable_thinking";
 
 /// Token ids, and which of them are learnt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use configs::finetune::{DataConfig, GenerationConfig};
 use dataset::{Content, Response};
+use hub::ThinkMarks;
 use lm::generation::{
     Continuation, Engine, EngineSettings, Finish, GenerationSettings, Request, Verdict,
 };
@@ -17,7 +18,6 @@ use serde_json::json;
 use crate::failure::FinetuneError;
 use crate::preparation::Preparation;
 use crate::text_model::TextModel;
-use crate::thinking::ThinkMarks;
 
 pub use server::ServerResponder;
 

@@ -57,6 +57,23 @@ fn every_preset_loads_is_complete_and_says_how_to_run_it() {
     }
 }
 
+/// More threads than one wait for each other where another job has a core, and win nothing on a
+/// quiet machine: the searcher is small.
+#[test]
+fn the_small_searcher_computes_on_one_thread() {
+    let small = |preset: &&presets::Preset| preset.text.contains("assets/searcher");
+    let mut count = 0;
+    for preset in presets::all().iter().filter(small) {
+        let loaded = load(&LoadRequest::named(preset.name)).unwrap();
+        let RunConfig::Search(config) = loaded.config else {
+            panic!("{} is no search", preset.name)
+        };
+        assert_eq!(config.runtime.threads, 1, "{}", preset.name);
+        count += 1;
+    }
+    assert_eq!(count, 5);
+}
+
 /// The values of EPyMARL's `default.yaml`, `gymma.yaml` and `iql.yaml`.
 #[test]
 fn the_reference_preset_has_the_values_of_the_reference() {

@@ -79,6 +79,13 @@ pub fn count(value: f64) -> String {
     }
 }
 
+/// A noun behind a number: `node` behind 1, `nodes` behind any other.
+#[must_use]
+pub fn plural(number: f64, noun: &str) -> String {
+    let ending = if number == 1.0 { "" } else { "s" };
+    format!("{noun}{ending}")
+}
+
 /// A length of time: `45s`, `3m 07s`, `2h 05m`, `4d 3h`.
 #[must_use]
 pub fn duration(secs: f64) -> String {
@@ -173,6 +180,15 @@ mod tests {
         assert_eq!(count(999_999.0), "1M");
         assert_eq!(count(50_000.0), "50k");
         assert_eq!(count(100_000.0), "100k");
+    }
+
+    #[test]
+    fn one_thing_is_not_several() {
+        let nouns = [0.0, 1.0, 1.5, 2.0].map(|number| plural(number, "tool call"));
+        assert_eq!(
+            nouns,
+            ["tool calls", "tool call", "tool calls", "tool calls"]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod editor;
 pub mod files;
 pub mod gauge;
 pub mod input;
+pub mod path_prompt;
 pub mod plot;
 pub mod prose;
 pub mod rows;

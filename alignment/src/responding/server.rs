@@ -8,13 +8,13 @@ use std::ops::ControlFlow;
 use configs::env::Environment;
 use configs::finetune::{DataConfig, GenerationConfig};
 use dataset::{Message, Response};
+use hub::ThinkMarks;
 use openai::{Choice, Client, Event, ServerError};
 use serde_json::json;
 
 use super::{Ask, Responder, TRACE_TOKENS, Told, UNCLOSED};
 use crate::failure::FinetuneError;
 use crate::text_model::TextModel;
-use crate::thinking::ThinkMarks;
 
 /// A server with the settings of data and generation.
 pub struct ServerResponder<'a> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use configs::finetune::UnclosedTraces;
 use dataset::{Content, Message, Response};
+use hub::ThinkMarks;
 use serde::{Deserialize, Serialize};
 
 use super::data::PromptRow;
@@ -17,7 +18,6 @@ use crate::oracles::{
     Candidates, Judgement, OracleError, PairLogits, PreferenceOracle, Raw, SelfTerm, WinMatrix,
 };
 use crate::responding::{Ask, Responder, is_unclosed};
-use crate::thinking::ThinkMarks;
 
 /// Prompts that an oracle judges at once.
 pub(super) const JUDGED_AT_ONCE: usize = 16;

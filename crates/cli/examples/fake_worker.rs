@@ -243,6 +243,10 @@ fn run(run: &RunFolder, resumed: bool) -> ExitCode {
         tracker,
     };
     println!("fake worker: resumed {resumed}");
+    if behaviour == "leave" {
+        eprintln!("no such symbol: at_rest");
+        std::process::exit(9);
+    }
     if let Some(questions) = fake_search::search(run) {
         writing.status.total_steps = questions;
         writing.status.progress.step = questions;

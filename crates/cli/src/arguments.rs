@@ -29,7 +29,7 @@ pub(crate) use model::{
     Chat, Choosing, Generate, Logits, Model, ModelArguments, ModelChoice, Prompting, Save,
 };
 pub(crate) use model_creation::CreateModel;
-pub(crate) use model_files::{ModelArgument, ModelFiles};
+pub(crate) use model_files::{ModelArgument, ModelFiles, ThinkingMode};
 pub(crate) use model_memory::{MemoryTask, ModelMemory};
 pub(crate) use scoring::ScoreTexts;
 pub(crate) use search::{

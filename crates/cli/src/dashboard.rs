@@ -19,6 +19,7 @@ use crate::output::tell;
 use crate::surroundings::{editor, has_bars, of_terminal, preferences};
 use crate::{scene, scheduler, worker};
 
+mod branching;
 mod chat;
 mod host;
 pub(crate) mod models;

@@ -49,6 +49,8 @@ pub(crate) enum Ending {
     Code(u8),
     /// Its process was killed by this signal.
     Signal(i32),
+    /// Its process is gone, and nobody saw how.
+    Lost,
     /// It is still running, and we left.
     Detached,
 }
@@ -59,6 +61,7 @@ impl Ending {
         match self {
             Ending::Code(code) => code,
             Ending::Signal(signal) => u8::try_from(128 + signal).unwrap_or(ENVIRONMENT),
+            Ending::Lost => ENVIRONMENT,
             Ending::Detached => 0,
         }
     }
@@ -67,7 +70,7 @@ impl Ending {
         match (status.code(), status.signal()) {
             (Some(code), _) => Ending::Code(u8::try_from(code).unwrap_or(ENVIRONMENT)),
             (None, Some(signal)) => Ending::Signal(signal),
-            (None, None) => Ending::Code(ENVIRONMENT),
+            (None, None) => Ending::Lost,
         }
     }
 }
@@ -159,12 +162,10 @@ fn outside_ending(run: &RunFolder) -> Option<Ending> {
         RunState::Finished => Some(Ending::Code(0)),
         RunState::Interrupted => Some(Ending::Code(INTERRUPTED)),
         RunState::Killed => Some(Ending::Signal(SIGKILL)),
-        _ if state.is_final() => Some(Ending::Code(
-            status
-                .exit_code
-                .and_then(|code| u8::try_from(code).ok())
-                .unwrap_or(ENVIRONMENT),
-        )),
+        _ if state.is_final() => {
+            let code = status.exit_code.and_then(|code| u8::try_from(code).ok());
+            Some(code.map_or(Ending::Lost, Ending::Code))
+        }
         _ => None,
     }
 }
@@ -323,9 +324,10 @@ pub(crate) fn explain(run: &RunFolder, ending: Ending) {
     let reason = reason(&run.status().unwrap_or_default(), &lines);
     let why = match ending {
         Ending::Detached | Ending::Code(0 | INTERRUPTED | LEFT_AT_ONCE) => return,
-        Ending::Code(_) if reason.is_none() => {
+        Ending::Lost if reason.is_none() => {
             format!("{id} is lost: its process is gone without a word")
         }
+        Ending::Lost => format!("{id} is lost"),
         Ending::Code(code) => format!("{id} failed with exit code {code}"),
         Ending::Signal(signal) => format!("{id} was killed by signal {signal}"),
     };

@@ -163,6 +163,11 @@ pub(crate) fn json_number(value: f64) -> Value {
         .map_or_else(|| Value::String(figures::number(value)), Value::Number)
 }
 
+/// Seconds for JSON, to a millisecond.
+pub(crate) fn json_seconds(seconds: f64) -> Value {
+    json_number((seconds * 1e3).round() / 1e3)
+}
+
 /// A number that may be missing.
 pub(crate) fn json_option(value: Option<f64>) -> Value {
     value.map_or(Value::Null, json_number)
@@ -249,5 +254,6 @@ mod tests {
             json!({"id": "c", "steps": 5, "last_return": null, "path": "y"})
         );
         assert_eq!(json_number(f64::NAN), json!("NaN"));
+        assert_eq!(json_seconds(0.304_332_55), json!(0.304));
     }
 }

@@ -1,7 +1,8 @@
 //! From arguments to a checked configuration.
 
 use configs::env::Environment;
-use configs::finetune::ARITHMETIC;
+use configs::finetune::{ARITHMETIC, FinetuneConfig};
+use configs::search::{ModelKind, QuestionsKind, SearchConfig};
 use configs::train::{EnvironmentConfig, TimeLimitAs};
 use configs::{Job, LoadRequest, Loaded, Problem, RunConfig, load_with};
 use envs::{EnvironmentError, EnvironmentOptions, EnvironmentSpec, TimeLimitKind};
@@ -70,19 +71,17 @@ pub(crate) fn surroundings(config: &RunConfig) -> Option<Problem> {
     }
 }
 
-/// A file that a fine-tuning names and that is not there: told before a run is made for it.
+/// A file that a setting names, where it does, and what it is to be.
+type Named<'a> = (&'static str, &'a Option<String>, &'static str);
+
+/// A file that a fine-tuning or a search names and that is not there: told before a run is made
+/// for it.
 pub(crate) fn missing_file(config: &RunConfig) -> Option<Problem> {
-    let RunConfig::Finetune(config) = config else {
-        return None;
+    let files = match config {
+        RunConfig::Finetune(config) => files_of_finetuning(config),
+        RunConfig::Search(config) => files_of_search(config),
+        _ => Vec::new(),
     };
-    let rows = "a file of rows (JSON lines, a JSON list or Parquet), or arithmetic";
-    let files = [
-        ("data.path", &config.data.path, rows),
-        ("data.evaluation", &config.data.evaluation, rows),
-        ("oracle.path", &config.oracle.path, "a file of scores"),
-        ("oracle.prompt", &config.oracle.prompt, "a text file"),
-        ("model.create", &config.model.create, "a config.json"),
-    ];
     files.into_iter().find_map(|(name, file, allowed)| {
         let file = file.as_deref().filter(|file| *file != ARITHMETIC)?;
         let problem = match std::fs::metadata(file) {
@@ -93,6 +92,44 @@ pub(crate) fn missing_file(config: &RunConfig) -> Option<Problem> {
         let corrected = format!("correct it, as with --set {name}=FILE");
         Some(problem.value(file).allowed(allowed).hint(corrected))
     })
+}
+
+fn files_of_finetuning(config: &FinetuneConfig) -> Vec<Named<'_>> {
+    let rows = "a file of rows (JSON lines, a JSON list or Parquet), or arithmetic";
+    vec![
+        ("data.path", &config.data.path, rows),
+        ("data.evaluation", &config.data.evaluation, rows),
+        ("oracle.path", &config.oracle.path, "a file of scores"),
+        ("oracle.prompt", &config.oracle.prompt, "a text file"),
+        ("model.create", &config.model.create, "a config.json"),
+    ]
+}
+
+/// Those that are read: made-up questions have none, a question in the settings documents alone.
+fn files_of_search(config: &SearchConfig) -> Vec<Named<'_>> {
+    let questions = &config.questions;
+    let documents = (
+        "questions.documents",
+        &questions.documents,
+        "a file of documents, JSON lines with title and text",
+    );
+    match (config.model.kind, questions.kind) {
+        (ModelKind::Scripted, _) | (_, QuestionsKind::World) => Vec::new(),
+        (_, QuestionsKind::Text) => vec![documents],
+        (_, QuestionsKind::File) => vec![
+            (
+                "questions.path",
+                &questions.path,
+                "a file of HotpotQA, 2WikiMultihopQA, MuSiQue, Bamboogle or JSON lines",
+            ),
+            documents,
+            (
+                "questions.aliases",
+                &questions.aliases,
+                "id_aliases.json of 2WikiMultihopQA",
+            ),
+        ],
+    }
 }
 
 /// As [`load`], for a command that stops at problems; warnings go to stderr.

@@ -36,6 +36,7 @@ mod settings;
 mod source;
 mod summary;
 mod template;
+mod thinking;
 mod tokenizer;
 mod transfer;
 
@@ -53,4 +54,5 @@ pub use settings::{HubSettings, PUBLIC_ENDPOINT, Token};
 pub use source::{DownloadEvent, Fetched, Hub, Listing, RemoteFile, Watch};
 pub use summary::{ModelKind, Summary};
 pub use template::{ChatTemplate, RenderOptions};
+pub use thinking::{ENABLE_THINKING, Split, ThinkMarks};
 pub use tokenizer::{DecodeStream, ModelTokenizer, SpecialTokens};

@@ -207,6 +207,11 @@ impl SearchEvent {
     }
 }
 
+/// Whether more was spent than allowed. Sums of fractions may miss the ceiling by their rounding.
+fn exceeds(spent: f64, limit: f64) -> bool {
+    spent > limit * (1.0 + 1e-9)
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -131,6 +131,7 @@ pub fn question_sheet(runs: &[Searched<'_>]) -> Sheet {
     sheet.noted(match (runs.len(), differing) {
         (1, _) => "mark two runs to see where they differ".to_owned(),
         (_, 0) => "no question is right in one run and wrong in another".to_owned(),
+        (_, 1) => "1 question is right in one run and wrong in another".to_owned(),
         (_, many) if many > MOST_QUESTIONS => {
             format!("the first {MOST_QUESTIONS} of {many} questions that are right in one run and wrong in another")
         }

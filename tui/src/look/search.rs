@@ -132,7 +132,7 @@ impl Search {
         let found = match &self.wanted {
             Some(wanted) => all().find(|one| one.name == *wanted),
             None => {
-                let at_work = |one: &&Outcome| !one.over && one.nodes > 0;
+                let at_work = |one: &&Outcome| one.is_at_work();
                 let present = all().find(|one| Some(&one.name) == self.present.as_ref());
                 present
                     .filter(at_work)

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use crate::detail::Measure;
-use crate::figures::{count, duration, gauge_ratio, number, printable};
+use crate::figures::{count, duration, gauge_ratio, number, plural, printable};
 use crate::model::{Model, RunState, RunSummary, is_alive, role, shown};
 use crate::source::score;
 use crate::theme::Role;
@@ -105,7 +105,9 @@ fn searches(model: &Model, scored: bool) -> Vec<(String, Role)> {
     let percent = |share: f64| format!("{:.0}%", share * 100.0);
     let mut parts = Vec::new();
     if let Some(many) = last("violations").filter(|many| *many > 0.0) {
-        parts.push((format!("! {} budgets exceeded", number(many)), Role::Bad));
+        let budgets = plural(many, "budget");
+        let text = format!("! {} {budgets} exceeded", number(many));
+        parts.push((text, Role::Bad));
     }
     if let Some(accuracy) = last("accuracy").filter(|_| !scored) {
         parts.push((

@@ -15,7 +15,7 @@ use crate::look::{Look, Seen};
 use crate::model::Model;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
-use crate::widgets::input::Input;
+use crate::widgets::path_prompt::PathPrompt;
 
 mod draw;
 mod going_on;
@@ -51,7 +51,7 @@ pub struct State {
     /// Shows only questions that fit.
     pub filter: String,
     /// The path that is typed for a report.
-    pub report: Option<Input>,
+    pub report: Option<PathPrompt>,
     /// The question that the replay is of.
     pub question: String,
     /// The search at a moment.

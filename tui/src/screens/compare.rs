@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ratatui::Frame;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tracking::search_log::Outcome;
 
@@ -16,7 +16,7 @@ use crate::screens::{self, ScreenKind};
 use crate::sheet::Sheet;
 use crate::theme::Role;
 use crate::update::{Cmd, MouseKind};
-use crate::widgets::input::Input;
+use crate::widgets::path_prompt::{self, PathPrompt};
 use crate::widgets::plot::{Plot, View, Window};
 
 mod content;
@@ -151,7 +151,7 @@ pub struct State {
     /// Every metric that a run has.
     pub metrics: Vec<String>,
     /// The path that is typed for an export.
-    pub export: Option<Input>,
+    pub export: Option<PathPrompt>,
     drag: Option<(u16, [f64; 2])>,
     stale: bool,
     computed: f64,
@@ -257,7 +257,7 @@ pub(crate) fn act(model: &mut Model, action: Action) -> Vec<Cmd> {
         }
         Action::TableLeft => state.scroll.1 = state.scroll.1.saturating_sub(8),
         Action::TableRight => state.scroll.1 = (state.scroll.1 + 8).min(places::widest(state)),
-        Action::Export => state.export = Some(Input::new(export::SUGGESTED)),
+        Action::Export => state.export = Some(export::prompt()),
         _ => turn_view(model, action),
     }
     Vec::new()
@@ -334,22 +334,8 @@ fn choose_metric(model: &mut Model, name: String) {
 }
 
 pub(crate) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
-    let mut input = model.compare.export.clone()?;
-    if key.kind == KeyEventKind::Release {
-        return Some(Vec::new());
-    }
-    match key.code {
-        KeyCode::Esc => model.compare.export = None,
-        KeyCode::Enter => {
-            model.compare.export = None;
-            return Some(export::write(model, input.text()));
-        }
-        _ => {
-            input.press(key);
-            model.compare.export = Some(input);
-        }
-    }
-    Some(Vec::new())
+    let chosen = path_prompt::typed(&mut model.compare.export, key)?;
+    Some(chosen.map_or_else(Vec::new, |target| export::write(model, target)))
 }
 
 /// One level back; `false` at the first level.

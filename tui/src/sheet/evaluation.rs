@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tracking::evaluation::{EvaluationFolder, Kind, Parameter, Results};
 
 use super::{Cell, Sheet, fixed};
+use crate::figures::plural;
 
 /// Everything that an evaluation came to, as tables, the most important first.
 #[must_use]
@@ -94,10 +95,12 @@ pub fn title(results: &Results) -> String {
 pub fn played(results: &Results) -> String {
     if results.kind == Kind::Searches {
         let questions: usize = results.sweep.iter().map(|row| row.count).sum();
-        return format!(
-            "{questions} questions; {} more go on or have no judged answer",
-            results.unjudged
-        );
+        let noun = plural(questions as f64, "question");
+        let rest = match results.unjudged {
+            1 => "1 more goes on or has no judged answer".to_owned(),
+            many => format!("{many} more go on or have no judged answer"),
+        };
+        return format!("{questions} {noun}; {rest}");
     }
     let options = &results.options;
     let mut text = format!(

@@ -357,7 +357,7 @@ fn broken_budgets_are_marked_and_gauges_stay_within_bounds() {
     letter(&mut model, 'z');
     let drawn = text(&model, 120, 40);
     assert!(drawn.contains("! 60M of 10: 60M over budget"), "{drawn}");
-    assert!(drawn.contains("! 1 lines refused"), "{drawn}");
+    assert!(drawn.contains("! 1 line refused"), "{drawn}");
     assert!(!drawn.contains('\u{1b}') && !drawn.contains('\u{202e}'));
 }
 
@@ -526,7 +526,7 @@ fn reports_and_branches_are_asked_of_the_program_around() {
     send(&mut model, Msg::Resized(120, 40));
     let drawn = text(&model, 120, 40);
     assert!(
-        drawn.contains("write to: questions-bavt-0003-q1.html"),
+        drawn.contains("write to questions-bavt-0003-q1.html"),
         "{drawn}"
     );
     let asked = key(&mut model, KeyCode::Enter);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{FormatArgument, ModelMemory};
 
@@ -15,6 +15,15 @@ pub(crate) struct ModelArgument {
     /// A branch, tag or commit of the model
     #[arg(long, value_name = "REVISION", default_value = hub::DEFAULT_REVISION)]
     pub(crate) revision: String,
+}
+
+/// Whether a trace of thinking is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ThinkingMode {
+    /// The template is asked for one
+    On,
+    /// The prompt ends with an empty one
+    Off,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -53,6 +62,10 @@ pub(crate) enum ModelFiles {
         /// End with what begins an answer, as for generation
         #[arg(long)]
         generation_prompt: bool,
+        /// As a training with this data.thinking reads it: on asks the template for a trace, off
+        /// ends the prompt with an empty one [default: as the chat template does]
+        #[arg(long, value_enum, value_name = "WHICH")]
+        thinking: Option<ThinkingMode>,
         /// An argument of the template, such as enable_thinking=false; may be repeated
         #[arg(long = "template-set", alias = "template", value_name = "NAME=JSON")]
         arguments: Vec<String>,

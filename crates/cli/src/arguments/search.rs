@@ -39,7 +39,7 @@ pub(crate) struct SearchRun {
 pub(crate) enum SearchCommand {
     /// Replay a search from its log, check that it gives the same tree, and print it
     Replay(Replay),
-    /// Two runs or groups of runs, question by question
+    /// Two runs, question by question
     Compare(CompareSearches),
     /// Write the made-up world: documents, questions, and what a searcher is trained from
     World(World),
@@ -78,7 +78,7 @@ pub(crate) struct CompareSearches {
     /// A run of searches: id, part of it that fits one run only, path, or `last`
     #[arg(value_name = "A")]
     pub(crate) first: String,
-    /// The runs that it is compared with
+    /// The run that it is compared with
     #[arg(value_name = "B")]
     pub(crate) second: String,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use tui::comparison::{
 };
 
 use crate::arguments::{Compare, Format, Global};
+use crate::dashboard::root_flag;
 use crate::failure::Failure;
 use crate::output::{print, print_json, tell};
 use crate::result::RunResult;
@@ -83,8 +84,22 @@ pub(crate) fn compare(global: &Global, arguments: &Compare) -> Result<(), Failur
                     improvement.to_text()
                 ));
             }
-            print(&text)
+            print(&text)?;
+            hint(global, &found);
+            Ok(())
         }
+    }
+}
+
+/// Of two runs of searches more can be told: by the questions that both have.
+fn hint(global: &Global, found: &[RunResult]) {
+    if let ([first, second], true) = (found, super::search::are_searches(found)) {
+        tell(&format!(
+            "question by question: concord{} search compare {} {}",
+            root_flag(global),
+            first.run.id(),
+            second.run.id()
+        ));
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Config, Format, Settings};
 use crate::failure::{BAD_ARGUMENTS, Failure};
 use crate::output::{Table, print, print_json, tell};
-use crate::settings::{load, load_or_fail};
+use crate::settings::{load, load_or_fail, missing_file};
 
 /// Runs the command.
 pub(crate) fn config(command: &Config) -> Result<(), Failure> {
@@ -81,7 +81,12 @@ fn with_origins(config: &RunConfig, origins: &configs::Origins) -> String {
 
 fn check(settings: &Settings, format: Format) -> Result<(), Failure> {
     let (problems, good): (Vec<Problem>, bool) = match load(settings, None) {
-        Ok(loaded) => (loaded.warnings, true),
+        Ok(loaded) => {
+            let missing = missing_file(&loaded.config);
+            let good = missing.is_none();
+            let problems = loaded.warnings.into_iter().chain(missing);
+            (problems.collect(), good)
+        }
         Err(problems) => (problems, false),
     };
     match format {

@@ -169,7 +169,7 @@ impl Launch<'_> {
         root: &Path,
         ui: Ui,
     ) -> Result<Vec<(RunFolder, Ending)>, Failure> {
-        let bars = has_bars().then(Bars::new);
+        let stage = Stage::new(ui, self.watch);
         let mut interrupts = Interrupts::new(OnInterrupt::Stop)?;
         let mut variants = self.variants.iter();
         follow(&mut interrupts, self.arguments.jobs as usize, || {
@@ -177,15 +177,47 @@ impl Launch<'_> {
                 return Ok(None);
             };
             let run = self.create(root, variant)?;
-            let mut observer = match self.watch {
-                Some(watch) if ui == Ui::Plain => watch(&run, &variant.label),
-                _ => observer(ui, bars.as_ref(), &variant.label, Words::of(&run)),
-            };
-            if ui == Ui::Plain {
-                observer.say(&format!("run folder: {}", run.path().display()));
-            }
-            let child = worker::spawn(worker, &run, false)?;
-            Ok(Some(Followed::new(run, Some(child), observer)))
+            stage.start(worker, run, &variant.label, false).map(Some)
         })
+    }
+}
+
+/// Where runs are seen that this program starts and follows.
+pub(crate) struct Stage<'a> {
+    ui: Ui,
+    bars: Option<Bars>,
+    watch: Option<Watch<'a>>,
+}
+
+impl<'a> Stage<'a> {
+    /// `watch` is who sees runs in plain lines instead of bars.
+    pub(crate) fn new(ui: Ui, watch: Option<Watch<'a>>) -> Self {
+        Stage {
+            ui,
+            bars: has_bars().then(Bars::new),
+            watch,
+        }
+    }
+
+    /// Starts a run's worker and shows how it fares.
+    ///
+    /// # Errors
+    /// The worker cannot be started.
+    pub(crate) fn start(
+        &self,
+        worker: &Path,
+        run: RunFolder,
+        label: &str,
+        resume: bool,
+    ) -> Result<Followed<'static>, Failure> {
+        let mut observer = match self.watch {
+            Some(watch) if self.ui == Ui::Plain => watch(&run, label),
+            _ => observer(self.ui, self.bars.as_ref(), label, Words::of(&run)),
+        };
+        if self.ui == Ui::Plain {
+            observer.say(&format!("run folder: {}", run.path().display()));
+        }
+        let child = worker::spawn(worker, &run, resume)?;
+        Ok(Followed::new(run, Some(child), observer))
     }
 }

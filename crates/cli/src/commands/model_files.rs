@@ -10,7 +10,7 @@ use hub::{
 };
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, ModelArgument, ModelFiles};
+use crate::arguments::{Format, ModelArgument, ModelFiles, ThinkingMode};
 use crate::failure::Failure;
 use crate::output::{Table, print, print_json, tell};
 
@@ -34,6 +34,7 @@ pub(crate) fn model_files(command: &ModelFiles) -> Result<(), Failure> {
             file,
             record,
             generation_prompt,
+            thinking,
             arguments,
             format,
         } => preview::preview(
@@ -42,6 +43,7 @@ pub(crate) fn model_files(command: &ModelFiles) -> Result<(), Failure> {
                 file,
                 record: *record,
                 generation_prompt: *generation_prompt,
+                thinking: thinking.map(|mode| mode == ThinkingMode::On),
                 arguments,
             },
             format.format,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracking::search_log::{self, Order, Replay, SearchLog};
 use tracking::switching::SwitchTimeline;
 use tracking::{History, RunFolder, Sample};
-use tui::figures::{count, number, printable};
+use tui::figures::{count, number, plural, printable};
 use tui::panes::search::answer_text;
 use tui::panes::text::{figures, metrics};
 use tui::panes::world::switch;
@@ -15,7 +15,7 @@ use tui::widgets::prose;
 
 use crate::arguments::{Format, Show};
 use crate::failure::Failure;
-use crate::output::{Table, json_number, json_option, print, print_json};
+use crate::output::{Table, json_number, json_option, json_seconds, print, print_json};
 use crate::surroundings::of_terminal;
 
 /// Width of text where the terminal does not say.
@@ -288,7 +288,7 @@ fn question_row(name: &str, replay: &Replay) -> Vec<Value> {
         json!(chosen.map(|answer| answer.text.as_str())),
         json!(chosen.and_then(|answer| answer.correct)),
         json!(chosen.map(|answer| answer.backstop)),
-        json_number(log.time_after(usize::MAX)),
+        json_seconds(log.time_after(usize::MAX)),
         json!(spent),
         json!(violations),
         json!(log.problems().1),
@@ -324,7 +324,7 @@ pub(crate) fn print_tree(replay: &Replay, format: Format) -> Result<(), Failure>
                 "best_path": replay.best_path().into_iter()
                     .map(|node| log.nodes()[node as usize].id).collect::<Vec<_>>(),
                 "nodes": nodes(replay).to_json(),
-                "seconds": json_number(log.time_after(usize::MAX)),
+                "seconds": json_seconds(log.time_after(usize::MAX)),
                 "refused": log.problems().1,
                 "problems": log.problems().0,
             }))
@@ -422,7 +422,8 @@ fn tree_text(replay: &Replay) -> String {
     }
     let (problems, refused) = log.problems();
     if refused > 0 {
-        text.push_str(&format!("{refused} lines refused\n"));
+        let lines = plural(refused as f64, "line");
+        text.push_str(&format!("{refused} {lines} refused\n"));
         for problem in problems {
             text.push_str(&format!("  {}\n", printable(problem)));
         }

@@ -14,6 +14,7 @@ use crate::failure::Failure;
 
 pub(crate) use answers::{are_searches, report};
 pub(crate) use picture::written as written_report;
+pub(crate) use replaying::branch_of;
 
 /// Runs the command.
 pub(crate) fn search(global: &Global, search: &Search) -> Result<(), Failure> {

@@ -1,11 +1,9 @@
 //! What the dashboard asks of this program.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use configs::RunConfig;
 use tracking::queue::{self, Move};
@@ -14,6 +12,7 @@ use tui::host::{Budgets, Launch, QueueEntry};
 use tui::panes::search::{Branch, ReportAsk};
 use tui::{Answer, Host, Request};
 
+use super::branching;
 use super::chat::Chats;
 use super::models::Models;
 use crate::arguments::Global;
@@ -23,9 +22,6 @@ use crate::creation;
 use crate::failure::Failure;
 use crate::launcher::Launcher;
 use crate::{evaluations, scheduler, settings, worker};
-
-/// How long a branch may take until its run is there.
-const BRANCHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Workers started by this program, by run; kept so that they can be waited for. They have
 /// sessions of their own and outlive it.
@@ -216,58 +212,9 @@ impl Program {
         save(&wanted.path, &text, wanted.replace)
     }
 
-    /// By the command, in a process of its own; its run is the new one.
     fn branch(&self, branch: &Branch) -> Result<String, Failure> {
-        let failed = |what: &str| {
-            Failure::environment(format!("cannot go on from node {}: {what}", branch.node))
-        };
-        let program = std::env::current_exe().map_err(|error| failed(&error.to_string()))?;
-        let before = self.ids()?;
-        let mut command = Command::new(program);
-        command.arg("--run-dir").arg(&self.root);
-        if let Some(worker) = &self.global.worker {
-            command.arg("--worker").arg(worker);
-        }
-        let mut child = command
-            .args(["search", "replay"])
-            .arg(self.search_log(&branch.run, &branch.question)?)
-            .args(["--branch-from", &branch.node.to_string(), "--ui", "none"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(&error.to_string()))?;
-        let begun = Instant::now();
-        loop {
-            if let Some(id) = self.ids()?.into_iter().find(|id| !before.contains(id)) {
-                // It follows its run; that it ends is waited for, not what it tells.
-                std::thread::spawn(move || child.wait());
-                return Ok(id);
-            }
-            let over = child.try_wait().ok().flatten();
-            if over.is_some() || begun.elapsed() > BRANCHED_WITHIN {
-                let mut told = String::new();
-                if over.is_some()
-                    && let Some(mut pipe) = child.stderr.take()
-                {
-                    let _ = pipe.read_to_string(&mut told);
-                }
-                let told = told.trim();
-                return Err(failed(if told.is_empty() {
-                    "no run was made"
-                } else {
-                    told
-                }));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn ids(&self) -> Result<Vec<String>, Failure> {
-        Ok(RunFolder::list(&self.root)?
-            .iter()
-            .map(RunFolder::id)
-            .collect())
+        let log = self.search_log(&branch.run, &branch.question)?;
+        branching::branch(&self.global, &self.root, &log, branch)
     }
 
     fn wish(&self, id: &str, wish: Wish) -> Result<String, Failure> {

@@ -6,8 +6,8 @@ use configs::finetune::ARITHMETIC;
 use dataset::arithmetic::{self, Split};
 use dataset::{Content, Counts, Dataset, FileKind, Form, Message, Prompt, Rows};
 use hub::{
-    ChatTemplate, Conversation, HubError, ModelFolder, ModelTokenizer, OrderedJson, RenderOptions,
-    RenderedConversation, Segment,
+    ChatTemplate, Conversation, ENABLE_THINKING, HubError, ModelFolder, ModelTokenizer,
+    OrderedJson, RenderOptions, RenderedConversation, Segment, ThinkMarks,
 };
 use tui::figures::count;
 use tui::plan::bytes;
@@ -20,8 +20,6 @@ use crate::plan::{LARGEST, located};
 const SHOWN: usize = 5;
 /// Problems that are listed.
 const LISTED: usize = 4;
-/// The argument by which templates are told whether a trace is wanted.
-const ENABLE_THINKING: &str = "enable_thinking";
 
 /// A row's text: what it is, the turns before, and what is learnt of it.
 struct Shown {
@@ -321,6 +319,10 @@ impl Reader {
         let rendered = match &self.template {
             Some(template) => self.turns(template, row)?,
             None => self.text(row),
+        };
+        let rendered = match row.thinking {
+            Some(false) => rendered.without_trace(&ThinkMarks::default()),
+            _ => rendered,
         };
         let tokens = rendered.learnt_tokens(&self.tokenizer)?;
         let end = tokens.iter().filter(|(.., learnt)| *learnt);

@@ -16,4 +16,5 @@ mod model_screens;
 mod models;
 mod queue;
 mod recorded;
+mod search_table;
 mod searches;

@@ -154,6 +154,34 @@ fn a_model_is_fetched_listed_inspected_and_previewed() {
 }
 
 #[test]
+fn a_preview_is_that_of_a_training_without_thinking() {
+    let (place, server) = (Place::new(), server());
+    run(&place, &server, false, &["model", "fetch", "owner/tiny"]);
+    let file = place.path().join("chat.json");
+    let record = json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]);
+    fs::write(&file, record.to_string()).expect("a file");
+    let file = file.to_string_lossy();
+    let preview = |more: &[&str]| {
+        let head = ["model", "preview", "owner/tiny", &file, "--format", "json"];
+        let shown = run(&place, &server, true, &[&head[..], more].concat());
+        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+        let shown = shown.json()[0].clone();
+        let mask = shown["mask"].as_array().expect("a mask").clone();
+        let learnt = mask.iter().filter(|one| **one == json!(1)).count();
+        (shown["text"].as_str().expect("a text").to_owned(), learnt)
+    };
+    let ((plain, learnt), (on, _)) = (preview(&[]), preview(&["--thinking", "on"]));
+    // This template knows nothing of traces.
+    assert_eq!(on, plain);
+    let (off, still) = preview(&["--thinking", "off"]);
+    let trace = "assistant\n<think>\n\n</think>\n\nb<|im_end|>";
+    assert!(off.contains(trace) && !plain.contains("<think>"), "{off}");
+    assert_eq!(still, learnt, "the empty trace is not learnt");
+    let asked = ["--thinking", "off", "--generation-prompt"];
+    assert!(preview(&asked).0.ends_with("<think>\n\n</think>\n\n"));
+}
+
+#[test]
 fn a_pair_is_previewed_out_of_a_folder() {
     let (place, server) = (Place::new(), server());
     let fetched = run(&place, &server, false, &["model", "fetch", "owner/tiny"]);

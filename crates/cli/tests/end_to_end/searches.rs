@@ -65,6 +65,8 @@ fn a_line_per_question_has_the_answer_and_what_was_spent_and_left() {
         let left = line["left"]["tokens"].as_u64().expect("whole tokens");
         assert_eq!(spent + left, 1000, "{line}");
         assert_eq!(line["violations"], 0);
+        let seconds = line["seconds"].as_f64().expect("seconds");
+        assert_eq!(seconds, (seconds * 1e3).round() / 1e3);
     }
     assert!(log.is_file());
 }
@@ -157,6 +159,85 @@ fn a_dry_run_tells_the_most_that_can_be_spent() {
         table.stdout
     );
     assert!(!place.path().join("runs").exists());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_wrong_setting() {
+    let place = place();
+    let settings = SETTINGS.replace(
+        "[model]\nkind = \"scripted\"\n[questions]\n",
+        "[model]\nkind = \"server\"\n[server]\nurl = \"http://127.0.0.1:9/v1\"\nmodel = \"m\"\n[questions]\nkind = \"file\"\npath = \"asked.jsonl\"\n",
+    );
+    std::fs::write(place.path().join("file.toml"), settings).expect("settings");
+    let refused = |more: &[&str], setting: &str, file: &str| {
+        for command in [
+            &["config", "check", "file.toml"][..],
+            &["search", "file.toml", "--dry-run"],
+            &["search", "file.toml", "--ui", "none"],
+        ] {
+            let answer = place.run(&[command, more].concat());
+            let told = format!("{}{}", answer.stdout, answer.stderr);
+            assert_eq!(answer.code, Some(2), "{command:?}: {told}");
+            assert!(told.contains(setting) && told.contains(file), "{told}");
+        }
+        assert!(!place.path().join("runs").exists());
+    };
+    refused(&[], "questions.path", "asked.jsonl");
+    std::fs::write(
+        place.path().join("asked.jsonl"),
+        "{\"question\":\"Who?\"}\n",
+    )
+    .expect("a file");
+    let check = place.run(&["config", "check", "file.toml"]);
+    assert_eq!(check.code, Some(0), "{}", check.stdout);
+    refused(
+        &["--set", "questions.documents=none.jsonl"],
+        "questions.documents",
+        "none.jsonl",
+    );
+    refused(
+        &["--set", "questions.aliases=none.json"],
+        "questions.aliases",
+        "none.json",
+    );
+    refused(&["--set", "questions.path=."], "questions.path", "no file");
+}
+
+#[test]
+fn a_worker_that_fails_without_words_is_told_by_its_code_and_its_console() {
+    let place = place();
+    let failed = place.run_as("leave", &["search", "search.toml", "--ui", "none"]);
+    let told = &failed.stderr;
+    assert_eq!(failed.code, Some(9), "{told}");
+    assert!(told.contains("failed with exit code 9"), "{told}");
+    assert!(told.contains("no such symbol: at_rest"), "{told}");
+    assert!(!told.contains("lost"), "{told}");
+}
+
+#[test]
+fn two_searches_that_are_compared_can_be_compared_by_their_questions() {
+    let place = place();
+    for name in ["one", "two"] {
+        searched(&place, &["--name", name]);
+    }
+    let compared = place.run(&["compare", "one", "two"]);
+    assert_eq!(compared.code, Some(0), "{}", compared.stderr);
+    let hint = (compared.stderr.lines()).find_map(|line| line.split_once("concord "));
+    let command: Vec<&str> = hint.expect("a hint").1.split_whitespace().collect();
+    assert_eq!(command[..2], ["search", "compare"]);
+    let answer = place.run(&command);
+    assert!(
+        !answer.stderr.contains("is no run of searches"),
+        "{}",
+        answer.stderr
+    );
+    for quiet in [
+        &["compare", "one"][..],
+        &["compare", "one", "two", "--format", "json"],
+    ] {
+        let answer = place.run(quiet);
+        assert!(!answer.stderr.contains("question by question"), "{quiet:?}");
+    }
 }
 
 #[test]

@@ -129,8 +129,6 @@ pub struct SearchLog {
     problems: Vec<String>,
     refused: u64,
     unknown: u64,
-    violations: u64,
-    plan: String,
 }
 
 impl SearchLog {
@@ -282,14 +280,8 @@ impl SearchLog {
                 plain(Change::Answer(self.answers.len() - 1))
             }
             SearchEventKind::End { why } => Ok(Some((Change::End, why))),
-            SearchEventKind::Violation { .. } => {
-                self.violations += 1;
-                Ok(None)
-            }
-            SearchEventKind::Plan { text } => {
-                self.plan = text;
-                Ok(None)
-            }
+            // Of these a replay shows nothing.
+            SearchEventKind::Violation { .. } | SearchEventKind::Plan { .. } => Ok(None),
             SearchEventKind::Unknown => {
                 self.unknown += 1;
                 Ok(None)
@@ -419,16 +411,6 @@ impl SearchLog {
     /// What was refused, in words; the first few, and how many there were in all.
     pub fn problems(&self) -> (&[String], u64) {
         (&self.problems, self.refused)
-    }
-
-    /// Jobs that cost more than they were allowed.
-    pub fn violations(&self) -> u64 {
-        self.violations
-    }
-
-    /// The plan; empty where none was made.
-    pub fn plan(&self) -> &str {
-        &self.plan
     }
 
     /// Events of kinds that this version does not know.

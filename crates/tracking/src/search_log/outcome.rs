@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::reader::{SLICE, SearchReader, questions};
-use super::{SearchEvent, SearchEventKind};
+use super::{SearchEvent, SearchEventKind, exceeds};
 use crate::error::TrackingError;
 
 /// What was spent of a resource.
@@ -15,6 +15,13 @@ pub struct Spent {
     pub amount: f64,
     /// Its ceiling; infinite for none.
     pub limit: f64,
+}
+
+impl Spent {
+    /// Whether more was spent than allowed.
+    pub fn is_over(&self) -> bool {
+        exceeds(self.amount, self.limit)
+    }
 }
 
 /// What the search of one question came to, or how far it is.
@@ -137,8 +144,12 @@ impl Outcome {
     /// Jobs that cost more than they were allowed, and resources of which more was spent than
     /// allowed. To be 0.
     pub fn violations(&self) -> usize {
-        let over = |one: &&Spent| one.amount > one.limit * (1.0 + 1e-9);
-        self.exceeded + self.spent.iter().filter(over).count()
+        self.exceeded + self.spent.iter().filter(|one| one.is_over()).count()
+    }
+
+    /// Whether it has begun and is not over.
+    pub fn is_at_work(&self) -> bool {
+        self.nodes > 0 && !self.over
     }
 
     /// Right, wrong, or not known. A search that ended without an answer is wrong where answers
@@ -294,6 +305,7 @@ mod tests {
             (1, false, 60.0)
         );
         assert_eq!((one.verdict(), one.violations()), (None, 0));
+        assert!(one.is_at_work() && !one.spent[0].is_over());
         std::fs::write(folder.join("q10.jsonl"), format!("{FIRST}{REST}")).expect("written");
         std::fs::write(folder.join("q2.jsonl"), FIRST).expect("written");
         assert_eq!(outcomes.poll(1 << 20).expect("read"), (true, false));
@@ -307,6 +319,7 @@ mod tests {
         );
         // 120 of 100 tokens, and a job that cost more than it might; the answer that was not chosen does not count.
         assert_eq!((one.violations(), one.over, one.seconds), (2, true, 3.0));
+        assert!(!one.is_at_work() && one.spent[0].is_over());
         assert_eq!(outcomes.poll(1 << 20).expect("read"), (false, false));
         // A log that is written anew counts anew.
         std::fs::write(folder.join("q10.jsonl"), FIRST).expect("written");
@@ -336,6 +349,7 @@ mod tests {
             ..Outcome::default()
         };
         assert_eq!(outcome.verdict(), None);
+        assert!(!Outcome::default().is_at_work(), "it has not begun");
         outcome.expected = vec!["a".to_owned()];
         assert_eq!((outcome.verdict(), outcome.f1()), (Some(false), Some(0.0)));
         outcome.over = false;

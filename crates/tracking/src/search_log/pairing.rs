@@ -63,8 +63,6 @@ impl Side {
 pub struct Paired {
     /// Questions that count.
     pub pairs: usize,
-    /// Both right.
-    pub both: usize,
     /// Right in the first run only.
     pub first_only: usize,
     /// Right in the second run only.
@@ -75,9 +73,6 @@ pub struct Paired {
     pub f1: Option<Interval>,
     /// The same of what was spent, by resource.
     pub spent: Vec<(String, Interval)>,
-    /// Pairs that differ in being right, as places among the outcomes of the first and of the
-    /// second run.
-    pub differing: Vec<(usize, usize)>,
 }
 
 /// Pairs by the questions' identities. The interval is a bootstrap over pairs: both runs see the
@@ -114,18 +109,11 @@ pub fn pair(first: &[Outcome], second: &[Outcome], bootstrap: &Bootstrap) -> Pai
     let mut found = intervals(&differences, pairs.len(), bootstrap);
     Paired {
         pairs: pairs.len(),
-        both: count((true, true)),
         first_only: count((true, false)),
         second_only: count((false, true)),
         f1: if whole { found.pop() } else { None },
         accuracy: found[0],
         spent: resources.into_iter().zip(found.drain(1..)).collect(),
-        differing: pairs
-            .iter()
-            .zip(&rights)
-            .filter(|(_, (one, other))| one != other)
-            .map(|(pair, _)| *pair)
-            .collect(),
     }
 }
 
@@ -212,9 +200,8 @@ mod tests {
             outcome("a", Some(true), 80.0),
         ];
         let paired = pair(&first, &second, &Bootstrap::default());
-        assert_eq!((paired.pairs, paired.both), (3, 1));
+        assert_eq!(paired.pairs, 3);
         assert_eq!((paired.first_only, paired.second_only), (0, 1));
-        assert_eq!(paired.differing, [(2, 1)]);
         assert!((paired.accuracy.estimate - 1.0 / 3.0).abs() < 1e-12);
         assert_eq!((paired.accuracy.low, paired.accuracy.high), (0.0, 1.0));
         assert_eq!(paired.f1, Some(paired.accuracy));

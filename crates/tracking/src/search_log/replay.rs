@@ -1,5 +1,6 @@
 //! A search at a moment of its replay: forwards and backwards in steps.
 
+use super::exceeds;
 use super::log::{Answer, Change, SearchLog};
 
 /// How the children of a node are ordered.
@@ -54,8 +55,7 @@ impl Budget<'_> {
 
     /// Whether more was spent than allowed.
     pub fn violated(&self) -> bool {
-        self.limit
-            .is_some_and(|limit| self.spent > limit * (1.0 + 1e-9))
+        self.limit.is_some_and(|limit| exceeds(self.spent, limit))
     }
 }
 

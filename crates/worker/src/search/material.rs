@@ -151,8 +151,12 @@ fn of_file(config: &SearchConfig) -> Result<Material, Failure> {
     let read = datasets::read(path, format, aliases)?;
     let mut notes = Vec::new();
     if read.left_out > 0 {
+        let (noun, verb) = match read.left_out {
+            1 => ("question", "is"),
+            _ => ("questions", "are"),
+        };
         notes.push(format!(
-            "{} questions of {} are marked as not answerable and left out",
+            "{} {noun} of {} {verb} marked as not answerable and left out",
             read.left_out,
             path.display()
         ));

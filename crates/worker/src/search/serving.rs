@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use configs::search::{CriticScore, DialogueStyle, ModelKind, SearchConfig, ToolsConfig};
-use search::dialogue::PromptStyle;
 use search::dialogue::chat::{Chat, Critic};
 use search::dialogue::compact::Compact;
+use search::dialogue::{PromptStyle, Speaker};
 use search::language::{CompletionModel, LanguageBackend, Manner, Sampling, Toolbox};
 use search::scripted::{Coupling, Ending, Scripted};
 use search::serving::Backend;
@@ -44,6 +44,16 @@ pub fn open(
             Box::new(scripted)
         }
     })
+}
+
+/// The role under which a speaker's turn is sent, by a chat template or to a server.
+pub(super) fn role(speaker: Speaker) -> &'static str {
+    match speaker {
+        Speaker::System => "system",
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
+        Speaker::Tool => "tool",
+    }
 }
 
 fn language<M: CompletionModel>(

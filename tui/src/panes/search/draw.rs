@@ -5,11 +5,11 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
-use tracking::search_log::{Budget, Row};
+use tracking::search_log::{Budget, Outcome, Row};
 
 use super::node::{answer_text, node, short_value};
 use super::{State, questions};
-use crate::figures::{count, printable};
+use crate::figures::{count, plural, printable};
 use crate::model::Model;
 use crate::panes::Pane;
 use crate::theme::{Role, Theme};
@@ -146,21 +146,10 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
 }
 
 /// The path that is typed for a report.
-fn draw_path(model: &Model, frame: &mut Frame, area: Rect) {
-    let Some(input) = model
-        .panes
-        .search
-        .report
-        .as_ref()
-        .filter(|_| !area.is_empty())
-    else {
-        return;
-    };
-    let mut line = Line::styled("write to: ", model.theme.style(Role::Key));
-    let room = usize::from(area.width).saturating_sub(line.width());
-    line.extend(input.line(room, &model.theme).spans);
-    frame.render_widget(ratatui::widgets::Clear, area);
-    frame.render_widget(line, area);
+fn draw_path(model: &Model, frame: &mut Frame, row: Rect) {
+    if let Some(prompt) = &model.panes.search.report {
+        prompt.draw(&model.theme, frame, row);
+    }
 }
 
 fn title(state: &State) -> String {
@@ -183,7 +172,7 @@ fn title(state: &State) -> String {
         }
         return text;
     }
-    if state.outcomes.iter().any(|one| !one.over) && state.chosen.is_none() {
+    if state.chosen.is_none() && state.outcomes.iter().any(Outcome::is_at_work) {
         text.push_str(" live");
     }
     if !state.replay.is_empty() {
@@ -420,17 +409,19 @@ fn answer<'a>(model: &Model, width: u16) -> Line<'a> {
         None if replay.is_at_end() && replay.log().is_over() => {
             ("ended without an answer".to_owned(), Role::Warn)
         }
-        None => (
-            format!("{} nodes, no answer yet", replay.node_count()),
-            Role::Muted,
-        ),
+        None => {
+            let nodes = replay.node_count();
+            let noun = plural(nodes as f64, "node");
+            (format!("{nodes} {noun}, no answer yet"), Role::Muted)
+        }
     };
     let expected = &replay.log().question().expected;
     if !expected.is_empty() && replay.chosen().is_some() {
         text.push_str(&format!("  expected: {}", expected.join(" | ")));
     }
     if bad > 0 {
-        text = format!("! {bad} lines refused  {text}");
+        let lines = plural(bad as f64, "line");
+        text = format!("! {bad} {lines} refused  {text}");
     }
     Line::styled(
         fit(&text, usize::from(width), theme.unicode()),

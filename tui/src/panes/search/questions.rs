@@ -7,7 +7,7 @@ use ratatui::widgets::Paragraph;
 use tracking::search_log::{Outcome, Side};
 
 use super::{State, begin};
-use crate::figures::{count, number};
+use crate::figures::{count, number, plural};
 use crate::keys::Move;
 use crate::model::Model;
 use crate::pattern::Pattern;
@@ -18,6 +18,9 @@ use crate::widgets::table::{self, Column};
 /// The questions that fit the filter, by their places.
 fn visible(state: &State) -> Vec<usize> {
     let pattern = Pattern::new(&state.filter);
+    if pattern.is_empty() {
+        return (0..state.outcomes.len()).collect();
+    }
     let fits = |one: &Outcome| {
         let (sign, word) = standing(one, true);
         let answer = one.answer.as_deref().unwrap_or_default();
@@ -56,11 +59,16 @@ fn choose(state: &mut State, place: usize) {
     state.chosen = Some(name);
 }
 
+fn at_work(state: &State) -> usize {
+    let all = state.outcomes.iter();
+    all.filter(|one| one.is_at_work()).count()
+}
+
 /// The question that is searched now is shown, and the next one after it.
 pub(super) fn follow(model: &mut Model) {
     let state = &mut model.panes.search;
     state.chosen = None;
-    let at_work = state.outcomes.iter().filter(|one| !one.over).count();
+    let at_work = at_work(state);
     let text = match at_work {
         0 => "no question is being searched".to_owned(),
         1 => "following the question that is searched".to_owned(),
@@ -156,9 +164,10 @@ fn cells(one: &Outcome, columns: usize, theme: &Theme) -> Vec<table::Cell> {
         found.map_or_else(
             || ("-".to_owned(), Role::Muted),
             |spent| {
-                let over = spent.amount > spent.limit * (1.0 + 1e-9);
-                let mark = if over { "!" } else { "" };
-                let role = if over { Role::Bad } else { Role::Text };
+                let (mark, role) = match spent.is_over() {
+                    true => ("!", Role::Bad),
+                    false => ("", Role::Text),
+                };
                 (format!("{mark}{}", count(spent.amount)), role)
             },
         )
@@ -184,8 +193,8 @@ fn cells(one: &Outcome, columns: usize, theme: &Theme) -> Vec<table::Cell> {
 /// A sign and a word for where a question stands: told apart without colour.
 pub(super) fn standing(one: &Outcome, unicode: bool) -> (&'static str, &'static str) {
     let (sign, ascii, word) = match (one.over, &one.answer, one.verdict()) {
-        (false, None, _) if one.nodes == 0 => ("·", ".", "waits"),
-        (false, ..) => ("●", "*", "searching"),
+        (false, ..) if one.is_at_work() => ("●", "*", "searching"),
+        (false, ..) => ("·", ".", "waits"),
         (true, _, Some(true)) => ("✓", "+", "right"),
         (true, Some(_), Some(false)) => ("✗", "x", "wrong"),
         (true, None, _) => ("∅", "0", "no answer"),
@@ -198,7 +207,7 @@ pub(super) fn standing(one: &Outcome, unicode: bool) -> (&'static str, &'static 
 fn summary(state: &State) -> String {
     let all: Vec<&Outcome> = state.outcomes.iter().collect();
     let side = Side::of(&all);
-    let at_work = all.iter().filter(|one| !one.over && one.nodes > 0).count();
+    let at_work = at_work(state);
     let mut parts = vec![format!("{} of {} over", side.questions, all.len())];
     if at_work > 0 {
         parts.push(format!("{at_work} searched now"));
@@ -217,7 +226,8 @@ fn summary(state: &State) -> String {
         parts.extend(side.spent.iter().take(2).map(mean));
     }
     if side.violations > 0 {
-        parts.insert(0, format!("! {} budgets exceeded", side.violations));
+        let budgets = plural(side.violations as f64, "budget");
+        parts.insert(0, format!("! {} {budgets} exceeded", side.violations));
     }
     parts.join(", ")
 }

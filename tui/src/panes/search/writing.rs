@@ -1,15 +1,15 @@
 //! A report of the question, written by the program around.
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use ratatui::crossterm::event::KeyEvent;
 
 use crate::host::Request;
 use crate::model::Model;
 use crate::theme::Role;
 use crate::update::Cmd;
-use crate::widgets::input::Input;
+use crate::widgets::path_prompt::{self, PathPrompt, Target};
 
 /// Endings of the files, which tell the format.
-const ENDINGS: [&str; 4] = ["html", "dot", "mmd", "json"];
+const ENDINGS: &[&str] = &["html", "dot", "mmd", "json"];
 
 /// A report that is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,46 +32,24 @@ pub(super) fn open(model: &mut Model) {
         return;
     }
     let run = model.selected.clone().unwrap_or_default();
-    model.panes.search.report = Some(Input::new(&format!("{run}-{question}.html")));
+    let suggested = format!("{run}-{question}.html");
+    model.panes.search.report = Some(PathPrompt::new(&suggested, ENDINGS));
 }
 
 pub(super) fn typed(model: &mut Model, key: KeyEvent) -> Option<Vec<Cmd>> {
-    let mut input = model.panes.search.report.clone()?;
-    if key.kind == KeyEventKind::Release {
-        return Some(Vec::new());
-    }
-    match key.code {
-        KeyCode::Esc => model.panes.search.report = None,
-        KeyCode::Enter => {
-            model.panes.search.report = None;
-            return Some(write(model, input.text()));
-        }
-        _ => {
-            input.press(key);
-            model.panes.search.report = Some(input);
-        }
-    }
-    Some(Vec::new())
+    let chosen = path_prompt::typed(&mut model.panes.search.report, key)?;
+    Some(chosen.map_or_else(Vec::new, |target| write(model, target)))
 }
 
-fn write(model: &mut Model, typed: &str) -> Vec<Cmd> {
-    let typed = typed.trim();
-    let (path, replace) = match typed.strip_suffix('!') {
-        Some(path) => (path.trim_end(), true),
-        None => (typed, false),
-    };
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-    if !ENDINGS.contains(&ending) {
-        let text = format!(
-            "cannot tell what to write to `{path}` - allowed endings: .html, .dot, .mmd, .json"
-        );
-        model.notify(text, Role::Bad);
+fn write(model: &mut Model, target: Target) -> Vec<Cmd> {
+    if !ENDINGS.contains(&target.ending()) {
+        model.notify(target.refusal(ENDINGS), Role::Bad);
         return Vec::new();
     }
     vec![Cmd::Ask(Request::SearchReport(ReportAsk {
         run: model.selected.clone().unwrap_or_default(),
         question: model.panes.search.question.clone(),
-        path: path.to_owned(),
-        replace,
+        path: target.path,
+        replace: target.replace,
     }))]
 }

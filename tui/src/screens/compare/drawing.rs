@@ -25,8 +25,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
     if !places.table.is_empty() {
         draw_table(model, frame, places.table);
     }
-    if let Some(input) = &state.export {
-        draw_export(model, frame, area, input);
+    if let Some(prompt) = &state.export {
+        let last = Rect {
+            y: area.bottom().saturating_sub(1),
+            height: area.height.min(1),
+            ..area
+        };
+        prompt.draw(&model.theme, frame, last);
     }
 }
 
@@ -232,27 +237,4 @@ fn cut_left(text: &str, cells: usize) -> String {
         left -= width;
     }
     characters.as_str().to_owned()
-}
-
-fn draw_export(model: &Model, frame: &mut Frame, area: Rect, input: &crate::widgets::input::Input) {
-    if area.height == 0 {
-        return;
-    }
-    let row = Rect {
-        y: area.bottom() - 1,
-        height: 1,
-        ..area
-    };
-    let head = " write to ";
-    let tail = "  .csv .json .svg .txt .md; ! at the end replaces a file ";
-    let head_cells = Span::raw(head).width();
-    let tail_cells = Span::raw(tail).width();
-    let width = row.width as usize;
-    let room = width.saturating_sub(head_cells + tail_cells).max(12);
-    let mut line = Line::styled(head, model.theme.style(Role::Key));
-    let typed = input.line(room.min(width.saturating_sub(head_cells)), &model.theme);
-    line.extend(typed.spans);
-    line.push_span(Span::styled(tail, model.theme.style(Role::Muted)));
-    frame.render_widget(ratatui::widgets::Clear, row);
-    frame.render_widget(line, row);
 }

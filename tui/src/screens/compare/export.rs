@@ -9,32 +9,28 @@ use crate::model::Model;
 use crate::text_chart::text_plot;
 use crate::theme::{ColourDepth, Role, Surroundings};
 use crate::update::Cmd;
+use crate::widgets::path_prompt::{PathPrompt, Target};
 
-/// What the prompt offers.
-pub(super) const SUGGESTED: &str = "comparison.csv";
+/// Endings of the files, which tell what is written.
+const ENDINGS: &[&str] = &["csv", "json", "svg", "txt", "md"];
 /// Columns and rows of a chart in a text file.
 const TEXT: (u16, u16) = (120, 36);
 
+/// Asks for the path.
+pub(super) fn prompt() -> PathPrompt {
+    PathPrompt::new("comparison.csv", ENDINGS)
+}
+
 /// Asks the Host to write: the curves, or the table where it fills the screen.
-pub(super) fn write(model: &mut Model, typed: &str) -> Vec<Cmd> {
-    let typed = typed.trim();
-    let (path, replace) = match typed.strip_suffix('!') {
-        Some(path) => (path.trim_end(), true),
-        None => (typed, false),
-    };
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-    match content(model, ending) {
+pub(super) fn write(model: &mut Model, target: Target) -> Vec<Cmd> {
+    match content(model, target.ending()) {
         Some(text) => vec![Cmd::Ask(host::Request::Save {
-            path: path.to_owned(),
+            path: target.path,
             text,
-            replace,
+            replace: target.replace,
         })],
         None => {
-            let text = format!(
-                "cannot tell what to write to `{path}` - allowed endings: .csv, .json, .svg, \
-                 .txt, .md"
-            );
-            model.notify(text, Role::Bad);
+            model.notify(target.refusal(ENDINGS), Role::Bad);
             Vec::new()
         }
     }

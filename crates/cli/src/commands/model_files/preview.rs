@@ -4,8 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use hub::{
-    Conversation, HubError, ModelFolder, ModelTokenizer, OrderedJson, PreferencePair,
-    RenderOptions, RenderedConversation,
+    Conversation, ENABLE_THINKING, HubError, ModelFolder, ModelTokenizer, OrderedJson,
+    PreferencePair, RenderOptions, RenderedConversation, ThinkMarks,
 };
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,8 @@ pub(super) struct Wanted<'a> {
     pub(super) file: &'a Path,
     pub(super) record: u64,
     pub(super) generation_prompt: bool,
+    /// Whether a trace of thinking is asked for; none leaves it to the template.
+    pub(super) thinking: Option<bool>,
     pub(super) arguments: &'a [String],
 }
 
@@ -31,11 +33,15 @@ pub(super) fn preview(
     let what = format!("{}, record {}", wanted.file.display(), wanted.record);
     let tokenizer = folder.tokenizer()?;
     let template = folder.template()?;
-    let options = RenderOptions {
+    let mut options = RenderOptions {
         generation_prompt: wanted.generation_prompt,
         arguments: arguments(wanted.arguments)?,
         ..RenderOptions::default()
     };
+    if let Some(thinking) = wanted.thinking {
+        let name = ENABLE_THINKING.to_owned();
+        options.arguments.insert(name, thinking.into());
+    }
     let mut parts = Vec::new();
     if PreferencePair::is_pair(&record) {
         let pair = PreferencePair::read(&record, &what)?;
@@ -54,6 +60,12 @@ pub(super) fn preview(
             conversation.render(&template, &options)?
         };
         parts.push(("conversation", rendered));
+    }
+    if wanted.thinking == Some(false) {
+        let marks = ThinkMarks::default();
+        for (_, rendered) in &mut parts {
+            *rendered = rendered.clone().without_trace(&marks);
+        }
     }
     show(&parts, &tokenizer, format)
 }

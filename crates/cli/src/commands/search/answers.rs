@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tracking::search_log::{Outcome, Outcomes};
-use tui::figures::{count, duration, number};
+use tui::figures::{count, duration, number, plural};
 
 use crate::arguments::Format;
 use crate::failure::Failure;
-use crate::output::{Table, json_number, json_option, print};
+use crate::output::{Table, json_number, json_option, json_seconds, print};
 use crate::result::RunResult;
 
 /// The job of a run that searches.
 pub(super) const JOB: &str = "search";
+/// The resource that is a time.
+pub(super) const SECONDS: &str = "seconds";
 /// Questions that a table lists; programs get all of them.
 const LISTED: usize = 40;
 
@@ -65,14 +67,14 @@ fn to_json(result: &RunResult, line: &Outcome) -> Value {
     let spent: BTreeMap<&str, Value> = line
         .spent
         .iter()
-        .map(|one| (one.resource.as_str(), amount(one.amount)))
+        .map(|one| (one.resource.as_str(), amount(&one.resource, one.amount)))
         .collect();
     let left: BTreeMap<&str, Value> = line
         .spent
         .iter()
         .map(|one| {
             let left = match one.limit.is_finite() {
-                true => amount((one.limit - one.amount).max(0.0)),
+                true => amount(&one.resource, (one.limit - one.amount).max(0.0)),
                 false => Value::Null,
             };
             (one.resource.as_str(), left)
@@ -90,7 +92,7 @@ fn to_json(result: &RunResult, line: &Outcome) -> Value {
         "nodes": line.nodes,
         "backstop": line.backstop,
         "violations": line.violations(),
-        "seconds": json_number(line.seconds),
+        "seconds": json_seconds(line.seconds),
         "over": line.over,
         "why": line.why,
         "run": result.run.id(),
@@ -98,10 +100,11 @@ fn to_json(result: &RunResult, line: &Outcome) -> Value {
     })
 }
 
-/// A whole amount without a point.
-fn amount(value: f64) -> Value {
+/// An amount of a resource: without a point where it is whole.
+fn amount(resource: &str, value: f64) -> Value {
     match value.fract() == 0.0 && value.abs() < 2f64.powi(53) {
         true => json!(value as i64),
+        false if resource == SECONDS => json_seconds(value),
         false => json_number(value),
     }
 }
@@ -137,12 +140,12 @@ fn row(result: &RunResult, line: &Outcome) -> Vec<Value> {
         json!(line.answer),
         json!(line.verdict()),
         json_option(line.f1()),
-        amount(line.spent_of("tokens")),
-        amount(line.spent_of("tool_calls")),
+        amount("tokens", line.spent_of("tokens")),
+        amount("tool_calls", line.spent_of("tool_calls")),
         json!(line.nodes),
         json!(line.backstop),
         json!(line.violations()),
-        json_number(line.seconds),
+        json_seconds(line.seconds),
         json!(line.why),
         json!(result.run.id()),
         log(result, line),
@@ -176,12 +179,13 @@ fn text(result: &RunResult, lines: &[Outcome]) -> String {
 /// What a run came to, in words.
 fn figures(result: &RunResult, lines: &[Outcome]) -> Vec<(&'static str, String)> {
     let over: Vec<&Outcome> = lines.iter().filter(|line| line.over).collect();
+    let planned = result.status.total_steps.max(lines.len() as u64);
     let mut rows = vec![(
         "searched",
         format!(
-            "{} of {} questions, {}",
+            "{} of {planned} {}, {}",
             over.len(),
-            result.status.total_steps.max(lines.len() as u64),
+            plural(planned as f64, "question"),
             duration(result.seconds())
         ),
     )];
@@ -196,12 +200,15 @@ fn figures(result: &RunResult, lines: &[Outcome]) -> Vec<(&'static str, String)>
         let spent = over.iter().map(|line| line.spent_of(resource));
         spent.sum::<f64>() / over.len() as f64
     };
+    let (tokens, calls) = (mean("tokens").round(), mean("tool_calls"));
     rows.push((
         "spent",
         format!(
-            "{} tokens and {} tool calls a question",
-            count(mean("tokens").round()),
-            number(mean("tool_calls"))
+            "{} {} and {} {} a question",
+            count(tokens),
+            plural(tokens, "token"),
+            number(calls),
+            plural(calls, "tool call")
         ),
     ));
     let backstops = over.iter().filter(|line| line.backstop).count();
@@ -209,8 +216,9 @@ fn figures(result: &RunResult, lines: &[Outcome]) -> Vec<(&'static str, String)>
     rows.push((
         "backstop",
         format!(
-            "{} of the questions; {violations} budgets exceeded",
-            share(backstops)
+            "{} of the questions; {violations} {} exceeded",
+            share(backstops),
+            plural(violations as f64, "budget")
         ),
     ));
     rows

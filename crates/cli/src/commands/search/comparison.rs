@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracking::RunFolder;
 use tracking::search_log::{Outcome, Outcomes, Paired, Side, pair, pairs};
 use tracking::statistics::{Bootstrap, Interval, mcnemar};
-use tui::figures::number;
+use tui::figures::{number, plural};
 
 use crate::arguments::{CompareSearches, Format, Global};
 use crate::failure::Failure;
-use crate::output::{Table, json_number, json_option, print, print_json};
+use crate::output::{Table, json_number, json_seconds, print, print_json};
 use crate::surroundings::runs_root;
 
-use super::answers::JOB;
+use super::answers::{JOB, SECONDS};
 
 /// Runs the command.
 pub(super) fn compare(global: &Global, arguments: &CompareSearches) -> Result<(), Failure> {
@@ -46,8 +46,9 @@ pub(super) fn compare(global: &Global, arguments: &CompareSearches) -> Result<()
         })),
         Format::Csv => print(&table.to_csv()),
         Format::Table => print(&format!(
-            "A: {first_id}\nB: {second_id}\n{} questions in both\n\n{}\n{}",
+            "A: {first_id}\nB: {second_id}\n{} {} in both\n\n{}\n{}",
             paired.pairs,
+            plural(paired.pairs as f64, "question"),
             table.to_text(),
             wins.words()
         )),
@@ -72,11 +73,18 @@ fn table(first: &[Outcome], second: &[Outcome], paired: &Paired) -> Table {
     let (ours, theirs) = (all(first), all(second));
     let mut table = Table::new(&["measure", "a", "b", "difference", "low", "high"]);
     let mut row = |name: &str, ours: f64, theirs: f64, difference: Option<&Interval>| {
-        let of = |read: fn(&Interval) -> f64| json_option(difference.map(read));
+        let shown = if name == SECONDS {
+            json_seconds
+        } else {
+            json_number
+        };
+        let of = |read: fn(&Interval) -> f64| {
+            difference.map_or(Value::Null, |interval| shown(read(interval)))
+        };
         table.row(vec![
             json!(name),
-            json_number(ours),
-            json_number(theirs),
+            shown(ours),
+            shown(theirs),
             of(|interval| interval.estimate),
             of(|interval| interval.low),
             of(|interval| interval.high),

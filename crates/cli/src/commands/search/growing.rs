@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use tracking::search_log::{SearchEvent, SearchEventKind as Kind, SearchReader, questions};
 use tracking::{Event, EventKind, RunFolder, Status};
-use tui::figures::{count, number, printable};
+use tui::figures::{count, number, plural, printable};
 
 use crate::failure::Failure;
 use crate::follow::Observer;
@@ -293,12 +293,18 @@ impl Telling {
     }
 }
 
+/// An amount with its resource, whose name is a plural: `1 tool call`, `2 tool calls`.
 fn amount(resource: &str, value: f64) -> String {
     let shown = match value.fract() == 0.0 {
         true => count(value),
         false => number(value),
     };
-    format!("{shown} {}", printable(resource).replace('_', " "))
+    let name = printable(resource).replace('_', " ");
+    let name = match name.strip_suffix('s') {
+        Some(noun) => plural(value, noun),
+        None => name,
+    };
+    format!("{shown} {name}")
 }
 
 /// One line of a text, cut.
@@ -324,6 +330,8 @@ mod tests {
             r#"{"kind":"node","id":0,"role":"root","text":"Where?"}"#,
             r#"{"kind":"node","id":1,"parent":0,"role":"tool","text":"search(\"x\")\n-> y"}"#,
             r#"{"kind":"spend","resource":"tokens","amount":61,"node":1}"#,
+            r#"{"kind":"budget","resource":"tool_calls","limit":2}"#,
+            r#"{"kind":"spend","resource":"tool_calls","amount":1,"node":1}"#,
             r#"{"kind":"value","id":1,"value":0.4,"delta":3}"#,
             r#"{"kind":"node","id":2,"parent":1,"role":"tool","text":"search(\"z\")"}"#,
             r#"{"kind":"value","id":2,"value":0.4,"delta":0}"#,
@@ -340,10 +348,10 @@ mod tests {
             [
                 "\nq1: Where?",
                 "  budget: 1k tokens left",
-                "    1 tool: search(\"x\") -> y  +3 -> 0.400  [939 tokens left]",
-                "      2 tool: search(\"z\")  +0 -> 0.400  pruned: no gain  [939 tokens left]",
+                "    1 tool: search(\"x\") -> y  +3 -> 0.400  [939 tokens, 1 tool call left]",
+                "      2 tool: search(\"z\")  +0 -> 0.400  pruned: no gain  [939 tokens, 1 tool call left]",
                 "  answer: Wien (wrong; expected: Graz)",
-                "  the budget is spent; spent 61 tokens of 1k",
+                "  the budget is spent; spent 61 tokens of 1k, 1 tool call of 2",
             ]
         );
         assert!(telling.over);

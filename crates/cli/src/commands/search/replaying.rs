@@ -10,17 +10,18 @@ use search::tree::NodeId;
 use serde_json::{Value, json};
 use tracking::RunFolder;
 use tracking::search_log::{Replay as Recorded, SearchLog};
+use tui::figures::plural;
 
 use crate::arguments::{Format, Global, Replay, Ui};
+use crate::commands::launching::Stage;
 use crate::commands::recorded::print_tree;
-use crate::commands::train::{conclude, observer};
+use crate::commands::train::conclude;
 use crate::creation;
 use crate::dashboard;
 use crate::failure::Failure;
-use crate::follow::{Followed, Interrupts, OnInterrupt, follow};
-use crate::observers::{Bars, Words};
-use crate::output::{print_json, tell};
-use crate::surroundings::{has_bars, interface, runs_root};
+use crate::follow::{Interrupts, OnInterrupt, follow};
+use crate::output::{json_seconds, print_json, tell};
+use crate::surroundings::{interface, runs_root};
 use crate::worker;
 
 use super::growing::Growing;
@@ -47,11 +48,13 @@ fn again(arguments: &Replay, text: &str) -> Result<(), Failure> {
     let tree = replayed.search.tree();
     let over = replayed.search.verdict().is_some();
     tell(&format!(
-        "{}: the replay gives the identical tree of {} nodes{}",
+        "{}: the replay gives the identical tree of {} {}{}",
         path.display(),
         tree.len(),
+        plural(tree.len() as f64, "node"),
         match (over, replayed.search.under_way()) {
             (true, _) => String::new(),
+            (false, 1) => "; the search was not over, 1 job was under way".to_owned(),
             (false, jobs) => format!("; the search was not over, {jobs} jobs were under way"),
         }
     ));
@@ -61,7 +64,7 @@ fn again(arguments: &Replay, text: &str) -> Result<(), Failure> {
             "over": over,
             "nodes": tree.len(),
             "jobs_under_way": replayed.search.under_way(),
-            "seconds": replayed.time,
+            "seconds": json_seconds(replayed.time),
             "verdict": replayed.search.verdict(),
         })),
         format => print_tree(&Recorded::at_end(SearchLog::read(path)?), format),
@@ -90,10 +93,7 @@ fn branch(global: &Global, arguments: &Replay, text: &str, node: u32) -> Result<
         .name
         .clone()
         .unwrap_or_else(|| format!("branch-{}-{node}", search.question().id));
-    let about = BTreeMap::from([
-        ("branch_of".to_owned(), path.display().to_string()),
-        ("branch_node".to_owned(), node.to_string()),
-    ]);
+    let about = branch_of(path, u64::from(node));
     let run = creation::create_from(&root, name, &config, String::new(), about)?;
     prepare(&run, path, &question, &events)?;
     let ui = interface(arguments.ui)?;
@@ -101,25 +101,23 @@ fn branch(global: &Global, arguments: &Replay, text: &str, node: u32) -> Result<
     if ui == Ui::Tui {
         return dashboard::launch(global, &worker, &root, &run, true, format);
     }
-    let bars = has_bars().then(Bars::new);
+    let stage = Stage::new(ui, Some(&|run, label| Box::new(Growing::new(run, label))));
     let mut interrupts = Interrupts::new(OnInterrupt::Stop)?;
-    let mut started = false;
+    let mut run = Some(run);
     let endings = follow(&mut interrupts, 1, || {
-        if started {
-            return Ok(None);
-        }
-        started = true;
-        let mut watch = match ui {
-            Ui::Plain => Box::new(Growing::new(&run, &run.id())),
-            _ => observer(ui, bars.as_ref(), &run.id(), Words::of(&run)),
-        };
-        if ui == Ui::Plain {
-            watch.say(&format!("run folder: {}", run.path().display()));
-        }
-        let child = worker::spawn(&worker, &run, true)?;
-        Ok(Some(Followed::new(run.clone(), Some(child), watch)))
+        let run = run.take();
+        run.map(|run| stage.start(&worker, run.clone(), &run.id(), true))
+            .transpose()
     })?;
     conclude(&endings, ui, format)
+}
+
+/// What a branch's `meta.json` says of where it comes from: the log and the node.
+pub(crate) fn branch_of(log: &Path, node: u64) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("branch_of".to_owned(), log.display().to_string()),
+        ("branch_node".to_owned(), node.to_string()),
+    ])
 }
 
 /// The folder of the run that a log belongs to.

@@ -8,7 +8,7 @@ use crate::commands::launching::{self, Launch, Variant};
 use crate::commands::train::dry_run;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::settings;
+use crate::settings::{self, missing_file};
 
 use super::growing::Growing;
 
@@ -17,6 +17,13 @@ pub(super) fn run(global: &Global, arguments: &SearchRun) -> Result<(), Failure>
     let train = &arguments.train;
     let variants = variants(arguments)?;
     let asked = asked(arguments, &variants[0].loaded)?;
+    let configs = variants.iter().map(|variant| &variant.loaded.config);
+    // A queued run may wait for the one that makes its questions.
+    let missing = configs.filter(|_| !train.queue).find_map(missing_file);
+    if let Some(problem) = missing {
+        let what = format!("`{}`", train.settings.target);
+        return Err(Failure::problems(&what, &[problem]));
+    }
     if train.dry_run {
         if variants.len() > 1 && train.format.format == Format::Table {
             print(&format!(

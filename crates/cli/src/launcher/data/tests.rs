@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use testkit::chat_model::{CHATML, ChatModel};
+
 use super::*;
 
 fn ask(path: impl Into<PathBuf>, algorithm: &str) -> DataAsk {
@@ -108,4 +110,31 @@ fn what_a_template_writes_behind_the_end_token_is_not_learnt() {
     assert!(whole.ends_with('\n'), "{whole:?}");
     assert_eq!(answer, answer.trim_end());
     assert!(answer.ends_with("<|im_end|>"), "{answer:?}");
+}
+
+#[test]
+fn without_thinking_a_prompt_ends_with_an_empty_trace_whatever_the_template_knows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = folder.path().join("model");
+    ChatModel {
+        template: Some(CHATML.to_owned()),
+        ..ChatModel::default()
+    }
+    .write(&model)
+    .expect("a model");
+    let prompts = folder.path().join("prompts.jsonl");
+    std::fs::write(&prompts, "{\"prompt\":\"Why?\"}\n").expect("a file");
+    let text = |thinking: &str| -> String {
+        let wanted = DataAsk {
+            model: model.display().to_string(),
+            thinking: thinking.to_owned(),
+            iterations: "3".to_owned(),
+            ..ask(&prompts, "dpo")
+        };
+        let shown = preview(&wanted).expect("a preview");
+        let pieces = shown.rows[0].1.pieces.iter();
+        pieces.map(|(text, _)| text.as_str()).collect()
+    };
+    let (plain, off) = (text("auto"), text("off"));
+    assert_eq!(off, format!("{plain}<think>\n\n</think>\n\n"));
 }

@@ -8,6 +8,8 @@ use search::dialogue::{Form, Prompt, Speaker, Turn};
 use search::job::Usage;
 use search::language::ModelError;
 
+use crate::search::serving::role;
+
 /// Renders prompts by a model's chat template.
 pub(super) struct Renderer<'a> {
     model: &'a TextModel,
@@ -90,15 +92,6 @@ fn without_system(turns: Vec<Turn>) -> Vec<Turn> {
         first.text.insert_str(0, &rules);
     }
     others
-}
-
-fn role(speaker: Speaker) -> &'static str {
-    match speaker {
-        Speaker::System => "system",
-        Speaker::User => "user",
-        Speaker::Assistant => "assistant",
-        Speaker::Tool => "tool",
-    }
 }
 
 /// A model without a template cannot be talked to at all.

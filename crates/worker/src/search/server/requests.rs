@@ -7,6 +7,8 @@ use search::job::Usage;
 use search::language::{CompletionRequest, ModelError};
 use serde_json::{Value, json};
 
+use crate::search::serving::role;
+
 /// The one argument of every tool.
 pub(super) const INPUT: &str = "input";
 
@@ -110,13 +112,4 @@ fn messages(prompt: &Prompt) -> Vec<Message> {
 /// Nine letters and digits: what the strictest templates, Mistral's, want.
 fn identity(call: usize) -> String {
     format!("call{call:05}")
-}
-
-fn role(speaker: Speaker) -> &'static str {
-    match speaker {
-        Speaker::System => "system",
-        Speaker::User => "user",
-        Speaker::Assistant => "assistant",
-        Speaker::Tool => "tool",
-    }
 }

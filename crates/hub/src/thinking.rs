@@ -6,6 +6,11 @@
 
 use configs::finetune::DataConfig;
 
+use crate::conversation::RenderedConversation;
+
+/// The argument by which templates are told whether a trace is wanted.
+pub const ENABLE_THINKING: &str = "enable_thinking";
+
 /// The strings around a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThinkMarks {
@@ -99,9 +104,74 @@ impl ThinkMarks {
     }
 }
 
+impl RenderedConversation {
+    /// As a training without traces reads it: the prompt ends with a closed empty one, which is
+    /// not learnt. Several answers stay as the template wrote them, as they do in a training.
+    #[must_use]
+    pub fn without_trace(mut self, marks: &ThinkMarks) -> Self {
+        match self.answers.as_mut_slice() {
+            [] => self.text = marks.without_trace(self.text),
+            [answer] => {
+                let prompt = marks.without_trace(self.text[..answer.range.start].to_owned());
+                if !self.text.starts_with(&prompt) {
+                    let behind = &self.text[answer.range.start..];
+                    answer.range.end += prompt.len() - answer.range.start;
+                    self.text = format!("{prompt}{behind}");
+                }
+                answer.range.start = prompt.len();
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::Segment;
+
+    #[test]
+    fn an_empty_trace_belongs_to_the_prompt_and_is_not_learnt() {
+        let marks = ThinkMarks::default();
+        let read = |prompt: &str, answers: &[&str]| {
+            let mut text = prompt.to_owned();
+            let segments = answers.iter().map(|answer| {
+                let begin = text.len();
+                text.push_str(answer);
+                Segment {
+                    message: 1,
+                    range: begin..text.len(),
+                }
+            });
+            let rendered = RenderedConversation {
+                answers: segments.collect(),
+                text,
+                notes: Vec::new(),
+            };
+            let rendered = rendered.without_trace(&marks);
+            let learnt = rendered.answers.iter();
+            let learnt: Vec<String> = learnt
+                .map(|answer| rendered.text[answer.range.clone()].to_owned())
+                .collect();
+            (rendered.text, learnt)
+        };
+        let whole = "A:<think>\n\n</think>\n\n5.".to_owned();
+        for (prompt, answer) in [
+            ("A:", "5."),
+            ("A:<think>\n", "5."),
+            ("A:<think>\n\n</think>\n\n", "5."),
+            // The template writes it into the answer.
+            ("A:", "<think>\n\n</think>\n\n5."),
+        ] {
+            let found = read(prompt, &[answer]);
+            assert_eq!(found, (whole.clone(), vec!["5.".to_owned()]), "{prompt}");
+        }
+        let prompt = "A:<think>\n\n</think>\n\n".to_owned();
+        assert_eq!(read("A:", &[]), (prompt, Vec::new()));
+        let several = vec!["4.".to_owned(), "5.".to_owned()];
+        assert_eq!(read("A:", &["4.", "5."]), ("A:4.5.".to_owned(), several));
+    }
 
     #[test]
     fn prompts_ask_for_no_trace_whatever_the_template_wrote() {
