@@ -332,7 +332,9 @@ impl<'a> FinetuneRun<'a> {
         if prepared.examples.is_empty() {
             return Err(FinetuneError::Settings(format!(
                 "iteration {iteration}: nothing to learn from: {} - see iterations/{iteration}/ in the run folder",
-                if config.iterates() {
+                if config.iterates() && config.generation.kind == Source::Server {
+                    "of every prompt all responses are equal to the oracle; see in responses.jsonl whether the server samples at all (transformers serve: do_sample in the model's generation_config.json), raise generation.temperature or generation.responses, or take harder or easier prompts"
+                } else if config.iterates() {
                     "of every prompt all responses are equal to the oracle; raise generation.temperature or generation.responses, or take harder or easier prompts"
                 } else {
                     "no row of the data could be used"

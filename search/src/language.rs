@@ -85,6 +85,11 @@ pub trait CompletionModel {
     fn count(&self, text: &str) -> u64 {
         estimated_tokens(text)
     }
+
+    /// What a user should know of how requests are served, each told once.
+    fn notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Four bytes to a token, rounded up: usual for English, too few for other scripts.

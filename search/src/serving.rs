@@ -14,17 +14,30 @@ const MOST_IDLE_CALLS: u32 = 1_000;
 pub trait Backend {
     /// Serves jobs, in any order. It may leave some out; they are asked again.
     fn serve(&mut self, jobs: &[Job]) -> Vec<(JobId, Outcome)>;
+
+    /// What a user should know of how jobs are served, each told once: what a server would not take.
+    fn notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl<B: Backend + ?Sized> Backend for &mut B {
     fn serve(&mut self, jobs: &[Job]) -> Vec<(JobId, Outcome)> {
         (**self).serve(jobs)
     }
+
+    fn notes(&mut self) -> Vec<String> {
+        (**self).notes()
+    }
 }
 
 impl<B: Backend + ?Sized> Backend for Box<B> {
     fn serve(&mut self, jobs: &[Job]) -> Vec<(JobId, Outcome)> {
         (**self).serve(jobs)
+    }
+
+    fn notes(&mut self) -> Vec<String> {
+        (**self).notes()
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) struct Adaptation {
     pub(crate) newer_limit: bool,
     pub(crate) no_temperature: bool,
     pub(crate) no_top_p: bool,
+    pub(crate) no_top_k: bool,
     pub(crate) no_seed: bool,
     pub(crate) no_log_probabilities: bool,
     pub(crate) no_response_format: bool,
@@ -36,6 +37,9 @@ impl Adaptation {
             &mut self.no_response_format
         } else if refusal.is_about("logprobs") && lenient {
             &mut self.no_log_probabilities
+        } else if refusal.is_about("top_k") && lenient {
+            // Not of OpenAI's form: servers that are strict about it refuse it without a code.
+            &mut self.no_top_k
         } else {
             match refusal.parameter.as_deref() {
                 Some("temperature") if unsupported && lenient => &mut self.no_temperature,
@@ -56,11 +60,24 @@ impl Adaptation {
         }
     }
 
+    /// The settings of sampling that are left out, by the names they have in requests.
+    pub(crate) fn left_out(self) -> impl Iterator<Item = &'static str> {
+        [
+            ("temperature", self.no_temperature),
+            ("top_p", self.no_top_p),
+            ("top_k", self.no_top_k),
+            ("seed", self.no_seed),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_left_out)| is_left_out.then_some(name))
+    }
+
     /// Adds what another request learned.
     pub(crate) fn merge(&mut self, other: Self) {
         self.newer_limit |= other.newer_limit;
         self.no_temperature |= other.no_temperature;
         self.no_top_p |= other.no_top_p;
+        self.no_top_k |= other.no_top_k;
         self.no_seed |= other.no_seed;
         self.no_log_probabilities |= other.no_log_probabilities;
         self.no_response_format |= other.no_response_format;

@@ -159,7 +159,7 @@ pub(crate) fn body(
             .map(|seed| seed.wrapping_add(given as u64) % SEEDS),
         temperature: ask.temperature.filter(|_| !adaptation.no_temperature),
         top_p: ask.top_p.filter(|_| !adaptation.no_top_p),
-        top_k: ask.top_k,
+        top_k: ask.top_k.filter(|_| !adaptation.no_top_k),
         max_tokens: limit(!adaptation.newer_limit),
         max_completion_tokens: limit(adaptation.newer_limit),
         stop: &ask.stop,

@@ -156,9 +156,10 @@ impl Client {
         &self.shown
     }
 
-    /// What kind of server it is, by the models that it lists; [`Dialect::Plain`] where it does not say.
+    /// What kind of server it is, by the models that it lists; [`Dialect::Plain`] where it does not say, none
+    /// where it could not be asked now: it is not there, it is busy or failing, or refuses the key.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> Option<Dialect> {
         let address = self.address.replace("/chat/completions", "/models");
         let patience = self.timeout.min(LONGEST_LISTING);
         let mut request = self.agent().get(&address);
@@ -166,11 +167,23 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
-        let models = request.call().ok().and_then(|mut response| {
-            let body = response.body_mut().with_config().limit(LONGEST_LIST);
-            serde_json::from_str(&body.read_to_string().ok()?).ok()
-        });
-        models.map_or(Dialect::Plain, |models| Dialect::of_models(&models))
+        let mut response = request.call().ok()?;
+        if matches!(
+            response.status().as_u16(),
+            401 | 403 | 408 | 429 | 500..=599
+        ) {
+            return None;
+        }
+        let body = response.body_mut().with_config().limit(LONGEST_LIST);
+        let models = serde_json::from_str(&body.read_to_string().ok()?);
+        Some(models.map_or(Dialect::Plain, |models| Dialect::of_models(&models)))
+    }
+
+    /// The settings of sampling that the server refused, by the names they have in requests: they are left out
+    /// of those that are [`lenient`](Ask::lenient).
+    #[must_use]
+    pub fn left_out(&self) -> Vec<&'static str> {
+        self.known().left_out().collect()
     }
 
     pub(super) fn agent(&self) -> Agent {
@@ -318,15 +331,8 @@ impl Client {
 
     /// A failure before a word of the answer came.
     fn unsent(&self, error: &ureq::Error, attempts: u32) -> Failed {
-        let why = match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                "no connection in time".to_owned()
-            }
-            ureq::Error::HostNotFound => "its name is unknown".to_owned(),
-            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                error.to_string()
-            }
-            other => return self.broken(other, attempts),
+        let Some(why) = never_sent(error) else {
+            return self.broken(error, attempts);
         };
         let url = self.shown.clone();
         Failed::ForNow(ServerError::Unreachable { url, why, attempts }, None)
@@ -413,6 +419,30 @@ impl Client {
     }
 }
 
+/// Why a request cannot have arrived; none where it may have.
+fn never_sent(error: &ureq::Error) -> Option<String> {
+    match error {
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            Some("no connection in time".to_owned())
+        }
+        ureq::Error::HostNotFound => Some("its name is unknown".to_owned()),
+        ureq::Error::Io(error) => match error.kind() {
+            ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::AddrNotAvailable => Some(error.to_string()),
+            // Of rustls, before anything is sent.
+            ErrorKind::InvalidData => Some(format!("{error}; does it speak https?")),
+            // The look-up of the standard library has no kind of its own.
+            _ if error.to_string().starts_with("failed to lookup address") => {
+                Some("its name is unknown".to_owned())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The pause that a server asks for, in seconds; dates are left to the doubling pause.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("retry-after")?.to_str().ok()?;
@@ -428,5 +458,30 @@ fn without_user(url: &str) -> String {
     match rest[..host].rfind('@') {
         Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
         None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_have_arrived_is_told_from_what_may_have() {
+        let of =
+            |kind, text: &str| never_sent(&ureq::Error::Io(io::Error::new(kind, text.to_owned())));
+        let lookup = "failed to lookup address information: Name or service not known";
+        assert_eq!(
+            of(ErrorKind::Other, lookup).as_deref(),
+            Some("its name is unknown")
+        );
+        assert!(of(ErrorKind::HostUnreachable, "no route").is_some());
+        let corrupt = of(ErrorKind::InvalidData, "received corrupt message");
+        assert!(corrupt.expect("a reason").contains("https"));
+        assert_eq!(of(ErrorKind::ConnectionReset, "reset"), None);
+        assert_eq!(of(ErrorKind::UnexpectedEof, "end"), None);
+        let unknown = never_sent(&ureq::Error::HostNotFound);
+        assert_eq!(unknown.as_deref(), Some("its name is unknown"));
     }
 }

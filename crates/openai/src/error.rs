@@ -14,36 +14,36 @@ pub enum ServerError {
     },
     /// No connection, after all retries.
     #[error(
-        "{url}: no answer, {why} - start the server or mend the address; {attempts} requests were sent"
+        "{url}: no answer, {why} - start the server or mend the address; tried {}", times(*attempts)
     )]
     Unreachable {
         /// The address.
         url: String,
         /// Why.
         why: String,
-        /// Requests that were sent.
+        /// How often it was tried.
         attempts: u32,
     },
     /// The connection broke once there was one, after all retries.
-    #[error("{url}: no answer, {why} - see the server's log; {attempts} requests were sent")]
+    #[error("{url}: no answer, {why} - see the server's log; tried {}", times(*attempts))]
     Broken {
         /// The address.
         url: String,
         /// Why.
         why: String,
-        /// Requests that were sent.
+        /// How often it was tried.
         attempts: u32,
     },
     /// No answer in time, after all retries.
     #[error(
-        "{url}: no answer within {seconds} s, {attempts} requests sent - raise timeout_seconds, or lower concurrency for a server that is overrun"
+        "{url}: no answer within {seconds} s, tried {} - raise timeout_seconds, or lower concurrency for a server that is overrun", times(*attempts)
     )]
     Timeout {
         /// The address.
         url: String,
         /// The limit, seconds.
         seconds: f64,
-        /// Requests that were sent.
+        /// How often it was tried.
         attempts: u32,
     },
     /// A refusal that another try would not change.
@@ -71,7 +71,7 @@ pub enum ServerError {
         said: String,
     },
     /// Busy or failing, after all retries.
-    #[error("{url}: status {status}, {said} - {attempts} requests were sent; {advice}")]
+    #[error("{url}: status {status}, {said} - tried {}; {advice}", times(*attempts))]
     Unavailable {
         /// The address.
         url: String,
@@ -79,7 +79,7 @@ pub enum ServerError {
         status: u16,
         /// The server's words.
         said: String,
-        /// Requests that were sent.
+        /// How often it was tried.
         attempts: u32,
         /// What to do.
         advice: String,
@@ -127,5 +127,12 @@ impl ServerError {
             self,
             Self::Timeout { .. } | Self::Broken { .. } | Self::BadAnswer { .. }
         )
+    }
+}
+
+fn times(attempts: u32) -> String {
+    match attempts {
+        1 => "once".to_owned(),
+        more => format!("{more} times"),
     }
 }

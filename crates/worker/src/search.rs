@@ -12,6 +12,7 @@ mod judging;
 mod local;
 mod material;
 mod ongoing;
+mod orders;
 mod questions;
 mod record;
 mod running;
@@ -31,6 +32,7 @@ use crate::job::{Desk, Outcome};
 
 use journal::Journal;
 use ongoing::Common;
+use orders::Orders;
 use running::Running;
 
 /// Searches until all questions are finished, or until told to stop.
@@ -56,10 +58,11 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
             _ => waiting.push_back(place),
         }
     }
+    let orders = Orders::new(desk.commands);
     let mut journal = Journal::new(
         run,
         desk.tracker,
-        desk.commands,
+        orders.clone(),
         device_name,
         Duration::from_secs_f64(config.logging.interval_secs),
         asked.len() as u64,
@@ -71,7 +74,7 @@ pub fn work(config: &SearchConfig, desk: Desk<'_>) -> Result<Outcome, Failure> {
     for note in &material.notes {
         journal.warning("questions", note.clone());
     }
-    let backend = serving::open(config, &material.documents, desk.device)?;
+    let backend = serving::open(config, &material.documents, desk.device, &orders)?;
     let running = Running {
         asked,
         logs,

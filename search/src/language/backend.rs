@@ -248,6 +248,10 @@ impl<M: CompletionModel, T: Toolbox> Backend for LanguageBackend<M, T> {
         served.extend(replies.map(|(job, reply)| (job.id, self.read(job, reply))));
         served
     }
+
+    fn notes(&mut self) -> Vec<String> {
+        self.model.notes()
+    }
 }
 
 /// Tools, and what calling them needs.

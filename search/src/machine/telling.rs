@@ -155,7 +155,7 @@ impl Search {
                 self.observed(asked.node, step, done, true, rest);
             }
             Work::Critic => {
-                self.counters.critic_parse_failures += 1;
+                self.counters.failed_judgements += 1;
                 if !self.settle_by_opinions(asked.node) {
                     self.no_gain(asked.node, why);
                 }

@@ -14,6 +14,8 @@ pub struct Counters {
     pub violations: u32,
     /// Judgements that could not be read; they count as no gain.
     pub critic_parse_failures: u32,
+    /// Judgements that nobody made, their jobs having failed; they count as no gain.
+    pub failed_judgements: u32,
     /// Jobs that failed, retries included.
     pub failed_jobs: u32,
     /// Tool calls that failed.

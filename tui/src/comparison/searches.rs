@@ -46,7 +46,8 @@ pub fn search_sheet(runs: &[Searched<'_>], bootstrap: &Bootstrap) -> Sheet {
     for (place, (run, side)) in runs.iter().zip(&sides).enumerate() {
         let method = run.outcomes.iter().find(|one| !one.policy.is_empty());
         let beside = (place > 0).then(|| pair(runs[0].outcomes, run.outcomes, bootstrap));
-        let [pairs, accuracy_difference, f1_difference] = beside.map_or([NONE; 3], difference);
+        let [pairs, accuracy_difference, f1_difference] =
+            beside.as_ref().map_or([NONE; 3], difference);
         let mut cells: Vec<Cell> = vec![
             run.name.into(),
             method.map_or(Cell::Empty, |one| one.policy.as_str().into()),
@@ -74,7 +75,7 @@ pub fn search_sheet(runs: &[Searched<'_>], bootstrap: &Bootstrap) -> Sheet {
 }
 
 /// Questions in common, and the differences of accuracy and F1 on them.
-fn difference(paired: Paired) -> [Cell; 3] {
+fn difference(paired: &Paired) -> [Cell; 3] {
     if paired.pairs == 0 {
         return [0_usize.into(), NONE, NONE];
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Receiver;
 use search::machine::Counters;
 use tracking::measure::ACCURACY;
 use tracking::search_log::Outcome;
@@ -12,6 +11,8 @@ use tracking::{
     Axis, ControlCommand, EvaluationPurpose, EventKind, Progress, RunFolder, RunState, Status,
     StatusWriter, Stopwatch, Tracker,
 };
+
+use super::orders::Orders;
 
 /// What a run is to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ const RESOURCES: [&str; 5] = ["tokens", "tool_calls", "model_calls", "seconds", 
 /// Events, status and commands of a run.
 pub struct Journal {
     tracker: Tracker,
-    commands: Receiver<ControlCommand>,
+    orders: Orders,
     writer: StatusWriter,
     status: Status,
     /// Questions that are finished, by this process or an earlier one, in any order.
@@ -57,6 +58,7 @@ struct Batches {
 struct Counted {
     judgements: u64,
     unread_judgements: u64,
+    failed_judgements: u64,
     prompt_tokens: u64,
     cached_tokens: u64,
 }
@@ -66,14 +68,14 @@ impl Journal {
     pub fn new(
         folder: &RunFolder,
         tracker: Tracker,
-        commands: Receiver<ControlCommand>,
+        orders: Orders,
         device: String,
         interval: Duration,
         questions: u64,
     ) -> Self {
         Self {
             tracker,
-            commands,
+            orders,
             writer: StatusWriter::new(folder),
             status: Status {
                 device,
@@ -152,6 +154,7 @@ impl Journal {
         let counted = &mut self.counted;
         counted.judgements += u64::from(counters.judgements);
         counted.unread_judgements += u64::from(counters.critic_parse_failures);
+        counted.failed_judgements += u64::from(counters.failed_judgements);
         counted.prompt_tokens += counters.prompt_tokens;
         counted.cached_tokens += counters.cached_tokens;
         self.searched += 1;
@@ -214,19 +217,7 @@ impl Journal {
 
     /// All questions are finished: what they came to, one by one.
     pub fn evaluation(&mut self) {
-        let Counted {
-            judgements,
-            unread_judgements: unread,
-            ..
-        } = self.counted;
-        if judgements > 0 && 2 * unread >= judgements {
-            self.warning(
-                "critic",
-                format!(
-                    "{unread} of {judgements} judgements could not be read and counted as no gain - set critic.constrained = true, raise critic.max_tokens, or take a model that follows instructions"
-                ),
-            );
-        }
+        self.warn_of_critic();
         let judged: Vec<(f64, Outcome)> = self
             .finished
             .iter()
@@ -268,6 +259,32 @@ impl Journal {
         self.write_status(true);
     }
 
+    /// Says so where half of the judgements came to nothing.
+    fn warn_of_critic(&self) {
+        let Counted {
+            judgements: all,
+            unread_judgements: unread,
+            failed_judgements: failed,
+            ..
+        } = self.counted;
+        if all > 0 && 2 * unread >= all {
+            self.warning(
+                "critic",
+                format!(
+                    "{unread} of {all} judgements could not be read and counted as no gain - set critic.constrained = true if it is not, raise critic.max_tokens, or take a model that follows instructions"
+                ),
+            );
+        }
+        if all > 0 && 2 * failed >= all {
+            self.warning(
+                "critic",
+                format!(
+                    "{failed} of {all} judgements failed and counted as no gain - the logs of the searches say why"
+                ),
+            );
+        }
+    }
+
     /// What the run is told to do; waits while it is told to pause.
     pub fn order(&mut self) -> Order {
         if !self.stopping {
@@ -280,7 +297,7 @@ impl Journal {
     }
 
     fn told_to_stop(&mut self) -> bool {
-        while let Ok(command) = self.commands.try_recv() {
+        while let Some(command) = self.orders.next() {
             match command {
                 ControlCommand::Stop => return true,
                 ControlCommand::Pause if self.wait_for_resume() => return true,
@@ -299,7 +316,7 @@ impl Journal {
         self.stopwatch.pause();
         self.state(RunState::Paused);
         let stop = loop {
-            match self.commands.recv_timeout(self.interval) {
+            match self.orders.wait(self.interval) {
                 Ok(ControlCommand::Resume) => break false,
                 Ok(ControlCommand::Stop) => break true,
                 Ok(_) => {}

@@ -125,6 +125,9 @@ impl Running {
     fn serve(&mut self, active: &mut [Ongoing], jobs: &[Job]) -> Result<(), Failure> {
         let began = Instant::now();
         let outcomes = self.backend.serve(jobs);
+        for note in self.backend.notes() {
+            self.journal.warning("model", note);
+        }
         if !is_tool(&jobs[0]) {
             let full = jobs.len() >= self.parallel * self.jobs_each;
             self.journal.batch(began.elapsed(), full);
@@ -187,7 +190,11 @@ impl Running {
             one.tell(job, outcome)?;
         }
         if let Some(why) = fatal {
-            return Err(out_of_order(&why));
+            // A server is no longer waited for after a stop: its jobs are asked again by the next process.
+            return match self.journal.order() {
+                Order::Stop => Ok(()),
+                Order::GoOn => Err(out_of_order(&why)),
+            };
         }
         if served {
             self.release(active)?;
@@ -233,7 +240,9 @@ impl Running {
 fn out_of_order(why: &str) -> Failure {
     Failure::new(
         ENVIRONMENT,
-        format!("{why} - what was searched is kept; mend it, then `concord resume`"),
+        format!(
+            "{why} - what was searched is kept; mend it, a setting in config.toml of the run's folder, then `concord resume`"
+        ),
     )
 }
 

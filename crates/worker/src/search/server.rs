@@ -18,11 +18,12 @@ use openai::{Answer, Ask, Client, Dialect, Event, ServerError};
 use search::job::Usage;
 use search::language::{Completion, CompletionModel, CompletionRequest, ModelError};
 
+use super::orders::Orders;
 use crate::exit::{BAD_CONFIG, ENVIRONMENT, Failure};
 
-/// The server of the settings. Nothing is sent yet.
-pub fn model(config: &SearchConfig) -> Result<ServerModel, Failure> {
-    ServerModel::new(config, &Environment::process())
+/// The server of the settings, which is not waited for once the orders include a stop. Nothing is sent yet.
+pub fn model(config: &SearchConfig, orders: Orders) -> Result<ServerModel, Failure> {
+    ServerModel::new(config, &Environment::process(), orders)
 }
 
 /// A server that answers, many requests at a time.
@@ -35,11 +36,19 @@ pub struct ServerModel {
     stream: bool,
     /// A reply that nobody heard is charged as if it had been as long as allowed.
     charges_silence: bool,
+    orders: Orders,
+    /// Settings of sampling that the server would not take, and that were told.
+    left_out: Vec<&'static str>,
+    notes: Vec<String>,
 }
 
 impl ServerModel {
     /// As [`model`], with the key from `environment`.
-    fn new(config: &SearchConfig, environment: &Environment) -> Result<Self, Failure> {
+    fn new(
+        config: &SearchConfig,
+        environment: &Environment,
+        orders: Orders,
+    ) -> Result<Self, Failure> {
         let section = &config.server;
         if config.dialogue.style == DialogueStyle::Compact {
             return Err(Failure::new(
@@ -73,47 +82,60 @@ impl ServerModel {
             native_tools: section.tools_api,
             stream: section.stream,
             charges_silence: section.charge_timeouts,
+            orders,
+            left_out: Vec::new(),
+            notes: Vec::new(),
         })
     }
 
-    /// Sends requests and reads their answers; those that the server refuses for their tools are left out.
+    /// Sends requests and reads their answers; those that the server refuses for their tools are left out, and
+    /// its words about them are given back.
     fn send(
         &self,
         requests: &[CompletionRequest],
         places: &[usize],
         dialect: Dialect,
         replies: &mut [Option<Result<Completion, ModelError>>],
-    ) {
+    ) -> Option<ServerError> {
         let asks: Vec<Ask> = places
             .iter()
             .map(|place| requests::ask(&requests[*place], dialect, self.native_tools, self.stream))
             .collect();
         let begin = Instant::now();
+        let mut refused = None;
         let mut told = |event: Event| {
-            if let Event::Answered(at, answer) = event {
-                let reply = self.reply(&requests[places[at]], &asks[at], answer, begin.elapsed());
-                replies[places[at]] = reply;
+            match event {
+                Event::Answered(_, Err(error @ ServerError::ToolsRefused { .. })) => {
+                    refused = Some(error);
+                }
+                Event::Answered(at, answer) => {
+                    let (request, ask) = (&requests[places[at]], &asks[at]);
+                    replies[places[at]] = Some(self.reply(request, ask, answer, begin.elapsed()));
+                }
+                Event::Waiting => {}
             }
-            ControlFlow::Continue(())
+            match self.orders.include_stop() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         };
         if let Err(error) = self.client.chat_all(&asks, &mut told) {
             for place in places {
                 replies[*place].get_or_insert_with(|| Err(failed(&error, Usage::default())));
             }
         }
+        refused
     }
 
-    /// A reply; none where the request is to be put in words.
     fn reply(
         &self,
         request: &CompletionRequest,
         ask: &Ask,
         answer: Result<Answer, ServerError>,
         took: Duration,
-    ) -> Option<Result<Completion, ModelError>> {
+    ) -> Result<Completion, ModelError> {
         match answer {
-            Ok(answer) => Some(Ok(replies::completion(request, ask, answer))),
-            Err(ServerError::ToolsRefused { .. }) => None,
+            Ok(answer) => Ok(replies::completion(request, ask, answer)),
             Err(error) => {
                 let usage = if self.charges_silence && error.may_be_answered() {
                     replies::silence(request, ask, took)
@@ -123,7 +145,20 @@ impl ServerModel {
                         ..Usage::default()
                     }
                 };
-                Some(Err(failed(&error, usage)))
+                Err(failed(&error, usage))
+            }
+        }
+    }
+
+    /// Notes the settings that the server was found not to take.
+    fn note_left_out(&mut self) {
+        for name in self.client.left_out() {
+            if !self.left_out.contains(&name) {
+                self.left_out.push(name);
+                self.notes.push(format!(
+                    "{} does not take {name}: it samples as it likes in that - leave the setting out, or take a server that has it",
+                    self.client.url()
+                ));
             }
         }
     }
@@ -131,7 +166,11 @@ impl ServerModel {
 
 impl CompletionModel for ServerModel {
     fn complete(&mut self, requests: &[CompletionRequest]) -> Vec<Result<Completion, ModelError>> {
-        let dialect = *self.dialect.get_or_insert_with(|| self.client.dialect());
+        if self.dialect.is_none() {
+            self.dialect = self.client.dialect();
+        }
+        // One that could not be asked is asked again with the next requests.
+        let dialect = self.dialect.unwrap_or_default();
         let mut replies: Vec<Option<Result<Completion, ModelError>>> = requests
             .iter()
             .map(|request| requests::refusal(request).map(Err))
@@ -142,18 +181,25 @@ impl CompletionModel for ServerModel {
             places.map(|(place, _)| place).collect()
         };
         let places = left(&replies);
-        self.send(requests, &places, dialect, &mut replies);
+        let refused = self.send(requests, &places, dialect, &mut replies);
         let places = left(&replies);
-        if !places.is_empty() {
-            // Only tools are a reason to be left: the same in words, from now on.
+        if let Some(refused) = refused.filter(|_| !places.is_empty()) {
+            // The same in words, from now on.
             self.native_tools = false;
+            self.notes
+                .push(format!("tools are called in words from now on: {refused}"));
             self.send(requests, &places, dialect, &mut replies);
         }
+        self.note_left_out();
         let unanswered = || Err(failed(&ServerError::Stopped, Usage::default()));
         replies
             .into_iter()
             .map(|reply| reply.unwrap_or_else(unanswered))
             .collect()
+    }
+
+    fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 }
 

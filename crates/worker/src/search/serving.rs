@@ -18,11 +18,13 @@ use search::tools::lookup::Lookup;
 use search::tools::{Tool, Tools};
 use tch::Device;
 
+use super::orders::Orders;
 use super::web::WebSearch;
 use super::{local, server};
 use crate::exit::{BAD_CONFIG, Failure};
 
-/// Opens the backend of the settings; its tools search these documents.
+/// Opens the backend of the settings; its tools search these documents. A server is not waited for any more once the
+/// orders include a stop.
 ///
 /// # Errors
 /// A model that is not here, a server that is not named.
@@ -30,10 +32,15 @@ pub fn open(
     config: &SearchConfig,
     documents: &Arc<Collection>,
     device: Device,
+    orders: &Orders,
 ) -> Result<Box<dyn Backend>, Failure> {
     Ok(match config.model.kind {
         ModelKind::Local => Box::new(language(config, local::model(config, device)?, documents)?),
-        ModelKind::Server => Box::new(language(config, server::model(config)?, documents)?),
+        ModelKind::Server => Box::new(language(
+            config,
+            server::model(config, orders.clone())?,
+            documents,
+        )?),
         ModelKind::Scripted => {
             // Trajectories have no critic: their policy sees when it is done.
             let ending = match config.method.kind.judges() {

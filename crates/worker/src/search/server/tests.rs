@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use configs::env::Environment;
 use configs::search::{DialogueStyle, PricesConfig, SearchConfig};
+use crossbeam::channel::{never, unbounded};
 use search::dialogue::chat::{Chat, Critic};
 use search::dialogue::{Form, Prompt, Speaker, ToolCall, ToolDescription, Turn};
 use search::job::Question;
@@ -18,8 +19,10 @@ use search::settings::{Settings, limits};
 use search::{Search, Verdict};
 use serde_json::{Value, json};
 use testkit::scripted_server::{Reply, Server, good, refuse, say};
+use tracking::ControlCommand;
 
 use super::ServerModel;
+use crate::search::orders::Orders;
 
 fn config(server: &Server) -> SearchConfig {
     let mut config = SearchConfig::default();
@@ -31,7 +34,8 @@ fn config(server: &Server) -> SearchConfig {
 }
 
 fn open(config: &SearchConfig) -> ServerModel {
-    let mut model = ServerModel::new(config, &Environment::default()).expect("a sound address");
+    let mut model = ServerModel::new(config, &Environment::default(), Orders::new(never()))
+        .expect("a sound address");
     model.client = model.client.with_first_pause(Duration::from_millis(1));
     model
 }
@@ -285,18 +289,91 @@ fn what_concerns_all_requests_is_fatal_and_what_concerns_one_is_not() {
     );
     assert!(server.requests().is_empty());
     settings.dialogue.style = DialogueStyle::Compact;
-    let failure = super::model(&settings)
+    let failure = super::model(&settings, Orders::new(never()))
         .err()
         .expect("no messages")
         .to_string();
     assert!(failure.contains("dialogue.style"), "{failure}");
     settings.dialogue.style = DialogueStyle::Chat;
     settings.server.url = None;
-    let failure = super::model(&settings)
+    let failure = super::model(&settings, Orders::new(never()))
         .err()
         .expect("no address")
         .to_string();
     assert!(failure.contains("server.url"), "{failure}");
+}
+
+#[test]
+fn what_a_server_does_not_take_is_left_out_or_put_in_words_and_told_once() {
+    let server = Server::new(|_, body| match body {
+        body if !body["top_k"].is_null() => refuse(
+            422,
+            &json!({"detail": "Unexpected fields in the request: {'top_k'}"}),
+        ),
+        body if !body["tools"].is_null() => refuse(
+            500,
+            &json!({"error": {"message": "tools param requires --jinja flag"}}),
+        ),
+        _ => good(&["Hm.\nAction: search[\"a\"]"]),
+    });
+    let mut settings = config(&server);
+    settings.server.tools_api = true;
+    let mut model = open(&settings);
+    let mut asked = request("go on");
+    asked.sampling.top_k = 20;
+    one(&mut model, &asked).expect("a reply");
+    let notes = model.notes();
+    assert!(notes[0].contains("requires --jinja"), "{notes:?}");
+    assert!(notes[1].contains("does not take top_k"), "{notes:?}");
+    assert_eq!(notes.len(), 2);
+    one(&mut model, &asked).expect("a reply");
+    assert!(model.notes().is_empty());
+    let last = server.requests().pop().expect("a request").body;
+    assert!(last["top_k"].is_null() && last["tools"].is_null(), "{last}");
+}
+
+/// A server that is still starting is no reason to take it for one of another kind.
+#[test]
+fn a_server_that_could_not_say_what_it_is_is_asked_again() {
+    let listings = AtomicU64::new(0);
+    let server = Server::new(move |_, body| match body {
+        Value::Null if listings.fetch_add(1, Ordering::Relaxed) == 0 => {
+            refuse(503, &json!({"error": {"message": "Loading model"}}))
+        }
+        Value::Null => say(&json!({"data": [{"id": "m", "owned_by": "llamacpp"}]})),
+        _ => good(&["2"]),
+    });
+    let mut model = open(&config(&server));
+    let mut asked = request("Score:");
+    asked.choices = vec!["1".to_owned(), "2".to_owned()];
+    one(&mut model, &asked).expect("a reply");
+    one(&mut model, &asked).expect("a reply");
+    one(&mut model, &asked).expect("a reply");
+    let grammars = server.requests().into_iter();
+    let grammars: Vec<bool> = grammars
+        .map(|request| !request.body["grammar"].is_null())
+        .collect();
+    assert_eq!(grammars, [false, true, true]);
+    let listed = server.lines().into_iter();
+    assert_eq!(listed.filter(|line| line.starts_with("GET")).count(), 2);
+}
+
+#[test]
+fn a_stop_ends_the_wait_for_a_server() {
+    let server = Server::new(|_, body| match body {
+        Value::Null => refuse(404, &json!("what?")),
+        _ => Reply::Hang,
+    });
+    let mut settings = config(&server);
+    settings.server.timeout_seconds = 600.0;
+    let (sender, commands) = unbounded();
+    let orders = Orders::new(commands);
+    let mut model = ServerModel::new(&settings, &Environment::default(), orders.clone())
+        .expect("a sound address");
+    sender.send(ControlCommand::Stop).expect("an open channel");
+    let error = one(&mut model, &request("go on")).expect_err("no reply");
+    assert!(error.fatal && error.why == "stopped", "{error:?}");
+    assert_eq!(orders.next(), Some(ControlCommand::Stop));
 }
 
 #[test]
