@@ -69,7 +69,7 @@ pub fn search_sheet(runs: &[Searched<'_>], bootstrap: &Bootstrap) -> Sheet {
     sheet.noted(match runs.len() {
         0 | 1 => "means per question; mark two runs to compare them".to_owned(),
         _ => format!(
-            "means per question; differences to {first} where both finished, 95% paired bootstrap"
+            "means per question; differences to {first} where both ended, 95% paired bootstrap"
         ),
     })
 }

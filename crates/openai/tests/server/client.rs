@@ -130,7 +130,7 @@ fn what_may_pass_is_tried_again() {
     let said = said.unwrap_err();
     assert_eq!(requests, 3);
     assert!(
-        said.contains("status 429") && said.contains("3 requests"),
+        said.contains("status 429") && said.contains("tried 3 times"),
         "{said}"
     );
     // More patience than ten minutes is not had.
