@@ -50,6 +50,8 @@ pub enum Request {
     QueueRemove(String),
     /// What the launcher needs: [`launcher::Request`].
     Launcher(launcher::Request),
+    /// Measure the language model of a run on made-up problems; answered by [`Answer::Measured`].
+    Measure(String),
     /// What the evaluations need: [`evaluate::Request`].
     Evaluation(evaluate::Request),
     /// What the list of models needs: [`models::Request`].
@@ -80,7 +82,7 @@ impl Request {
             Request::Evaluation(request) => request.is_long(),
             Request::Models(request) => request.is_long(),
             Request::Chat(request) => request.is_long(),
-            Request::SearchReport(_) | Request::SearchBranch(_) => true,
+            Request::SearchReport(_) | Request::SearchBranch(_) | Request::Measure(_) => true,
             _ => false,
         }
     }
@@ -174,6 +176,13 @@ pub struct QueueEntry {
 pub enum Answer {
     /// It was done, or why not; in words for the user.
     Said(Result<String, String>),
+    /// What the language model of a run came to, line by line, or why it was not measured.
+    Measured {
+        /// The run.
+        id: String,
+        /// The lines.
+        outcome: Result<Vec<String>, String>,
+    },
     /// A run was made: its id, or why not.
     Launched(Result<String, String>),
     /// The queue, first to last, or why it cannot be read or changed.

@@ -214,7 +214,7 @@ pub(crate) fn footer(model: &Model) -> Vec<(String, &'static str)> {
 /// Gives the answer to a request to the screen that asked.
 pub(crate) fn answered(model: &mut Model, answer: Answer) -> Vec<Cmd> {
     match answer {
-        Answer::Said(_) => Vec::new(),
+        Answer::Said(_) | Answer::Measured { .. } => Vec::new(),
         // What is read from and written to disks is the launcher's, whoever asked.
         Answer::Launcher(launcher::requests::Answer::Saved(path, outcome))
             if model.screen == ScreenKind::Chat =>

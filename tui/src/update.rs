@@ -140,6 +140,9 @@ fn apply(model: &mut Model, message: Msg) -> Vec<Cmd> {
         Msg::Seen(seen) => panes::seen(model, seen),
         Msg::Answer(Answer::Said(Ok(text))) => model.notify(text, Role::Ok),
         Msg::Answer(Answer::Said(Err(text))) => model.notify(text, Role::Bad),
+        Msg::Answer(Answer::Measured { id, outcome }) => {
+            screens::evaluate::measured(model, &id, outcome);
+        }
         Msg::Answer(answer) => return screens::answered(model, answer),
         Msg::Edited(result) => return screens::launcher::edited(model, result),
         // Continued after a stop from outside: the screen may hold anything.

@@ -22,6 +22,7 @@ use crate::{scene, scheduler, worker};
 mod branching;
 mod chat;
 mod host;
+mod measuring;
 pub(crate) mod models;
 
 use chat::Chats;

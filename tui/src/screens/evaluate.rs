@@ -26,6 +26,7 @@ pub use actions::{Action, BINDINGS};
 pub(crate) use answers::answered;
 pub(crate) use drawing::{clicked, draw};
 use form::{Field, Form};
+pub(crate) use language::measured;
 use requests::Request;
 
 /// Seconds between two looks at the folders while something is played.

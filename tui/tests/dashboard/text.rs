@@ -7,11 +7,13 @@ use tracking::{
     Axis, Event, EventKind, EventReader, Label, Progress, Response, Sample, Stage, TokenLogProb,
 };
 use tui::Msg;
+use tui::host::{Answer, Request};
 use tui::look::Look;
-use tui::model::{Model, RunState, RunSummary};
+use tui::model::{Model, Overlay, RunState, RunSummary};
 use tui::panes::{self, Pane, text::shown};
 use tui::source::news_after;
 use tui::theme::Surroundings;
+use tui::update::Cmd;
 
 use crate::fixture::{NOW, draw, empty, event, key, letter, run, scalar, send, text};
 
@@ -348,4 +350,34 @@ fn a_language_model_is_measured_by_a_command() {
     let command = format!("concord eval {ID} --problems arithmetic");
     assert!(shown.contains(&command), "{shown}");
     assert_eq!(letter(&mut model, 'y'), [tui::Cmd::Copy(command)]);
+}
+
+#[test]
+fn a_language_model_is_measured_from_here() {
+    let mut model = tuning(Vec::new(), true);
+    letter(&mut model, 'E');
+    let shown = text(&model, 120, 40);
+    assert!(shown.contains("Measure this language model?"), "{shown}");
+    let asked = letter(&mut model, 'y');
+    let measure = Cmd::Ask(Request::Measure(ID.to_owned()));
+    assert!(asked.contains(&measure), "{asked:?}");
+    let answer = |outcome| {
+        let id = ID.to_owned();
+        Msg::Answer(Answer::Measured { id, outcome })
+    };
+    send(&mut model, answer(Err("no model yet".to_owned())));
+    let shown = text(&model, 120, 40);
+    assert!(shown.contains("was not measured: no model yet"), "{shown}");
+    let line = "accuracy 0.362 [0.328, 0.399], 500 problems x 4";
+    send(&mut model, answer(Ok(vec![line.to_owned()])));
+    let shown = text(&model, 120, 40);
+    assert!(
+        shown.contains(line) && shown.contains("on made-up problems"),
+        "{shown}"
+    );
+    key(&mut model, KeyCode::Esc);
+    // Nobody is interrupted.
+    letter(&mut model, '?');
+    send(&mut model, answer(Ok(vec![line.to_owned()])));
+    assert!(matches!(model.overlay, Overlay::Help(..)));
 }

@@ -14,6 +14,7 @@ use tui::{Answer, Host, Request};
 
 use super::branching;
 use super::chat::Chats;
+use super::measuring;
 use super::models::Models;
 use crate::arguments::Global;
 use crate::commands::search::written_report;
@@ -91,6 +92,11 @@ impl Host for Program {
             Request::SearchReport(wanted) => said(self.search_report(&wanted)),
             Request::SearchBranch(branch) => {
                 Answer::Launched(self.branch(&branch).map_err(|failure| failure.message))
+            }
+            Request::Measure(id) => {
+                let measured = measuring::measure(&self.global, &self.root, &id);
+                let outcome = measured.map_err(|failure| failure.message);
+                Answer::Measured { id, outcome }
             }
             Request::Models(request) => Answer::Models(
                 self.models

@@ -109,6 +109,17 @@ fn questions_come_from_the_command_too() {
         &["search", "search.toml", "--question-file", "none.jsonl"],
         "none.jsonl",
     );
+    std::fs::write(place.path().join("bad.jsonl"), format!("{asked}no JSON\n")).expect("a file");
+    let runs = place.run(&["runs", "--format", "json"]).stdout;
+    assert_refused(
+        &place,
+        &["search", "search.toml", "--question-file", "bad.jsonl"],
+        "bad.jsonl, line 3",
+    );
+    assert_eq!(place.run(&["runs", "--format", "json"]).stdout, runs);
+    std::fs::write(place.path().join("B.csv"), "Question,Answer\nWho?,Graz\n").expect("a file");
+    let (found, _) = searched(&place, &["--question-file", "B.csv"]);
+    assert_eq!(found[0]["question"], "Who?");
     assert_refused(
         &place,
         &["search", "search.toml", "--question", " "],

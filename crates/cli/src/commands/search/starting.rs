@@ -1,6 +1,8 @@
 //! `concord search PRESET|FILE`: runs, one for each value of a sweep and each seed.
 
 use configs::{Job, Loaded};
+use search::datasets::{self, DataQuestion};
+use serde_json::json;
 use tracking::RunFolder;
 
 use crate::arguments::{Format, Global, SearchRun, Settings};
@@ -80,12 +82,23 @@ fn asked(arguments: &SearchRun, loaded: &Loaded) -> Result<Option<String>, Failu
     if reads_files(loaded) {
         return Ok(None);
     }
-    std::fs::read_to_string(path).map(Some).map_err(|error| {
-        Failure::arguments(format!(
-            "cannot read --question-file {}: {error}",
-            path.display()
-        ))
-    })
+    // What is wrong is told of the user's file and before there is a run, not of its copy.
+    let read = datasets::read(path, None, None)
+        .map_err(|error| Failure::arguments(format!("--question-file: {error}")))?;
+    if read.format == datasets::Format::Bamboogle {
+        // Its tables are told by their ending, which the copy has not.
+        return Ok(Some(read.questions.iter().map(line).collect()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::arguments(format!("--question-file {}: {error}", path.display()))
+    })?;
+    Ok(Some(text))
+}
+
+/// A question as a line of `questions.jsonl`.
+fn line(question: &DataQuestion) -> String {
+    let line = json!({"id": question.id, "question": question.text, "answers": question.answers});
+    format!("{line}\n")
 }
 
 /// Whether questions come from a file, their documents with them.
