@@ -343,21 +343,15 @@ fn scores_of_a_language_model_have_their_names() {
 }
 
 #[test]
-fn a_language_model_is_measured_by_a_command() {
-    let mut model = typical();
-    letter(&mut model, 'E');
-    let shown = text(&model, 120, 40);
-    let command = format!("concord eval {ID} --problems arithmetic");
-    assert!(shown.contains(&command), "{shown}");
-    assert_eq!(letter(&mut model, 'y'), [tui::Cmd::Copy(command)]);
-}
-
-#[test]
 fn a_language_model_is_measured_from_here() {
     let mut model = tuning(Vec::new(), true);
     letter(&mut model, 'E');
     let shown = text(&model, 120, 40);
-    assert!(shown.contains("Measure this language model?"), "{shown}");
+    let command = format!("concord eval {ID} --problems arithmetic");
+    assert!(
+        shown.contains("Measure this language model?") && shown.contains(&command),
+        "{shown}"
+    );
     let asked = letter(&mut model, 'y');
     let measure = Cmd::Ask(Request::Measure(ID.to_owned()));
     assert!(asked.contains(&measure), "{asked:?}");
@@ -375,7 +369,7 @@ fn a_language_model_is_measured_from_here() {
         shown.contains(line) && shown.contains("on made-up problems"),
         "{shown}"
     );
-    key(&mut model, KeyCode::Esc);
+    assert_eq!(letter(&mut model, 'y'), [Cmd::Copy(command)]);
     // Nobody is interrupted.
     letter(&mut model, '?');
     send(&mut model, answer(Ok(vec![line.to_owned()])));
