@@ -204,7 +204,8 @@ def main():
         vocab_size=4096, hidden_size=256, intermediate_size=688, num_hidden_layers=4, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.1,
     ))
-    kinds = ["bare"] + ["trl"] * (importlib.util.find_spec("trl") is not None)
+    has_trl = all(importlib.util.find_spec(name) is not None for name in ("trl", "datasets"))
+    kinds = ["bare"] + ["trl"] * has_trl
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         ours = [program, folder, str(threads), str(PAIRS), str(PROMPT), str(RESPONSE)]
