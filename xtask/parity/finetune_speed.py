@@ -15,6 +15,7 @@ take, and its ratios (`times_in_cpu`) hold under any load. The floor is the prod
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -158,8 +159,9 @@ def serve(kind, folder, threads):
 
 
 class Side:
-    def __init__(self, command):
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, command, more=()):
+        pipe = subprocess.PIPE
+        self.child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **dict(more)})
 
     def waited(self):
         while self.child.stdout.readline().strip() not in ("ready", ""):
@@ -210,7 +212,8 @@ def main():
         model.save_pretrained(folder)
         ours = [program, folder, str(threads), str(PAIRS), str(PROMPT), str(RESPONSE)]
         served = [sys.executable, __file__, "serve"]
-        sides = {"ours": Side(ours)}
+        # As `concord` starts its worker.
+        sides = {"ours": Side(ours, {"GOMP_SPINCOUNT": "1000"})}
         sides |= {kind: Side([*served, kind, folder, str(threads)]).waited() for kind in kinds}
         first = {name: side.ask("update") for name, side in sides.items()}
         for name, told in first.items():

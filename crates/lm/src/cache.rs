@@ -37,8 +37,8 @@ pub struct Cache {
     gaps: Option<Gaps>,
 }
 
-/// One layer's keys and values as slices, f32 on the CPU, with what placing the next token
-/// needs to know.
+/// One layer's keys and values of some rows as slices, f32 on the CPU, with what placing the next
+/// token needs to know.
 pub(crate) struct CacheLayer<'a> {
     pub(crate) keys: &'a mut [f32], // [rows, kv_heads, capacity, head_dim]
     pub(crate) values: &'a mut [f32], // the same
@@ -353,22 +353,36 @@ impl Cache {
         Ok(())
     }
 
-    /// Layer `number`, for kernels.
+    /// Every layer's keys and values for so many rows at a time: parts that may be worked on side
+    /// by side.
     ///
     /// # Panics
-    /// When the cache is not f32 on the CPU.
-    pub(crate) fn layer(&mut self, config: &ModelConfig, number: usize) -> CacheLayer<'_> {
-        let plan = config.layers[number];
-        let turns = plan.rope.map(|rope| self.rotations.rows(rope, &self.long));
-        CacheLayer {
-            capacity: self.keys[number].size()[2] as usize,
-            keys: slices::values_mut(&mut self.keys[number]),
-            values: slices::values_mut(&mut self.values[number]),
-            length: self.length as usize,
-            starts: &self.starts,
-            window: plan.window,
-            turns,
+    /// When the cache is not f32 on the CPU, or `rows` is 0.
+    pub(crate) fn parts(&mut self, config: &ModelConfig, rows: usize) -> Vec<Vec<CacheLayer<'_>>> {
+        let all = self.starts.len();
+        let mut parts: Vec<Vec<CacheLayer<'_>>> = Vec::new();
+        parts.resize_with(all.div_ceil(rows), Vec::new);
+        let places = self.keys.iter_mut().zip(&mut self.values);
+        for (plan, (keys, values)) in config.layers.iter().zip(places) {
+            let capacity = keys.size()[2] as usize;
+            let share = keys.numel() / all * rows;
+            let keys = slices::values_mut(keys).chunks_mut(share);
+            let values = slices::values_mut(values).chunks_mut(share);
+            let of_rows = self.starts.chunks(rows).zip(self.long.chunks(rows));
+            let shared = keys.zip(values).zip(of_rows);
+            for (part, ((keys, values), (starts, long))) in parts.iter_mut().zip(shared) {
+                part.push(CacheLayer {
+                    capacity,
+                    keys,
+                    values,
+                    length: self.length as usize,
+                    starts,
+                    window: plan.window,
+                    turns: plan.rope.map(|rope| self.rotations.rows(rope, long)),
+                });
+            }
         }
+        parts
     }
 
     /// Says that the next `tokens` places hold keys and values.

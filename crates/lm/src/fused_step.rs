@@ -7,6 +7,7 @@
 
 use nn::fused::PackedLinear;
 use nn::fused::decoding::{TokenAttention, cap_softly, gated, rms_norm, rms_norm_in_place, turn};
+use nn::fused::matrix::on_threads;
 use nn::slices;
 use tch::{Device, Kind};
 
@@ -14,6 +15,7 @@ use crate::LmError;
 use crate::cache::{Cache, CacheLayer};
 use crate::config::ModelConfig;
 use crate::decoder::Decoder;
+use crate::fused_pass::threads;
 use crate::weights::{Affine, LayerWeights, WeightIndex, Weights};
 
 /// Rows that are worth it: beyond, LibTorch's products reach the same speed.
@@ -22,13 +24,17 @@ pub const ROWS: std::ops::RangeInclusive<usize> = 1..=64;
 /// A larger model would take too much memory a second time.
 const MOST_SCALARS: usize = 500_000_000;
 
+/// A thread for fewer rows would read all weights for too little work.
+const LEAST_ROWS: usize = 8;
+
 /// Packed weights and all memory of a step.
 #[derive(Debug)]
 pub struct FusedStep {
     layers: Vec<Layer>,
     norm: Vec<f32>, // [hidden]
     head: PackedLinear,
-    memory: Memory,
+    memories: Vec<Memory>, // of each thread
+    logits: Vec<f32>,      // [rows, vocabulary]
 }
 
 #[derive(Debug)]
@@ -55,7 +61,6 @@ struct Memory {
     both: Vec<f32>,     // [rows, 2 intermediate]
     product: Vec<f32>,  // [rows, intermediate]
     scores: Vec<f32>,   // [2, places]
-    logits: Vec<f32>,   // [rows, vocabulary]
 }
 
 impl Memory {
@@ -69,7 +74,6 @@ impl Memory {
         self.added.resize(rows * config.hidden, 0.0);
         self.both.resize(rows * 2 * config.intermediate, 0.0);
         self.product.resize(rows * config.intermediate, 0.0);
-        self.logits.resize(rows * config.vocabulary, 0.0);
         if self.scores.len() < 2 * places {
             self.scores.resize(4 * places, 0.0);
         }
@@ -102,7 +106,8 @@ impl FusedStep {
                 .collect(),
             norm: pack.gain(layout.norm),
             head: pack.linear(head),
-            memory: Memory::default(),
+            memories: Vec::new(),
+            logits: Vec::new(),
         })
     }
 
@@ -129,22 +134,33 @@ impl FusedStep {
             )));
         }
         cache.reserve(1)?;
-        self.memory.fit(config, ids.len(), cache.length() + 1);
-        let memory = &mut self.memory;
-        embed(decoder, ids, &mut memory.stream)?;
-        let epsilon = config.norm_epsilon as f32;
-        for (number, layer) in self.layers.iter().enumerate() {
-            layer.attention(config, cache.layer(config, number), memory);
-            layer.feed_forward(config, memory);
+        let threads = threads().min(ids.len() / LEAST_ROWS).max(1);
+        let rows = ids.len().div_ceil(threads);
+        let places = cache.length() + 1;
+        self.memories.resize_with(threads, Memory::default);
+        for (memory, ids) in self.memories.iter_mut().zip(ids.chunks(rows)) {
+            memory.fit(config, ids.len(), places);
+            embed(decoder, ids, &mut memory.stream)?;
         }
+        self.logits.resize(ids.len() * config.vocabulary, 0.0);
+        let logits = self.logits.chunks_mut(rows * config.vocabulary);
+        let parts = self.memories.iter_mut().zip(cache.parts(config, rows));
+        let (layers, norm, head) = (&self.layers, &self.norm, &self.head);
+        on_threads(parts.zip(logits), |((memory, places), logits)| {
+            let rows = logits.len() / config.vocabulary;
+            for (layer, place) in layers.iter().zip(places) {
+                layer.attention(config, place, memory);
+                layer.feed_forward(config, memory);
+            }
+            let epsilon = config.norm_epsilon as f32;
+            rms_norm(&memory.stream, norm, epsilon, &mut memory.normed);
+            head.forward(&memory.normed, rows, logits);
+            if let Some(cap) = config.logit_cap {
+                cap_softly(cap as f32, logits);
+            }
+        });
         cache.advance(1);
-        rms_norm(&memory.stream, &self.norm, epsilon, &mut memory.normed);
-        self.head
-            .forward(&memory.normed, ids.len(), &mut memory.logits);
-        if let Some(cap) = config.logit_cap {
-            cap_softly(cap as f32, &mut memory.logits);
-        }
-        Ok(&mut memory.logits)
+        Ok(&mut self.logits)
     }
 }
 

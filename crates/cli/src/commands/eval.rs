@@ -64,7 +64,7 @@ pub(crate) fn eval(global: &Global, arguments: &Eval) -> Result<(), Failure> {
         names.push(name.clone());
     }
     let worker = worker::locate(global)?;
-    let mut command = Command::new(&worker);
+    let mut command = worker::command(&worker);
     command
         .arg("eval")
         .arg("--run-dir")

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -219,7 +219,7 @@ fn prompting_words(prompting: &Prompting) -> Vec<OsString> {
 
 pub(super) fn ask(global: &Global, words: &[OsString]) -> Result<Value, Failure> {
     let worker = worker::locate(global)?;
-    let mut command = Command::new(&worker);
+    let mut command = worker::command(&worker);
     command
         .args(words)
         .stdin(Stdio::null())

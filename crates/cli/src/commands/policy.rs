@@ -1,7 +1,7 @@
 //! `concord policy`: policies as files.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -40,7 +40,7 @@ fn export(
 ) -> Result<(), Failure> {
     let (run, checkpoint) = target(&runs_root(global), name, checkpoint)?;
     let worker = worker::locate(global)?;
-    let mut command = Command::new(&worker);
+    let mut command = worker::command(&worker);
     command
         .arg("export")
         .arg("--run-dir")

@@ -246,7 +246,7 @@ fn command(table: &Table<'_>, unit: Unit) -> Command {
         .map(|policy| &plan.contenders[policy])
         .collect();
     let (options, calls) = plan.options_of(unit);
-    let mut command = Command::new(table.worker);
+    let mut command = crate::worker::command(table.worker);
     command
         .arg("eval")
         .arg("--run-dir")

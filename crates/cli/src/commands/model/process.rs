@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -34,7 +34,7 @@ impl Working {
         stdin: Stdio,
     ) -> Result<Self, Failure> {
         let path = worker::locate(global)?;
-        let mut command = Command::new(&path);
+        let mut command = worker::command(&path);
         command
             .args(words)
             .stdin(stdin)

@@ -1,6 +1,6 @@
 //! `concord model score`: texts and candidates by a reward model.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(super) fn score(global: &Global, arguments: &ScoreTexts) -> Result<(), Failu
     let most = arguments.max_tokens;
     words.extend(most.map(|most| format!("--max-tokens={most}").into()));
     let worker = worker::locate(global)?;
-    let output = Command::new(&worker)
+    let output = worker::command(&worker)
         .args(words)
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())
