@@ -332,13 +332,7 @@ impl<'a> FinetuneRun<'a> {
         if prepared.examples.is_empty() {
             return Err(FinetuneError::Settings(format!(
                 "iteration {iteration}: nothing to learn from: {} - see iterations/{iteration}/ in the run folder",
-                if config.iterates() && config.generation.kind == Source::Server {
-                    "of every prompt all responses are equal to the oracle; see in responses.jsonl whether the server samples at all (transformers serve: do_sample in the model's generation_config.json), raise generation.temperature or generation.responses, or take harder or easier prompts"
-                } else if config.iterates() {
-                    "of every prompt all responses are equal to the oracle; raise generation.temperature or generation.responses, or take harder or easier prompts"
-                } else {
-                    "no row of the data could be used"
-                }
+                why_nothing(config)
             )));
         }
         self.probes = probes(config, &prepared.examples, prepared.redraws);
@@ -518,6 +512,22 @@ fn responder<'m>(
 fn measured(config: &FinetuneConfig) -> usize {
     let every = config.algorithm.measured_every();
     every.map_or(0, |_| config.algorithm.mixing_prompts)
+}
+
+/// Why there may be nothing to learn from, and what helps.
+fn why_nothing(config: &FinetuneConfig) -> String {
+    if !config.iterates() {
+        return "no row of the data could be used".to_owned();
+    }
+    let sampling = match config.generation.kind {
+        Source::Server => {
+            "see in responses.jsonl whether the server samples at all (transformers serve: do_sample in the model's generation_config.json), "
+        }
+        Source::Policy => "",
+    };
+    format!(
+        "of every prompt all responses are equal to the oracle; {sampling}raise generation.temperature or generation.responses, or take harder or easier prompts"
+    )
 }
 
 /// Examples on which BVPO's gradients are measured, the first ones.

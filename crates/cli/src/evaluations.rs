@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Parser;
@@ -18,7 +18,7 @@ use crate::arguments::{Arguments, Command as Words, Global};
 use crate::commands::evaluation::{Planned, find, of_root};
 use crate::commands::{eval, tournament};
 use crate::failure::{Failure, INTERRUPTED};
-use crate::worker;
+use crate::{program, worker};
 
 /// How often the folder of a running evaluation is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -155,24 +155,19 @@ fn follow(
     };
     let log =
         File::create(&path).map_err(|error| failed(&format!("write {}", path.display()), error))?;
-    let program = std::env::current_exe().map_err(|error| failed("find this program", error))?;
-    let mut command = Command::new(&program);
+    let mut command = program::command(root, global.worker.as_deref())
+        .map_err(|error| failed("find this program", error))?;
     command
         .args(["evaluation", "resume"])
         .arg(folder.path())
         .args(["--jobs", &jobs.to_string()])
-        .arg("--run-dir")
-        .arg(root)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
         .process_group(0);
-    if let Some(worker) = &global.worker {
-        command.arg("--worker").arg(worker);
-    }
     let mut child = command
         .spawn()
-        .map_err(|error| failed(&format!("start {}", program.display()), error))?;
+        .map_err(|error| failed("start this program", error))?;
     let units = folder.plan.units().len();
     let mut told = None;
     let status = loop {

@@ -17,6 +17,7 @@ mod observers;
 mod output;
 mod plan;
 mod plot;
+mod program;
 mod result;
 mod scene;
 mod scheduler;

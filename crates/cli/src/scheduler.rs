@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use configs::RunConfig;
@@ -18,7 +18,7 @@ use tracking::{RunFolder, RunState, Status, unix_seconds};
 use crate::arguments::Global;
 use crate::failure::Failure;
 use crate::output::tell;
-use crate::worker;
+use crate::{program, worker};
 
 /// How often the devices are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -78,7 +78,7 @@ fn automatic_device(worker: &Path) -> String {
     if !driver.iter().any(|path| Path::new(path).exists()) {
         return "cpu".to_owned();
     }
-    let output = Command::new(worker)
+    let output = worker::command(worker)
         .args(["probe", "--format", "json"])
         .stdin(Stdio::null())
         .output();
@@ -105,11 +105,8 @@ pub(crate) fn ensure(global: &Global, root: &Path) {
 
 fn start(global: &Global, root: &Path) -> std::io::Result<()> {
     let root = std::fs::canonicalize(root)?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--run-dir").arg(&root);
-    if let Some(worker) = &global.worker {
-        command.arg("--worker").arg(std::fs::canonicalize(worker)?);
-    }
+    let worker = global.worker.as_ref().map(std::fs::canonicalize);
+    let mut command = program::command(&root, worker.transpose()?.as_deref())?;
     let (out, errors) = log(&root).map_or_else(
         || (Stdio::null(), Stdio::null()),
         |(out, errors)| (out.into(), errors.into()),

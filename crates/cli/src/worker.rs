@@ -22,7 +22,7 @@ const NAME: &str = "concord-worker";
 pub(crate) const VARIABLE: &str = "CONCORD_WORKER";
 /// How long another program may hold a run's lock for a few words.
 const MOMENT: Duration = Duration::from_secs(1);
-/// Turns of a waiting thread of LibTorch, about 10 microseconds.
+/// Turns for which a waiting thread of LibTorch spins before it sleeps.
 const SPINS: &str = "1000";
 /// How long a worker may take to answer on its socket.
 const ANSWER: Duration = Duration::from_secs(2);

@@ -151,7 +151,7 @@ fn examine_worker(global: &Global, findings: &mut Vec<Finding>) -> Option<(Value
             return None;
         }
     };
-    let output = Command::new(&path)
+    let output = worker::command(&path)
         .args(["probe", "--format", "json"])
         .stdin(Stdio::null())
         .output();

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use tracking::RunFolder;
@@ -11,6 +11,7 @@ use tui::panes::search::Branch;
 use crate::arguments::Global;
 use crate::commands::search::branch_of;
 use crate::failure::Failure;
+use crate::program;
 
 /// How long a branch may take until its run is there.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -30,14 +31,9 @@ pub(super) fn branch(
     let failed = |what: String| {
         Failure::environment(format!("cannot go on from node {}: {what}", branch.node))
     };
-    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let expected = Expected::new(root, log, branch.node)?;
-    let mut command = Command::new(program);
-    command.arg("--run-dir").arg(root);
-    if let Some(worker) = &global.worker {
-        command.arg("--worker").arg(worker);
-    }
-    let child = command
+    let child = program::command(root, global.worker.as_deref())
+        .map_err(|error| failed(error.to_string()))?
         .args(["search", "replay"])
         .arg(log)
         .args(["--branch-from", &branch.node.to_string(), "--ui", "none"])
@@ -124,6 +120,8 @@ fn last_words(child: &mut Child) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use tracking::NewRun;
 
     use super::*;

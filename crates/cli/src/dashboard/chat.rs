@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -112,7 +112,7 @@ impl Chats {
     ) -> Result<(), Failure> {
         let folder = folder(root, model)?;
         let program = worker::locate(global)?;
-        let mut command = Command::new(&program);
+        let mut command = worker::command(&program);
         command
             .args(["chat", "--model"])
             .arg(&folder)

@@ -1,39 +1,35 @@
 //! Accuracy of a run's language model on made-up problems, measured by the command in a process of its own.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::arguments::Global;
 use crate::failure::Failure;
+use crate::program;
 
 /// Measures; a line for each way in which it was asked to think.
 ///
 /// # Errors
 /// The command cannot be started, or refuses; its own words.
 pub(super) fn measure(global: &Global, root: &Path, id: &str) -> Result<Vec<String>, Failure> {
-    let failed = |what: String| Failure::environment(what);
-    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
-    let mut command = Command::new(program);
-    command.arg("--run-dir").arg(root);
-    if let Some(worker) = &global.worker {
-        command.arg("--worker").arg(worker);
-    }
-    let output = command
+    let failed = |error: std::io::Error| Failure::environment(error.to_string());
+    let output = program::command(root, global.worker.as_deref())
+        .map_err(failed)?
         .arg("eval")
         .arg(root.join(id))
         .args(["--problems", "arithmetic", "--format", "json"])
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(failed)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.trim().lines().last().unwrap_or("it said nothing");
-        return Err(failed(last.trim_start_matches("error: ").to_owned()));
+        return Err(Failure::environment(last.trim_start_matches("error: ")));
     }
     let results: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
+        serde_json::from_slice(&output.stdout).map_err(|error| failed(error.into()))?;
     Ok(told(&results))
 }
 

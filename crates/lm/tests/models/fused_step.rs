@@ -95,6 +95,30 @@ fn a_row_s_bits_do_not_depend_on_the_rows_beside_it() {
 }
 
 #[test]
+fn rows_have_the_same_bits_on_any_number_of_threads() {
+    for case in ["llama", "gemma3", "phi3_partial"] {
+        let decoder = model(case, Kind::Float, false);
+        let ids = Expected::of(case).ids("ids");
+        // Enough for three threads, and no multiple of any number of them.
+        let texts: Vec<&[i64]> = (0..25).map(|row| &ids[row..34 + row % 7]).collect();
+        let mut told: Option<Vec<f32>> = None;
+        for threads in [1, 2, 3] {
+            tch::set_num_threads(threads);
+            let mut fused = FusedStep::new(&decoder).unwrap();
+            let mut cache = filled(&decoder, &texts);
+            let mut all = Vec::new();
+            for step in 0..3 {
+                let newest: Vec<i64> = (10 + step..35 + step).collect();
+                let scores = fused.scores(&decoder, &newest, &mut cache).unwrap();
+                all.extend_from_slice(scores);
+            }
+            let first = told.get_or_insert_with(|| all.clone());
+            assert!(*first == all, "{case}, {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn ids_that_do_not_fit_are_refused() {
     let decoder = model("llama", Kind::Float, false);
     let mut fused = FusedStep::new(&decoder).unwrap();

@@ -241,7 +241,7 @@ fn out_of_order(why: &str) -> Failure {
     Failure::new(
         ENVIRONMENT,
         format!(
-            "{why} - what was searched is kept; mend it, a setting in config.toml of the run's folder, then `concord resume`"
+            "{why} - what was searched is kept; mend it (settings stand in config.toml of the run's folder), then `concord resume`"
         ),
     )
 }
