@@ -16,6 +16,8 @@ use crate::worker;
 /// A worker that was told twice to leave.
 const LEFT_AT_ONCE: u8 = 130;
 const POLL: Duration = Duration::from_millis(100);
+/// Bytes of the last words of a worker.
+const FEW_LINES: u64 = 16 << 10;
 /// Time in which whoever killed a worker writes so into its folder.
 const KILLER: Duration = Duration::from_secs(2);
 /// Time between the two signals that make a worker leave at once.
@@ -316,6 +318,12 @@ pub(crate) fn follow<'a>(
     }
 }
 
+/// Whether the disk of a run has no room for a few lines.
+fn disk_is_full(run: &RunFolder) -> bool {
+    let disk = rustix::fs::statvfs(run.path());
+    disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FEW_LINES)
+}
+
 /// Tells why a run ended as it did when that was not its aim: the exit code or
 /// signal, and the last lines of its console.
 pub(crate) fn explain(run: &RunFolder, ending: Ending) {
@@ -334,7 +342,13 @@ pub(crate) fn explain(run: &RunFolder, ending: Ending) {
     let message = reason.unwrap_or_default();
     let colon = if message.is_empty() { "" } else { ": " };
     tell(&format!("{why}{colon}{message}"));
-    if lines.is_empty() {
+    if lines.is_empty() && disk_is_full(run) {
+        // The worker's own words had no room either.
+        tell(&format!(
+            "the disk of {} is full - free space, then `concord resume {id}`",
+            run.path().display()
+        ));
+    } else if lines.is_empty() {
         tell(&format!(
             "its console says nothing: {}",
             run.console_log().display()
